@@ -219,7 +219,11 @@ export interface ModelInstanceGroup {
   readonly kind: "KIND_AUTO" | "KIND_GPU" | "KIND_CPU" | "KIND_MODEL";
   readonly count: number;
   readonly rate_limiter?: {
-    readonly resources: readonly { readonly name: string; readonly global: boolean; readonly count: number }[];
+    readonly resources: readonly {
+      readonly name: string;
+      readonly global: boolean;
+      readonly count: number;
+    }[];
     readonly priority: number;
   };
   readonly gpus: readonly number[];
