@@ -1,0 +1,105 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import type { ServerCommand } from "../test/support/server-process.ts";
+import { type BenchContext, createFolder, removeFolder } from "./context.ts";
+import { missingLoadClients } from "./load-clients.ts";
+import { describeMachine } from "./machine.ts";
+import { type BenchReport, tableOf, writePerformancePage } from "./report.ts";
+import { OURS, REAL, type Row } from "./row.ts";
+import { scenarios } from "./scenarios.ts";
+
+const ROOT = resolve(import.meta.dirname, "..");
+const BUILT = join(ROOT, "dist", "emulator", "main.js");
+
+const { values: options } = parseArgs({
+  options: {
+    only: { type: "string", default: "" },
+    rounds: { type: "string", default: "5" },
+    seconds: { type: "string", default: "2" },
+    server: { type: "string" },
+    "write-docs": { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  },
+});
+
+if (options.help) {
+  console.log(`npm run bench -- [options]
+  --only=NAME,...   scenarios to run: ${scenarios.map(({ name }) => name).join(", ")}
+  --rounds=N        interleaved rounds (default 5)
+  --seconds=N       of load in each round and for each server (default 2)
+  --server=COMMAND  measure this command instead of the built package of this folder
+  --write-docs      write docs/performance.md from the figures
+  REAL_SERVER=COMMAND in the environment: a tritonserver to compare with`);
+} else {
+  process.exitCode = await main();
+}
+
+async function main(): Promise<number> {
+  const missing = missingLoadClients();
+  for (const line of missing) console.error(line);
+  if (missing.length > 0) return 1;
+
+  const ours = ourServer();
+  const real = realServer();
+  if (real === null) {
+    console.log(
+      "No real server: set REAL_SERVER to a tritonserver command to compare with it. Ratios are left out.",
+    );
+  }
+  const folder = createFolder();
+  const context: BenchContext = {
+    rounds: Number(options.rounds),
+    seconds: Number(options.seconds),
+    servers: real === null ? [ours] : [real, ours],
+    modelRepository: join(ROOT, "model-repo"),
+    folder,
+    log: (line) => console.error(line),
+  };
+  const only = options.only.split(",").filter((name) => name !== "");
+  const rows: Row[] = [];
+  const failures: string[] = [];
+  for (const scenario of scenarios) {
+    if (only.length > 0 && !only.includes(scenario.name)) continue;
+    context.log(`${scenario.name} ...`);
+    try {
+      rows.push(...(await scenario.run(context)));
+    } catch (error) {
+      failures.push(`${scenario.name}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  removeFolder(folder);
+
+  const report: BenchReport = {
+    date: new Date().toISOString(),
+    machine: describeMachine(),
+    rounds: context.rounds,
+    seconds: context.seconds,
+    realServer: real?.command.join(" ") ?? null,
+    rows,
+    failures,
+  };
+  console.log(tableOf(report));
+  for (const failure of failures) console.error(`FAILED ${failure}`);
+  const results = join(ROOT, "bench", "results");
+  mkdirSync(results, { recursive: true });
+  const file = join(results, `${report.date.replaceAll(":", "-")}.json`);
+  writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
+  console.log(`written: ${file}`);
+  if (options["write-docs"]) writePerformancePage(join(ROOT, "docs", "performance.md"), report);
+  return failures.length > 0 ? 1 : 0;
+}
+
+/** The built package, built now so that it cannot be an old one. */
+function ourServer(): ServerCommand {
+  if (options.server !== undefined) return { name: OURS, command: options.server.split(" ") };
+  const build = spawnSync("npm", ["run", "--silent", "build"], { cwd: ROOT, stdio: "inherit" });
+  if (build.status !== 0 || !existsSync(BUILT)) throw new Error("npm run build failed");
+  return { name: OURS, command: [process.execPath, BUILT, "serve"] };
+}
+
+function realServer(): ServerCommand | null {
+  const command = process.env.REAL_SERVER;
+  return command === undefined || command === "" ? null : { name: REAL, command: command.split(" ") };
+}
