@@ -37,11 +37,11 @@ export interface Storage {
   ): void;
   /** Fails with INTERNAL `failed to open text file for read <path>: <reason>`. */
   readFile(path: string, done: (result: Result<Uint8Array>) => void): void;
-  /** Writes the files of a load override into a fresh folder of their own (path -> content) and answers its path. */
+  /** Writes the files of a load override (path -> content) into a fresh folder of their own. Paths that leave the folder
+   *  and paths below a file are INVALID_ARG. */
   createOverrideFolder(
-    model: string,
     files: ReadonlyMap<string, Uint8Array>,
-    done: (result: Result<string>) => void,
+    done: (result: Result<ModelFolder>) => void,
   ): void;
   /** Removes a folder that `createOverrideFolder` made. */
   removeOverrideFolder(path: string): void;

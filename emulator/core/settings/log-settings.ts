@@ -1,3 +1,5 @@
+import { fail, ok, type Result } from "../../common/status.ts";
+
 /** `/v2/logging`, in the order of the wire. */
 export interface LogSettings {
   readonly log_file: string;
@@ -15,4 +17,32 @@ export interface LogSettingsUpdate {
   readonly log_error?: boolean;
   readonly log_verbose_level?: number;
   readonly log_format?: string;
+}
+
+/** The log settings in force; whoever filters the log reads `current`. */
+export class LogSettingsStore {
+  #current: LogSettings;
+  readonly #onChange: (settings: LogSettings) => void;
+
+  constructor(initial: LogSettings, onChange: (settings: LogSettings) => void) {
+    this.#current = initial;
+    this.#onChange = onChange;
+  }
+
+  get current(): LogSettings {
+    return this.#current;
+  }
+
+  /** Fields before a wrong format stay applied, as in the real server. */
+  update(update: LogSettingsUpdate): Result<LogSettings> {
+    const { log_format, ...rest } = update;
+    this.#current = { ...this.#current, ...rest };
+    let error: Result<LogSettings> | null = null;
+    if (log_format === "default" || log_format === "ISO8601") this.#current = { ...this.#current, log_format };
+    else if (log_format !== undefined) {
+      error = fail("INVALID_ARG", `invalid argument for log_format, got: ${log_format}`);
+    }
+    this.#onChange(this.#current);
+    return error ?? ok(this.#current);
+  }
 }

@@ -1,0 +1,94 @@
+import type { Clock } from "../../common/clock.ts";
+import type { TritonError } from "../../common/status.ts";
+import type { BackendModel } from "../backend.ts";
+import type { ServableVersion } from "../inference-server.ts";
+import { RequestValidator } from "../inference/request-validation.ts";
+import type { Reservation } from "../memory/memory-account.ts";
+import type { ModelConfig } from "../model-config/model-config.ts";
+import type { InstanceSlot } from "../scheduler/instance-slot.ts";
+import type { Scheduler } from "../scheduler/scheduler.ts";
+import type { VersionStatistics } from "../statistics/version-statistics.ts";
+import type { InferenceRequest } from "../tensor/inference-request.ts";
+
+/** An instance with what was reserved for it. `signature` tells instances apart for an in-place update. */
+export interface LoadedInstance {
+  readonly slot: InstanceSlot;
+  readonly signature: string;
+  readonly reservation: Reservation;
+}
+
+/** One loaded copy of a model version: everything that serves a request, and what it holds. */
+export class LoadedVersion implements ServableVersion {
+  readonly modelName: string;
+  readonly version: number;
+  readonly versionText: string;
+  readonly decoupled: boolean;
+  readonly statistics: VersionStatistics;
+  readonly scheduler: Scheduler;
+  readonly backendModel: BackendModel;
+  config: ModelConfig;
+  instances: readonly LoadedInstance[];
+  readonly #clock: Clock;
+  readonly #validator: RequestValidator;
+  readonly #labels: ReadonlyMap<string, readonly string[]>;
+  readonly #reservation: Reservation;
+
+  constructor(parts: {
+    readonly clock: Clock;
+    readonly config: ModelConfig;
+    readonly version: number;
+    readonly statistics: VersionStatistics;
+    readonly scheduler: Scheduler;
+    readonly backendModel: BackendModel;
+    readonly instances: readonly LoadedInstance[];
+    readonly labels: ReadonlyMap<string, readonly string[]>;
+    readonly reservation: Reservation;
+  }) {
+    this.#clock = parts.clock;
+    this.modelName = parts.config.name;
+    this.version = parts.version;
+    this.versionText = String(parts.version);
+    this.config = parts.config;
+    this.decoupled = parts.config.model_transaction_policy?.decoupled ?? false;
+    this.statistics = parts.statistics;
+    this.scheduler = parts.scheduler;
+    this.backendModel = parts.backendModel;
+    this.instances = parts.instances;
+    this.#validator = new RequestValidator(parts.config);
+    this.#labels = parts.labels;
+    this.#reservation = parts.reservation;
+    this.scheduler.setInstances(parts.instances.map(({ slot }) => slot));
+  }
+
+  labels(output: string): readonly string[] | null {
+    return this.#labels.get(output) ?? null;
+  }
+
+  infer(request: InferenceRequest): TritonError | null {
+    request.arrivedUs = this.#clock.now();
+    return this.#validator.validate(request) ?? this.scheduler.enqueue(request);
+  }
+
+  /** Waits for the last request, then gives everything back. New requests must no longer be sent here. */
+  retire(done: () => void): void {
+    this.scheduler.whenIdle(() => {
+      releaseInstances(this.instances, () => {
+        this.backendModel.finalize();
+        this.#reservation.release();
+        done();
+      });
+    });
+  }
+}
+
+/** Releases instances side by side; calls back when all are gone. */
+export const releaseInstances = (instances: readonly LoadedInstance[], done: () => void): void => {
+  let left = instances.length;
+  if (left === 0) done();
+  for (const { slot, reservation } of instances) {
+    slot.instance.release(() => {
+      reservation.release();
+      if (--left === 0) done();
+    });
+  }
+};

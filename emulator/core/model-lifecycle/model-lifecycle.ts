@@ -1,0 +1,316 @@
+import { fail, ok, type Result, TritonError } from "../../common/status.ts";
+import type { ModelConfig } from "../model-config/model-config.ts";
+import type { MetricsRegistry } from "../statistics/metrics-registry.ts";
+import type { ModelFolder } from "../storage.ts";
+import type { LoadedVersion } from "./loaded-version.ts";
+import { type ModelState, nextState } from "./transitions.ts";
+import type { VersionLoader } from "./version-loader.ts";
+
+interface VersionEntry {
+  readonly version: number;
+  state: ModelState;
+  reason: string;
+  /** The copy that serves while the state is READY. */
+  serving: LoadedVersion | null;
+}
+
+interface ModelEntry {
+  readonly versions: Map<number, VersionEntry>;
+  /** The last load found no version to serve: no row in the index, and the server is not ready. */
+  withoutVersions: boolean;
+}
+
+export interface VersionRow {
+  readonly version: number;
+  readonly state: ModelState;
+  readonly reason: string;
+}
+
+/** What a load is to bring about. */
+export interface LoadPlan {
+  readonly model: string;
+  readonly config: ModelConfig;
+  readonly folder: ModelFolder;
+  /** Versions to serve, ascending; not empty. */
+  readonly versions: readonly number[];
+  /** Versions that serve already and of which only the instances change. */
+  readonly inPlace: boolean;
+}
+
+const UNLOADED = "unloaded";
+
+/**
+ * All versions of all models and what state they are in (spec/triton-core.md 1.3, 1.5, 1.8; seen on 2.51.0). Calls about
+ * one model must not overlap: the model repository sees to that.
+ */
+export class ModelLifecycle {
+  readonly #loader: VersionLoader;
+  readonly #metrics: MetricsRegistry;
+  readonly #log: { info(message: string): void; error(message: string): void };
+  readonly #models = new Map<string, ModelEntry>();
+  readonly #loadThreads: Semaphore;
+  /** Copies that have not yet given everything back, the unseen ones included. */
+  #live = 0;
+  #whenEmpty: (() => void) | null = null;
+
+  constructor(
+    loader: VersionLoader,
+    metrics: MetricsRegistry,
+    log: { info(message: string): void; error(message: string): void },
+    loadThreadCount: number,
+  ) {
+    this.#loader = loader;
+    this.#metrics = metrics;
+    this.#log = log;
+    this.#loadThreads = new Semaphore(loadThreadCount);
+  }
+
+  /** Rows of a model's known versions, ascending; null when it was never loaded. */
+  rows(model: string): readonly VersionRow[] | null {
+    const entry = this.#models.get(model);
+    if (entry === undefined) return null;
+    return sorted(entry).map(({ version, state, reason }) => ({ version, state, reason }));
+  }
+
+  /** Strict readiness: every known version is READY or was unloaded in good order. */
+  allReady(): boolean {
+    for (const { versions, withoutVersions } of this.#models.values()) {
+      if (withoutVersions) return false;
+      for (const { state, reason } of versions.values()) {
+        if (state !== "READY" && !(state === "UNAVAILABLE" && reason === UNLOADED)) return false;
+      }
+    }
+    return true;
+  }
+
+  /** All copies that serve, by model name and version. */
+  serving(): LoadedVersion[] {
+    return [...this.#models]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .flatMap(([, entry]) => sorted(entry).flatMap(({ state, serving }) => (state === "READY" && serving ? [serving] : [])));
+  }
+
+  servingOf(model: string): LoadedVersion[] {
+    const entry = this.#models.get(model);
+    if (entry === undefined) return [];
+    return sorted(entry).flatMap(({ state, serving }) => (state === "READY" && serving !== null ? [serving] : []));
+  }
+
+  /** @param version -1 = the highest that is ready */
+  find(model: string, version: number): Result<LoadedVersion> {
+    const entry = this.#models.get(model);
+    if (entry === undefined) return fail("NOT_FOUND", `Request for unknown model: '${model}' is not found`);
+    if (version === -1) {
+      let latest: LoadedVersion | null = null;
+      for (const { state, serving } of entry.versions.values()) {
+        if (state === "READY" && serving !== null && (latest === null || serving.version > latest.version)) {
+          latest = serving;
+        }
+      }
+      if (latest !== null) return ok(latest);
+      return fail("NOT_FOUND", `Request for unknown model: '${model}' has no available versions`);
+    }
+    const found = entry.versions.get(version);
+    if (found === undefined) {
+      return fail("NOT_FOUND", `Request for unknown model: '${model}' version ${version} is not found`);
+    }
+    if (found.state === "READY" && found.serving !== null) return ok(found.serving);
+    return fail(
+      "UNAVAILABLE",
+      `Request for unknown model: '${model}' version ${version} is not at ready state`,
+    );
+  }
+
+  /** A load that found nothing to serve. A model that was loaded before keeps its versions. */
+  noteWithoutVersions(model: string): void {
+    if (!this.#models.has(model)) this.#models.set(model, { versions: new Map(), withoutVersions: true });
+  }
+
+  /**
+   * Loads all versions of the plan, beside what serves now, then swaps; when one fails, all new ones are dropped and the
+   * old ones stay. Versions outside the plan are unloaded after a good load.
+   */
+  load(plan: LoadPlan, done: (error: TritonError | null) => void): void {
+    let entry = this.#models.get(plan.model);
+    if (entry === undefined) {
+      entry = { versions: new Map(), withoutVersions: false };
+      this.#models.set(plan.model, entry);
+    }
+    entry.withoutVersions = false;
+    const model = entry;
+    const outcomes = new Map<number, Result<LoadedVersion | null>>();
+    const settle = (version: number, result: Result<LoadedVersion | null>): void => {
+      outcomes.set(version, result);
+      if (outcomes.size === plan.versions.length) this.#conclude(plan, model, outcomes, done);
+    };
+    for (const version of plan.versions) {
+      let known = model.versions.get(version);
+      if (known === undefined) {
+        known = { version, state: "UNKNOWN", reason: "", serving: null };
+        model.versions.set(version, known);
+      }
+      const current = known;
+      // An old copy that still unloads lives on unseen.
+      if (current.state === "UNLOADING") current.serving = null;
+      if (plan.inPlace && current.serving !== null) {
+        this.#loader.updateInstances(current.serving, plan.config, (result) => settle(version, result));
+        continue;
+      }
+      if (current.serving === null) {
+        current.state = nextState(current.state, "load");
+        current.reason = "";
+      }
+      this.#log.info(`loading: ${plan.model}:${version}`);
+      this.#loadThreads.run((release) => {
+        this.#loader.load(plan.config, version, plan.folder, (result) => {
+          release();
+          if (result.ok) this.#live++;
+          else this.#log.error(`failed to load '${plan.model}' version ${version}: ${result.error.asString()}`);
+          settle(version, result);
+        });
+      });
+    }
+  }
+
+  /** Marks every version UNLOADING and answers; each is gone when its last request is. Unknown models are fine. */
+  unload(model: string): void {
+    const entry = this.#models.get(model);
+    if (entry === undefined) return;
+    for (const version of entry.versions.values()) this.#unloadVersion(model, version);
+  }
+
+  /** Refuses new requests everywhere; what was accepted is still served. */
+  stopSchedulers(): void {
+    for (const version of this.serving()) version.scheduler.stop();
+  }
+
+  /** Versions with requests in flight, for the countdown of a shutdown. */
+  inflight(): { readonly model: string; readonly version: number; readonly count: number }[] {
+    return this.serving()
+      .filter(({ scheduler }) => scheduler.inflight > 0)
+      .map(({ modelName, version, scheduler }) => ({ model: modelName, version, count: scheduler.inflight }));
+  }
+
+  /** Calls back once when every copy has given everything back. */
+  whenEmpty(run: () => void): void {
+    if (this.#live === 0) run();
+    else this.#whenEmpty = run;
+  }
+
+  get liveCopies(): number {
+    return this.#live;
+  }
+
+  unloadAll(): void {
+    for (const model of this.#models.keys()) this.unload(model);
+  }
+
+  #conclude(
+    plan: LoadPlan,
+    entry: ModelEntry,
+    outcomes: ReadonlyMap<number, Result<LoadedVersion | null>>,
+    done: (error: TritonError | null) => void,
+  ): void {
+    let failures = "";
+    for (const version of plan.versions) {
+      const outcome = outcomes.get(version)!;
+      if (!outcome.ok) failures += `version ${version} is at UNAVAILABLE state: ${outcome.error.asString()};`;
+    }
+    if (failures !== "") {
+      this.#dropNew(plan, entry, outcomes);
+      done(new TritonError("INVALID_ARG", `load failed for model '${plan.model}': ${failures}\n`));
+      return;
+    }
+    for (const version of plan.versions) {
+      const outcome = outcomes.get(version)!;
+      const loaded = outcome.ok ? outcome.value : null;
+      if (loaded === null) continue;
+      const known = entry.versions.get(version)!;
+      const old = known.serving;
+      known.serving = loaded;
+      if (old === null) known.state = nextState(known.state, "loaded");
+      else this.#retire(old, () => {});
+      known.reason = "";
+    }
+    this.#log.info(`successfully loaded '${plan.model}'`);
+    const planned = new Set(plan.versions);
+    for (const version of entry.versions.values()) {
+      if (!planned.has(version.version)) this.#unloadVersion(plan.model, version);
+    }
+    done(null);
+  }
+
+  #dropNew(
+    plan: LoadPlan,
+    entry: ModelEntry,
+    outcomes: ReadonlyMap<number, Result<LoadedVersion | null>>,
+  ): void {
+    for (const version of plan.versions) {
+      const outcome = outcomes.get(version)!;
+      const known = entry.versions.get(version)!;
+      if (!outcome.ok) {
+        if (known.serving !== null) continue;
+        known.state = nextState(known.state, "failed");
+        known.reason = outcome.error.asString();
+      } else if (outcome.value !== null) {
+        const loaded = outcome.value;
+        if (known.serving !== null) this.#retire(loaded, () => {});
+        else {
+          known.state = nextState(known.state, "unload");
+          this.#retire(loaded, () => this.#markUnloaded(plan.model, known, null));
+        }
+      }
+    }
+  }
+
+  #unloadVersion(model: string, version: VersionEntry): void {
+    if (version.state !== "READY" || version.serving === null) return;
+    const loaded = version.serving;
+    version.state = nextState(version.state, "unload");
+    this.#retire(loaded, () => this.#markUnloaded(model, version, loaded));
+  }
+
+  /** A version that was loaded again meanwhile is left alone: the old copy went unseen. */
+  #markUnloaded(model: string, version: VersionEntry, gone: LoadedVersion | null): void {
+    this.#log.info(`successfully unloaded '${model}' version ${version.version}`);
+    if (version.state !== "UNLOADING" || version.serving !== gone) return;
+    version.serving = null;
+    version.state = nextState(version.state, "unloaded");
+    version.reason = UNLOADED;
+  }
+
+  #retire(loaded: LoadedVersion, done: () => void): void {
+    loaded.retire(() => {
+      this.#metrics.release(loaded.statistics.metrics);
+      this.#live--;
+      done();
+      if (this.#live === 0) this.#whenEmpty?.();
+    });
+  }
+}
+
+const sorted = (entry: ModelEntry): VersionEntry[] =>
+  [...entry.versions.values()].sort((a, b) => a.version - b.version);
+
+/** Lets `limit` tasks run at a time, in order of arrival. */
+class Semaphore {
+  readonly #waiting: ((release: () => void) => void)[] = [];
+  #free: number;
+
+  constructor(limit: number) {
+    this.#free = limit;
+  }
+
+  run(task: (release: () => void) => void): void {
+    if (this.#free > 0) {
+      this.#free--;
+      task(() => this.#release());
+    } else this.#waiting.push(task);
+  }
+
+  #release(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free++;
+    else next(() => this.#release());
+  }
+}

@@ -1,0 +1,76 @@
+/** The `reason` label of nv_inference_request_failure, in the order the series are created. */
+export const failureReasons = ["REJECTED", "CANCELED", "BACKEND", "OTHER"] as const;
+export type FailureReason = (typeof failureReasons)[number];
+
+/** Durations of one request in microseconds, for the latency summaries. */
+export interface RequestLatencies {
+  readonly request: number;
+  readonly queue: number;
+  readonly computeInput: number;
+  readonly computeInfer: number;
+  readonly computeOutput: number;
+}
+
+/** What `/metrics` shows of one model version. Durations are microseconds, truncated per request as the real server does. */
+export class ModelMetrics {
+  readonly model: string;
+  readonly version: string;
+  /** `metric_tags` of the configuration, label name without the leading `_`. */
+  readonly tags: ReadonlyMap<string, string>;
+  readonly failures: Record<FailureReason, number>;
+  success = 0;
+  inferences = 0;
+  executions = 0;
+  requestUs = 0;
+  queueUs = 0;
+  computeInputUs = 0;
+  computeInferUs = 0;
+  computeOutputUs = 0;
+  /** Queued and not yet executing. */
+  pending = 0;
+  readonly #counting: boolean;
+  readonly #onLatencies: ((latencies: RequestLatencies) => void) | null;
+
+  constructor(
+    model: string,
+    version: string,
+    tags: ReadonlyMap<string, string>,
+    failures: Record<FailureReason, number>,
+    counting: boolean,
+    onLatencies: ((latencies: RequestLatencies) => void) | null,
+  ) {
+    this.model = model;
+    this.version = version;
+    this.tags = tags;
+    this.failures = failures;
+    this.#counting = counting;
+    this.#onLatencies = onLatencies;
+  }
+
+  recordExecution(): void {
+    if (this.#counting) this.executions++;
+  }
+
+  recordSuccess(
+    rows: number,
+    request: number,
+    queue: number,
+    computeInput: number,
+    computeInfer: number,
+    computeOutput: number,
+  ): void {
+    this.#onLatencies?.({ request, queue, computeInput, computeInfer, computeOutput });
+    if (!this.#counting) return;
+    this.success++;
+    this.inferences += rows;
+    this.requestUs += Math.floor(request);
+    this.queueUs += Math.floor(queue);
+    this.computeInputUs += Math.floor(computeInput);
+    this.computeInferUs += Math.floor(computeInfer);
+    this.computeOutputUs += Math.floor(computeOutput);
+  }
+
+  recordFailure(reason: FailureReason): void {
+    if (this.#counting) this.failures[reason]++;
+  }
+}

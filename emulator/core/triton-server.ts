@@ -1,0 +1,336 @@
+import type { Clock, Timer } from "../common/clock.ts";
+import type { Log } from "../common/log.ts";
+import { Random } from "../common/random.ts";
+import { fail, ok, type Result, TritonError } from "../common/status.ts";
+import type { Backend } from "./backend.ts";
+import type {
+  InferenceServer,
+  LoadParameter,
+  ModelMetadata,
+  RepositoryIndexRow,
+  ServableVersion,
+  ServerMetadata,
+  TensorMetadata,
+} from "./inference-server.ts";
+import type { MemoryAccount } from "./memory/memory-account.ts";
+import type { ConfigDataType } from "./model-config/model-config.ts";
+import { LoadedVersion } from "./model-lifecycle/loaded-version.ts";
+import { ModelLifecycle } from "./model-lifecycle/model-lifecycle.ts";
+import { VersionLoader } from "./model-lifecycle/version-loader.ts";
+import { type ModelControlMode, ModelRepository } from "./model-repository/model-repository.ts";
+import type { LogSettings, LogSettingsStore, LogSettingsUpdate } from "./settings/log-settings.ts";
+import { type TraceSettings, TraceSettingsStore, type TraceSettingsUpdate } from "./settings/trace-settings.ts";
+import type { MetricsRegistry } from "./statistics/metrics-registry.ts";
+import type { ModelStatistics } from "./statistics/model-statistics.ts";
+import type { Storage } from "./storage.ts";
+import { dataTypeOfConfig } from "./tensor/data-type.ts";
+import type { InferenceRequest } from "./tensor/inference-request.ts";
+
+/** The server's options, named as tritonserver's flags. */
+export interface TritonServerOptions {
+  readonly id: string;
+  readonly modelRepositories: readonly string[];
+  readonly modelControlMode: ModelControlMode;
+  readonly repositoryPollSecs: number;
+  /** `--load-model`; `*` alone = all. */
+  readonly startupModels: readonly string[];
+  readonly modelConfigName: string | null;
+  readonly autoCompleteConfig: boolean;
+  readonly strictReadiness: boolean;
+  readonly exitOnError: boolean;
+  readonly modelLoadThreadCount: number;
+  readonly exitTimeoutSecs: number;
+  readonly backendConfig: ReadonlyMap<string, ReadonlyMap<string, string>>;
+  readonly gpuCount: number;
+  readonly trace: TraceSettings;
+  readonly randomSeed: number;
+}
+
+export interface TritonServerDependencies {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly storage: Storage;
+  readonly account: MemoryAccount;
+  readonly metrics: MetricsRegistry;
+  readonly logSettings: LogSettingsStore;
+  readonly backends: readonly Backend[];
+}
+
+/** Version of the release we answer like. */
+export const TRITON_VERSION = "2.51.0";
+
+/** In the order of the wire; the same in every release from 23.03 on. */
+const extensions: readonly string[] = [
+  "classification",
+  "sequence",
+  "model_repository",
+  "model_repository(unload_dependents)",
+  "schedule_policy",
+  "model_configuration",
+  "system_shared_memory",
+  "cuda_shared_memory",
+  "binary_tensor_data",
+  "parameters",
+  "statistics",
+  "trace",
+  "logging",
+];
+
+const SECOND_US = 1_000_000;
+
+/** The inference server itself, without any wire. */
+export class TritonServer implements InferenceServer {
+  readonly #options: TritonServerOptions;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #lifecycle: ModelLifecycle;
+  readonly #repository: ModelRepository;
+  readonly #logSettings: LogSettingsStore;
+  readonly #trace: TraceSettingsStore;
+  #state: "INITIALIZING" | "READY" | "EXITING" = "INITIALIZING";
+  #pollTimer: Timer | null = null;
+
+  constructor(options: TritonServerOptions, dependencies: TritonServerDependencies) {
+    const { clock, log, metrics, storage } = dependencies;
+    this.#options = options;
+    this.#clock = clock;
+    this.#log = log;
+    this.#logSettings = dependencies.logSettings;
+    this.#trace = new TraceSettingsStore(options.trace);
+    const loader = new VersionLoader({
+      clock,
+      log,
+      random: new Random(options.randomSeed),
+      storage,
+      account: dependencies.account,
+      metrics,
+      backends: new Map(dependencies.backends.map((backend) => [backend.name, backend])),
+      options: {
+        autoComplete: options.autoCompleteConfig,
+        gpuCount: options.gpuCount,
+        backendConfig: options.backendConfig,
+      },
+    });
+    this.#lifecycle = new ModelLifecycle(loader, metrics, log, options.modelLoadThreadCount);
+    this.#repository = new ModelRepository(storage, this.#lifecycle, clock, log, {
+      roots: options.modelRepositories,
+      controlMode: options.modelControlMode,
+      configName: options.modelConfigName,
+      autoComplete: options.autoCompleteConfig,
+    });
+  }
+
+  /** Loads what the control mode asks for. An error means that the process should end: text as after `creating server: `. */
+  start(done: (error: TritonError | null) => void): void {
+    const finish = (error: TritonError | null): void => {
+      if (error !== null && this.#options.exitOnError) {
+        done(error);
+        return;
+      }
+      this.#state = "READY";
+      if (this.#options.modelControlMode === "poll") this.#schedulePoll();
+      done(null);
+    };
+    const { modelControlMode, startupModels } = this.#options;
+    if (modelControlMode !== "explicit" || (startupModels.length === 1 && startupModels[0] === "*")) {
+      // A root that is not there ends the server whatever `--exit-on-error` says.
+      this.#repository.listModels((listed) => {
+        if (!listed.ok) done(listed.error);
+        else {
+          this.#repository.poll((error) =>
+            finish(error === null ? null : new TritonError("INTERNAL", "failed to load all models")),
+          );
+        }
+      });
+      return;
+    }
+    let left = startupModels.length;
+    let first: TritonError | null = null;
+    if (left === 0) {
+      this.#repository.listModels((listed) => (listed.ok ? finish(null) : done(listed.error)));
+      return;
+    }
+    for (const model of startupModels) {
+      this.#repository.load(model, [], (error) => {
+        first ??= error;
+        if (--left === 0) finish(first);
+      });
+    }
+  }
+
+  /**
+   * Ends serving: refuses new requests, waits for those in flight, unloads everything. Says each second what it waits for.
+   * `done(false)` = the exit timeout passed first.
+   */
+  stop(done: (clean: boolean) => void): void {
+    this.#state = "EXITING";
+    this.#pollTimer?.cancel();
+    this.#log.info("Waiting for in-flight requests to complete.");
+    this.#lifecycle.stopSchedulers();
+    let ended = false;
+    let unloading = false;
+    let left = this.#options.exitTimeoutSecs;
+    const tick = (): void => {
+      if (ended) return;
+      if (!unloading) {
+        const inflight = this.#lifecycle.inflight();
+        this.#log.info(`Timeout ${left}: Found ${inflight.length} model versions that have in-flight inferences`);
+        for (const { model, version, count } of inflight) {
+          this.#log.info(`Model '${model}' (version ${version}) has ${count} in-flight inferences`);
+        }
+        if (inflight.length === 0) {
+          unloading = true;
+          this.#log.info("All models are stopped, unloading models");
+          this.#lifecycle.unloadAll();
+          this.#log.info(
+            `Timeout ${left}: Found ${this.#lifecycle.liveCopies} live models and 0 in-flight non-inference requests`,
+          );
+          this.#lifecycle.whenEmpty(() => {
+            ended = true;
+            done(true);
+          });
+          if (ended) return;
+        }
+      } else {
+        this.#log.info(
+          `Timeout ${left}: Found ${this.#lifecycle.liveCopies} live models and 0 in-flight non-inference requests`,
+        );
+      }
+      if (left <= 0) {
+        ended = true;
+        done(false);
+        return;
+      }
+      left--;
+      this.#clock.setTimer(unloading ? SECOND_US : SECOND_US / 10, tick);
+    };
+    tick();
+  }
+
+  isLive(): boolean {
+    return this.#state !== "INITIALIZING";
+  }
+
+  isReady(): boolean {
+    if (this.#state !== "READY") return false;
+    return !this.#options.strictReadiness || this.#lifecycle.allReady();
+  }
+
+  metadata(): ServerMetadata {
+    return { name: this.#options.id, version: TRITON_VERSION, extensions };
+  }
+
+  isModelReady(model: string, version: number): boolean {
+    return this.#state === "READY" && this.#lifecycle.find(model, version).ok;
+  }
+
+  findVersion(model: string, version: number): Result<ServableVersion> {
+    return this.#lifecycle.find(model, version);
+  }
+
+  modelMetadata(model: string, version: number): Result<ModelMetadata> {
+    const found = this.#lifecycle.find(model, version);
+    if (!found.ok) return found;
+    const { config, versionText } = found.value;
+    const tensor = (io: {
+      readonly name: string;
+      readonly data_type: ConfigDataType;
+      readonly dims: readonly number[];
+    }): TensorMetadata => ({
+      name: io.name,
+      datatype: dataTypeOfConfig(io.data_type),
+      shape: config.max_batch_size > 0 ? [-1, ...io.dims] : io.dims,
+    });
+    return ok({
+      name: model,
+      versions:
+        version === -1
+          ? this.#lifecycle.servingOf(model).map((serving) => serving.versionText)
+          : [versionText],
+      platform: config.platform === "" ? config.backend : config.platform,
+      inputs: config.input.map(tensor),
+      outputs: config.output.map(tensor),
+    });
+  }
+
+  statistics(model: string | null, version: number): Result<readonly ModelStatistics[]> {
+    if (model === null) return ok(this.#lifecycle.serving().map(readStatistics));
+    const versions = this.#lifecycle.servingOf(model);
+    if (versions.length === 0) return fail("INVALID_ARG", `requested model '${model}' is not available`);
+    const wanted = version === -1 ? versions : versions.filter((loaded) => loaded.version === version);
+    if (wanted.length === 0) {
+      return fail("INVALID_ARG", `requested model version is not available for model '${model}'`);
+    }
+    return ok(wanted.map(readStatistics));
+  }
+
+  repositoryIndex(readyOnly: boolean, done: (result: Result<readonly RepositoryIndexRow[]>) => void): void {
+    this.#repository.index(readyOnly, done);
+  }
+
+  loadModel(model: string, parameters: readonly LoadParameter[], done: (error: TritonError | null) => void): void {
+    const refused = this.#refuseControl();
+    if (refused !== null) done(refused);
+    else this.#repository.load(model, parameters, done);
+  }
+
+  unloadModel(model: string, _unloadDependents: boolean, done: (error: TritonError | null) => void): void {
+    const refused = this.#refuseControl();
+    if (refused !== null) done(refused);
+    else this.#repository.unload(model, () => done(null));
+  }
+
+  infer(version: ServableVersion, request: InferenceRequest): TritonError | null {
+    if (!(version instanceof LoadedVersion)) throw new Error("infer: the version did not come from findVersion");
+    return version.infer(request);
+  }
+
+  traceSettings(model: string | null): Result<TraceSettings> {
+    return this.#unknownToTrace(model) ?? ok(this.#trace.read(model));
+  }
+
+  updateTraceSettings(model: string | null, update: TraceSettingsUpdate): Result<TraceSettings> {
+    return this.#unknownToTrace(model) ?? this.#trace.update(model, update);
+  }
+
+  logSettings(): LogSettings {
+    return this.#logSettings.current;
+  }
+
+  updateLogSettings(update: LogSettingsUpdate): Result<LogSettings> {
+    return this.#logSettings.update(update);
+  }
+
+  /** What loaded and what did not, for the start-up table. */
+  loadedVersions(): readonly LoadedVersion[] {
+    return this.#lifecycle.serving();
+  }
+
+  #unknownToTrace(model: string | null): Result<TraceSettings> | null {
+    if (model === null || this.#lifecycle.servingOf(model).length > 0) return null;
+    return fail("INVALID_ARG", `Request for unknown model : ${model}`);
+  }
+
+  #refuseControl(): TritonError | null {
+    if (this.#state === "EXITING") return new TritonError("UNAVAILABLE", "Server exiting");
+    if (this.#options.modelControlMode === "explicit") return null;
+    return new TritonError(
+      "UNAVAILABLE",
+      "explicit model load / unload is not allowed if polling is enabled",
+    );
+  }
+
+  #schedulePoll(): void {
+    const { repositoryPollSecs } = this.#options;
+    if (repositoryPollSecs <= 0) return;
+    this.#pollTimer = this.#clock.setTimer(repositoryPollSecs * SECOND_US, () => {
+      this.#repository.poll((error) => {
+        if (error !== null) this.#log.error(error.message);
+        if (this.#state === "READY") this.#schedulePoll();
+      });
+    });
+  }
+}
+
+const readStatistics = (loaded: LoadedVersion): ModelStatistics =>
+  loaded.statistics.read(loaded.modelName, loaded.versionText);

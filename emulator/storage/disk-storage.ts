@@ -1,0 +1,152 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join, posix, sep } from "node:path";
+import { fail, ok, type Result, TritonError } from "../common/status.ts";
+import type { ModelFolder, ModelFolderEntry, Storage } from "../core/storage.ts";
+
+/** Model files in folders of this machine. Override folders are made below the system's temporary folder. */
+export class DiskStorage implements Storage {
+  listModels(root: string, done: (result: Result<readonly string[]>) => void): void {
+    answer(listFolders(root), done);
+  }
+
+  readModelFolder(
+    root: string,
+    folder: string,
+    configName: string | null,
+    done: (result: Result<ModelFolder | null>) => void,
+  ): void {
+    // A name that is not one path part cannot be a model folder, whatever it points at.
+    if (folder === "" || folder === "." || folder === ".." || /[/\\\0]/.test(folder)) {
+      done(ok(null));
+      return;
+    }
+    answer(readFolder(join(root, folder), configName), done);
+  }
+
+  readFile(path: string, done: (result: Result<Uint8Array>) => void): void {
+    answer(
+      readFile(path).then(ok, (error: NodeJS.ErrnoException) =>
+        fail("INTERNAL", `failed to open text file for read ${path}: ${reason(error)}`),
+      ),
+      done,
+    );
+  }
+
+  createOverrideFolder(
+    files: ReadonlyMap<string, Uint8Array>,
+    done: (result: Result<ModelFolder>) => void,
+  ): void {
+    answer(createOverride(files), done);
+  }
+
+  removeOverrideFolder(path: string): void {
+    rm(path, { recursive: true, force: true }).catch(() => {
+      // Somebody else's file in our temporary folder: it stays, nothing depends on it.
+    });
+  }
+}
+
+/** Hands a promise's result to a callback of the core. What the callback throws is a bug and must not be swallowed. */
+const answer = <T>(work: Promise<Result<T>>, done: (result: Result<T>) => void): void => {
+  work
+    .catch((error: unknown): Result<T> => {
+      if (error instanceof TritonError) return { ok: false, error };
+      return fail("INTERNAL", error instanceof Error ? error.message : String(error));
+    })
+    .then((result) => setImmediate(done, result));
+};
+
+const listFolders = async (root: string): Promise<Result<readonly string[]>> => {
+  const entries = await readdir(root, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
+    throw new TritonError("INTERNAL", `failed to open directory ${root}: ${reason(error)}`);
+  });
+  const names: string[] = [];
+  for (const entry of entries) {
+    // Links to folders count, as they do for the real server.
+    if (entry.isDirectory() || (entry.isSymbolicLink() && (await isFolder(join(root, entry.name))))) {
+      names.push(entry.name);
+    }
+  }
+  return ok(names.sort());
+};
+
+const isFolder = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (status) => status.isDirectory(),
+    () => false,
+  );
+
+const readFolder = async (path: string, configName: string | null): Promise<Result<ModelFolder | null>> => {
+  const status = await stat(path).catch(() => null);
+  if (status === null || !status.isDirectory()) return ok(null);
+  const entries: ModelFolderEntry[] = [];
+  await walk(path, "", entries);
+  entries.sort((a, b) => (a.path < b.path ? -1 : 1));
+  const candidates = configName === null ? ["config.pbtxt"] : [`configs/${configName}.pbtxt`, "config.pbtxt"];
+  const configPath = candidates.find((candidate) =>
+    entries.some((entry) => entry.kind === "file" && entry.path === candidate),
+  );
+  const config =
+    configPath === undefined
+      ? null
+      : { path: configPath, text: await readFile(join(path, configPath), "utf8") };
+  return ok({ path, changedMs: Math.max(status.mtimeMs, status.ctimeMs), entries, config });
+};
+
+/** Files that vanish while we look are left out: the next look sees a settled folder. */
+const walk = async (root: string, below: string, entries: ModelFolderEntry[]): Promise<void> => {
+  for (const name of await readdir(join(root, below))) {
+    const path = below === "" ? name : `${below}/${name}`;
+    const status = await stat(join(root, path)).catch(() => null);
+    if (status === null) continue;
+    const changedMs = Math.max(status.mtimeMs, status.ctimeMs);
+    if (status.isDirectory()) {
+      entries.push({ path, kind: "folder", byteSize: 0, changedMs });
+      await walk(root, path, entries);
+    } else entries.push({ path, kind: "file", byteSize: status.size, changedMs });
+  }
+};
+
+const createOverride = async (files: ReadonlyMap<string, Uint8Array>): Promise<Result<ModelFolder>> => {
+  for (const path of files.keys()) {
+    const normalised = posix.normalize(path);
+    if (normalised.startsWith("../") || normalised === ".." || posix.isAbsolute(normalised)) {
+      return fail(
+        "INVALID_ARG",
+        `Invalid file parameter '${path}' with normalized path '${normalised}' must stay within model directory.`,
+      );
+    }
+  }
+  const folder = await mkdtemp(join(tmpdir(), "triton-local-"));
+  try {
+    for (const [path, content] of files) {
+      const target = join(folder, path.split("/").join(sep));
+      await mkdir(dirname(target), { recursive: true });
+      await writeFile(target, content);
+    }
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+  const read = await readFolder(folder, null);
+  if (!read.ok) return read;
+  if (read.value === null) return fail("INTERNAL", `failed to read back ${folder}`);
+  return ok(read.value);
+};
+
+/** The system's own words for the common cases, as the real server prints them. */
+const reason = (error: NodeJS.ErrnoException): string => {
+  switch (error.code) {
+    case "ENOENT":
+      return "No such file or directory";
+    case "EACCES":
+      return "Permission denied";
+    case "EISDIR":
+      return "Is a directory";
+    case "ENOTDIR":
+      return "Not a directory";
+    default:
+      return error.message;
+  }
+};
