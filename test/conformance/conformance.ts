@@ -1,0 +1,45 @@
+import { describe, expect, test } from "vitest";
+import {
+  type ConformanceCase,
+  type HttpRequest,
+  readCases,
+  readDifferences,
+  type Step,
+} from "../support/cases.ts";
+import { chosenTarget } from "../support/targets/chosen-target.ts";
+import { twinOf } from "./grpc-twin.ts";
+import { play } from "./play.ts";
+
+const differences = readDifferences();
+
+/**
+ * Plays every case of an area, and again with each HTTP request that has a gRPC equivalent sent as that. Cases run
+ * side by side: each has a server and a repository of its own, and many of them only wait.
+ */
+export const conformance = (area: string): void => {
+  const target = chosenTarget();
+  describe(`${area} against ${target.name}`, () => {
+    for (const testCase of readCases(area)) {
+      const own = target.real ? [] : differences.filter((entry) => entry.case === testCase.id);
+      for (const over of hasTwin(testCase) ? (["http", "grpc"] as const) : (["http"] as const)) {
+        const title = `${testCase.id} over ${over}: ${testCase.title}`;
+        const skipped = own.find((entry) => entry.step === undefined && (entry.over ?? over) === over);
+        if (skipped !== undefined) {
+          test.skip(`${title} (${skipped.reason})`);
+          continue;
+        }
+        const retry = target.real && testCase.unsteady === true ? 20 : 0;
+        test.concurrent(title, { retry }, async () => {
+          expect((await play(testCase, target, { over, differences: own })).join("\n")).toBe("");
+        });
+      }
+    }
+  });
+};
+
+const hasTwin = (testCase: ConformanceCase): boolean =>
+  testCase.steps.some(
+    (step: Step) => "request" in step && isHttp(step.request) && twinOf(step.request) !== null,
+  );
+
+const isHttp = (request: object): request is HttpRequest => "path" in request;

@@ -1,0 +1,369 @@
+import { appendFileSync, cpSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type {
+  Act,
+  ConformanceCase,
+  Difference,
+  HttpRequest,
+  Json,
+  Request,
+  Response,
+  Seen,
+  Step,
+} from "../support/cases.ts";
+import { type GrpcAnswer, GrpcClient } from "../support/grpc-client.ts";
+import {
+  exchange,
+  type HttpAnswer,
+  parseAnswer,
+  type RawAnswer,
+  requestBytes,
+} from "../support/http-connection.ts";
+import { layOutModels, modelFile, temporaryFolder } from "../support/model-repository.ts";
+import { type RunningServer, StartFailure, type Target } from "../support/targets/target.ts";
+import {
+  type CompareContext,
+  compareGrpc,
+  compareGrpcStream,
+  compareHttp,
+  compareRaw,
+  type Differences,
+} from "./compare.ts";
+import { twinOf } from "./grpc-twin.ts";
+
+const ANSWER_TIMEOUT_MS = 30_000;
+/** How long a raw connection is watched for more bytes, or for its closing, after the last ones. */
+const RAW_QUIET_MS = 400;
+
+/** What came back, before anybody judges it. */
+export type Answer =
+  | { readonly kind: "http"; readonly answer: HttpAnswer; readonly seconds: number }
+  | { readonly kind: "connection"; readonly how: string }
+  | { readonly kind: "raw"; readonly answer: RawAnswer }
+  | { readonly kind: "grpc"; readonly answer: GrpcAnswer }
+  | { readonly kind: "stream"; readonly answer: GrpcAnswer };
+
+export interface PlayOptions {
+  /** `grpc`: each HTTP request that has a gRPC equivalent is sent as that, and its answer judged accordingly. */
+  readonly over: "http" | "grpc";
+  readonly differences: readonly Difference[];
+  /** Called with every answer before it is judged; a recorder keeps them. */
+  readonly onAnswer?: (step: number, answer: Answer) => void;
+}
+
+/** Plays a case on a server of its own. The result lists every disagreement, with the number of its step. */
+export const play = async (
+  testCase: ConformanceCase,
+  target: Target,
+  options: PlayOptions,
+): Promise<Differences> => {
+  using folder = temporaryFolder();
+  layOutModels(testCase, folder.path, target.real);
+  let server: RunningServer;
+  try {
+    server = await target.start({
+      repository: folder.path,
+      flags: testCase.server.flags,
+      env: testCase.server.env ?? {},
+      ownProcess: testCase.steps.some(needsProcess),
+    });
+  } catch (error) {
+    if (!(error instanceof StartFailure)) throw error;
+    return judgeFailedStart(testCase, error);
+  }
+  const player = new Player(testCase, target, options, folder.path, server);
+  try {
+    return await player.run();
+  } finally {
+    player.close();
+    await server.stop();
+  }
+};
+
+const needsProcess = (step: Step): boolean =>
+  ("act" in step && "signal" in step.act) || ("seen" in step && "exit" in step.seen);
+
+/** A server that ends at once is right where that is all the case expects. */
+const judgeFailedStart = (testCase: ConformanceCase, failure: StartFailure): Differences => {
+  const differences = testCase.steps.flatMap((step, index) => {
+    if (!("seen" in step))
+      return [`step ${index}: the server ended with code ${failure.exitCode}: ${failure.output}`];
+    if ("exit" in step.seen) return numbered(index, judgeExit(step.seen, failure.exitCode, failure.output));
+    return "log" in step.seen ? numbered(index, judgeLog(step.seen.log, failure.output, "", true)) : [];
+  });
+  return differences;
+};
+
+const numbered = (step: number, differences: Differences): Differences =>
+  differences.map((difference) => `step ${step}: ${difference}`);
+
+const judgeExit = (
+  expected: { readonly exit: number | null; readonly output?: string },
+  exitCode: number | null,
+  output: string,
+): Differences => {
+  const differences: string[] = [];
+  if (exitCode !== expected.exit) differences.push(`exit code ${exitCode} instead of ${expected.exit}`);
+  if (expected.output !== undefined && !folderPattern(expected.output).test(output))
+    differences.push(`output ${JSON.stringify(output)}\n    without  ${JSON.stringify(expected.output)}`);
+  return differences;
+};
+
+/** Each line must have been written; of ours only the text is compared, since positions in source files are theirs. */
+const judgeLog = (
+  lines: readonly string[],
+  output: string,
+  repository: string,
+  real: boolean,
+): Differences => {
+  const written = repository === "" ? output : output.replaceAll(repository, "{repo}");
+  return lines.flatMap((line) => {
+    const wanted = real ? line : line.replace(/^\S+\.cc:\d+\] /, "");
+    return folderPattern(wanted).test(written)
+      ? []
+      : [`not in the log: ${wanted}\n    log: ${written.slice(-3000)}`];
+  });
+};
+
+/** `{backends}` and the like stand for a path. */
+const folderPattern = (text: string): RegExp =>
+  new RegExp(
+    text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&").replace(/\\\{(backends|caches|tmp)\\\}/g, "[^\"' ]*"),
+  );
+
+class Player {
+  readonly #case: ConformanceCase;
+  readonly #target: Target;
+  readonly #options: PlayOptions;
+  readonly #repository: string;
+  readonly #server: RunningServer;
+  readonly #grpc: GrpcClient;
+  readonly #started = new Map<string, { readonly request: Request; readonly answer: Promise<Answer> }>();
+
+  constructor(
+    testCase: ConformanceCase,
+    target: Target,
+    options: PlayOptions,
+    repository: string,
+    server: RunningServer,
+  ) {
+    this.#case = testCase;
+    this.#target = target;
+    this.#options = options;
+    this.#repository = repository;
+    this.#server = server;
+    this.#grpc = new GrpcClient(server.grpcPort);
+  }
+
+  close(): void {
+    this.#grpc.close();
+  }
+
+  async run(): Promise<Differences> {
+    for (const model of this.#case.loaded ?? []) {
+      const answer = await this.#send({ method: "POST", path: `/v2/repository/models/${model}/load` });
+      if (answer.kind !== "http" || answer.answer.status !== 200)
+        return [`could not load ${model}: ${JSON.stringify(answer)}`];
+    }
+    const differences: string[] = [];
+    for (const [index, step] of this.#case.steps.entries())
+      differences.push(...numbered(index, await this.#step(step, index)));
+    return differences;
+  }
+
+  async #step(step: Step, index: number): Promise<Differences> {
+    if ("sleep" in step) {
+      await sleep(step.sleep * 1000);
+      return [];
+    }
+    if ("act" in step) return this.#act(step.act);
+    if ("seen" in step) return this.#seen(this.#expectedSeen(step.seen, index));
+    if ("await" in step) {
+      const started = this.#started.get(step.await);
+      if (started === undefined) return [`nothing was started as ${step.await}`];
+      return this.#judge(started.request, step.response, await started.answer, index);
+    }
+    if (step.start !== undefined) {
+      this.#started.set(step.start, { request: step.request, answer: this.#send(step.request) });
+      // Starts follow one another in this order on the wire.
+      await sleep(40);
+      return [];
+    }
+    const expected = (this.#target.real ? undefined : step["with_1.30.0"]) ?? step.response;
+    const answer = await this.#send(step.request);
+    this.#options.onAnswer?.(index, answer);
+    return expected === undefined ? [] : this.#judge(step.request, expected, answer, index);
+  }
+
+  #difference(step: number): Difference | undefined {
+    return this.#target.real
+      ? undefined
+      : this.#options.differences.find(
+          (entry) => entry.step === step && (entry.over ?? this.#options.over) === this.#options.over,
+        );
+  }
+
+  #expectedSeen(seen: Seen, step: number): Seen {
+    return this.#difference(step)?.seen ?? seen;
+  }
+
+  async #send(request: Request): Promise<Answer> {
+    if ("raw" in request) {
+      const bytes = Buffer.from(request.raw, "latin1");
+      return { kind: "raw", answer: await exchange(this.#server.httpPort, bytes, () => false, RAW_QUIET_MS) };
+    }
+    if ("messages" in request) {
+      const answer = await this.#grpc.stream(request.grpc, request.messages, request.metadata ?? {});
+      return { kind: "stream", answer };
+    }
+    if ("grpc" in request) {
+      const answer = await this.#grpc.unary(request.grpc, request.message, request.metadata ?? {});
+      return { kind: "grpc", answer };
+    }
+    const twin = this.#options.over === "grpc" ? twinOf(request) : null;
+    if (twin !== null) return { kind: "grpc", answer: await this.#grpc.unary(twin.rpc, twin.message, {}) };
+    return this.#sendHttp(request);
+  }
+
+  async #sendHttp(request: HttpRequest): Promise<Answer> {
+    const port = request.port === "metrics" ? this.#server.metricsPort : this.#server.httpPort;
+    const bytes = requestBytes({
+      method: request.method,
+      path: request.path,
+      headers: request.headers ?? {},
+      body: bodyOf(request),
+    });
+    const started = performance.now();
+    const raw = await exchange(port, bytes, (received) => parseAnswer(received) !== null, ANSWER_TIMEOUT_MS);
+    const seconds = (performance.now() - started) / 1000;
+    const answer = parseAnswer(raw.received);
+    if (answer !== null) return { kind: "http", answer, seconds };
+    const how = raw.ended === "closed" ? "closed without a reply" : (raw.ended ?? "no reply");
+    return { kind: "connection", how };
+  }
+
+  #judge(request: Request, recorded: Response, answer: Answer, step: number): Differences {
+    const expected = this.#difference(step)?.response ?? recorded;
+    if ("connection" in expected) {
+      if (answer.kind !== "connection") return [`${describe(answer)} instead of ${expected.connection}`];
+      // Which of the two a closing looks like depends on what the kernel had read by then.
+      const ways = ["closed without a reply", "reset"];
+      const same = answer.how === expected.connection;
+      return same || (ways.includes(answer.how) && ways.includes(expected.connection))
+        ? []
+        : [`${answer.how} instead of ${expected.connection}`];
+    }
+    if ("status" in expected && answer.kind === "http" && "path" in request)
+      return compareHttp(expected, answer.answer, this.#context(request.path), answer.seconds);
+    if ("status" in expected && answer.kind === "grpc" && "path" in request)
+      return twinOf(request)?.judge(expected, answer.answer, this.#context(request.path)) ?? [];
+    if ("closed" in expected && answer.kind === "raw") return compareRaw(expected, answer.answer);
+    if ("stream" in expected && answer.kind === "stream") return compareGrpcStream(expected, answer.answer);
+    if (answer.kind === "grpc" && !("status" in expected || "stream" in expected || "closed" in expected))
+      return compareGrpc(expected, answer.answer, this.#repository);
+    return [`${describe(answer)} instead of ${JSON.stringify(expected)}`];
+  }
+
+  #context(path: string): CompareContext {
+    return { repository: this.#repository, models: Object.keys(this.#case.models), path };
+  }
+
+  async #act(act: Act): Promise<Differences> {
+    const place = (path: string): string => join(this.#repository, path);
+    if ("touch" in act) {
+      const now = new Date();
+      utimesSync(place(act.touch), now, now);
+    } else if ("append" in act) {
+      const before = statSync(place(act.append));
+      appendFileSync(place(act.append), act.text);
+      const mtime = act.mtime === "kept" ? before.mtime : new Date("2001-01-01");
+      if (act.mtime !== undefined) utimesSync(place(act.append), mtime, mtime);
+    } else if ("write" in act) cpSync(modelFile(act.from), place(act.write));
+    else if ("create" in act) writeFileSync(place(act.create), "");
+    else if ("remove" in act) rmSync(place(act.remove), { recursive: true });
+    else if ("replace" in act) {
+      const text = readFileSync(place(act.replace), "utf8");
+      writeFileSync(place(act.replace), text.replace(new RegExp(act.pattern), act.by));
+    } else if ("signal" in act) this.#server.signal(act.signal);
+    else await this.#cancelledInfer(act.cancel);
+    return [];
+  }
+
+  async #cancelledInfer(cancel: { model: string; cmd: string; after: number }): Promise<void> {
+    const command = Buffer.from(cancel.cmd).toString("base64");
+    const config = await this.#grpc.unary("ModelConfig", { name: cancel.model }, {});
+    const reply = config.replies[0]?.complete["config"];
+    const batched =
+      typeof reply === "object" && reply !== null && "max_batch_size" in reply && reply.max_batch_size !== 0;
+    const input = {
+      name: "CMD",
+      datatype: "BYTES",
+      shape: batched ? ["1", "1"] : ["1"],
+      contents: { bytes_contents: [command] },
+    };
+    const message = { model_name: cancel.model, inputs: [input] };
+    await this.#grpc.unary("ModelInfer", message, {}, cancel.after * 1000);
+  }
+
+  async #seen(seen: Seen): Promise<Differences> {
+    if ("log" in seen) {
+      const judged = (): Differences =>
+        judgeLog(seen.log, this.#server.output(), this.#repository, this.#target.real);
+      // The log may lag behind the answer.
+      for (let tries = 0; tries < 40 && judged().length > 0; tries++) await sleep(25);
+      return judged();
+    }
+    if ("exit" in seen) {
+      const limit = seen.exit === null ? 100 : 20_000;
+      const started = performance.now();
+      const code = await Promise.race([this.#server.exited, sleep(limit).then(() => null)]);
+      const seconds = (performance.now() - started) / 1000;
+      const late =
+        seen.seconds !== undefined && seconds > seen.seconds + 3 ? [`ended after ${seconds} s`] : [];
+      return [...judgeExit(seen, code, this.#server.output()), ...late];
+    }
+    return this.#whichInstances(seen.instances);
+  }
+
+  async #whichInstances(expected: {
+    model: string;
+    requests: number;
+    distinct: number;
+  }): Promise<Differences> {
+    const answers = new Set<string>();
+    for (let i = 0; i < expected.requests; i++) {
+      const body = { inputs: [{ name: "CMD", datatype: "BYTES", shape: [1], data: ["pid"] }] };
+      const answer = await this.#sendHttp({
+        method: "POST",
+        path: `/v2/models/${expected.model}/infer`,
+        body,
+      });
+      answers.add(describe(answer));
+    }
+    return answers.size === expected.distinct
+      ? []
+      : [`${answers.size} instances instead of ${expected.distinct}`];
+  }
+}
+
+const bodyOf = (request: HttpRequest): Buffer | null => {
+  if (request.body_base64 !== undefined) return Buffer.from(request.body_base64, "base64");
+  if (request.body === undefined) return null;
+  return Buffer.from(typeof request.body === "string" ? request.body : jsonText(request.body));
+};
+
+const jsonText = (value: Json): string => JSON.stringify(value);
+
+const describe = (answer: Answer): string => {
+  switch (answer.kind) {
+    case "http":
+      return `${answer.answer.statusLine} ${answer.answer.body.toString("utf8").slice(0, 500)}`;
+    case "connection":
+      return answer.how;
+    case "raw":
+      return answer.answer.received.toString("latin1");
+    default:
+      return `${answer.answer.code} ${answer.answer.details} ${JSON.stringify(answer.answer.replies.map((r) => r.asSent))}`;
+  }
+};

@@ -1,0 +1,127 @@
+import { readdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
+import { loadSync, type MethodDefinition, type Options } from "@grpc/proto-loader";
+import type { JsonObject } from "./cases.ts";
+
+const folder = process.env["PROTOS"] ?? fileURLToPath(new URL("../../protos/", import.meta.url));
+const common: Options = {
+  keepCase: true,
+  longs: String,
+  enums: String,
+  bytes: String,
+  includeDirs: [folder],
+};
+
+const protoFiles = readdirSync(folder).filter((name) => name.endsWith(".proto"));
+
+type Methods = Record<string, MethodDefinition<object, object>>;
+
+const SERVICE = "inference.GRPCInferenceService";
+
+const methodsOf = (options: Options): Methods => {
+  const methods: Methods = {};
+  const definitions = loadSync(protoFiles, { ...common, ...options });
+  for (const [name, definition] of Object.entries(definitions)) {
+    const isService = name === SERVICE || name === "grpc.health.v1.Health";
+    if (isService) Object.assign(methods, definition);
+  }
+  return methods;
+};
+
+/** Two readings of each reply: as it came, and with every field that was left at its default. */
+const asSent = methodsOf({});
+const complete = methodsOf({ defaults: true });
+
+export interface GrpcAnswer {
+  /** Code name, `OK` included. */
+  readonly code: string;
+  readonly details: string;
+  readonly replies: readonly { readonly asSent: JsonObject; readonly complete: JsonObject }[];
+}
+
+export class GrpcClient {
+  readonly #client: Client;
+
+  constructor(port: number) {
+    this.#client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), {
+      "grpc.use_local_subchannel_pool": 1,
+      "grpc.enable_http_proxy": 0,
+      "grpc.max_receive_message_length": -1,
+      "grpc.max_send_message_length": -1,
+    });
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+
+  /** @param message protobuf JSON: int64 as strings, bytes as base64 */
+  unary(
+    rpc: string,
+    message: JsonObject,
+    metadata: Readonly<Record<string, string>>,
+    cancelAfterMs?: number,
+  ): Promise<GrpcAnswer> {
+    const method = methodOf(rpc);
+    return new Promise((resolve) => {
+      const call = this.#client.makeUnaryRequest(
+        method.path,
+        (value: JsonObject) => method.requestSerialize(value),
+        (bytes: Buffer) => bytes,
+        message,
+        metadataOf(metadata),
+        (error: ServiceError | null, bytes?: Buffer) => {
+          if (error !== null) resolve({ code: codeName(error.code), details: error.details, replies: [] });
+          else resolve({ code: "OK", details: "", replies: bytes === undefined ? [] : [decode(rpc, bytes)] });
+        },
+      );
+      if (cancelAfterMs !== undefined) setTimeout(() => call.cancel(), cancelAfterMs);
+    });
+  }
+
+  /** Sends all messages, closes the sending side and gathers what comes. */
+  stream(
+    rpc: string,
+    messages: readonly JsonObject[],
+    metadata: Readonly<Record<string, string>>,
+  ): Promise<GrpcAnswer> {
+    const method = methodOf(rpc);
+    return new Promise((resolve) => {
+      const replies: GrpcAnswer["replies"][number][] = [];
+      const call = this.#client.makeBidiStreamRequest(
+        method.path,
+        (value: JsonObject) => method.requestSerialize(value),
+        (bytes: Buffer) => bytes,
+        metadataOf(metadata),
+      );
+      call.on("data", (bytes: Buffer) => replies.push(decode(rpc, bytes)));
+      call.on("error", () => {});
+      call.on("status", (end) => resolve({ code: codeName(end.code), details: end.details, replies }));
+      for (const message of messages) call.write(message);
+      call.end();
+    });
+  }
+}
+
+const methodOf = (rpc: string): MethodDefinition<object, object> => {
+  const method = asSent[rpc];
+  if (method === undefined) throw new Error(`no such RPC: ${rpc}`);
+  return method;
+};
+
+const decode = (rpc: string, bytes: Buffer): { asSent: JsonObject; complete: JsonObject } => ({
+  asSent: plain(methodOf(rpc).responseDeserialize(bytes)),
+  complete: plain((complete[rpc] ?? methodOf(rpc)).responseDeserialize(bytes)),
+});
+
+const plain = (message: object): JsonObject => JSON.parse(JSON.stringify(message));
+
+const metadataOf = (entries: Readonly<Record<string, string>>): Metadata => {
+  const metadata = new Metadata();
+  for (const [name, value] of Object.entries(entries)) metadata.set(name, value);
+  return metadata;
+};
+
+const codeName = (code: number): string =>
+  Object.entries(status).find(([, value]) => value === code)?.[0] ?? String(code);

@@ -1,0 +1,66 @@
+import { execFileSync } from "node:child_process";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type CaseModel, type ConformanceCase, fixturesFolder } from "./cases.ts";
+
+export const modelFile = (name: string): string => fileURLToPath(new URL(`models/${name}`, fixturesFolder));
+
+/** A folder of its own, gone when disposed of. */
+export interface TemporaryFolder extends Disposable {
+  readonly path: string;
+}
+
+export const temporaryFolder = (): TemporaryFolder => {
+  const path = realpathSync(mkdtempSync(join(tmpdir(), "conformance-")));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+};
+
+/** Writes the models of a case into `repository`. */
+export const layOutModels = (
+  { id, models }: Pick<ConformanceCase, "id" | "models">,
+  repository: string,
+  byteCode: boolean,
+): void => {
+  for (const [name, model] of Object.entries(models)) {
+    if (model.absent === true) continue;
+    const folder = join(repository, name);
+    mkdirSync(folder, { recursive: true });
+    layOutModel(model, folder);
+    // A Python that imports a model for the first time writes byte code into its folder, which counts as a change.
+    if (byteCode && id !== "lifecycle-08") compileByteCode(folder);
+  }
+};
+
+const layOutModel = (model: CaseModel, folder: string): void => {
+  if (model.config !== undefined) writeFileSync(join(folder, "config.pbtxt"), model.config);
+  const put = (path: string, content: string | Uint8Array): void => {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), content);
+  };
+  for (const version of model.versions ?? ["1"]) {
+    mkdirSync(join(folder, version), { recursive: true });
+    if (model.code !== undefined) cpSync(modelFile(model.code), join(folder, version, "model.py"));
+    if (typeof model.onnx === "string")
+      cpSync(modelFile(`onnx/${model.onnx}`), join(folder, version, "model.onnx"));
+  }
+  if (typeof model.onnx === "object")
+    for (const [path, file] of Object.entries(model.onnx)) put(path, readFileSync(modelFile(`onnx/${file}`)));
+  for (const [path, text] of Object.entries(model.files ?? {}))
+    put(path, text.startsWith("= ") ? readFileSync(modelFile(text.slice(2))) : Buffer.from(text));
+};
+
+const compileByteCode = (folder: string): void => {
+  const python = existsSync("/usr/bin/python3") ? "/usr/bin/python3" : "python3";
+  execFileSync(python, ["-m", "compileall", "-q", folder]);
+};

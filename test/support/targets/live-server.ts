@@ -1,0 +1,4 @@
+import type { Target } from "./target.ts";
+export const liveServer = (url: string): Target => {
+  throw new Error(url);
+};

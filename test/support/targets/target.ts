@@ -1,0 +1,41 @@
+/** What the conformance cases are played against. */
+export interface Target {
+  readonly name: string;
+  /** True for a tritonserver of NVIDIA's: everything recorded must match, log positions included. */
+  readonly real: boolean;
+  /** Starts a server of its own, ready when the promise resolves. Rejects with StartFailure when it ends before. */
+  start(options: StartOptions): Promise<RunningServer>;
+}
+
+export interface StartOptions {
+  readonly repository: string;
+  readonly flags: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** The case signals the server or waits for its end, so it must be a process of its own. */
+  readonly ownProcess: boolean;
+}
+
+export interface RunningServer {
+  readonly httpPort: number;
+  readonly grpcPort: number;
+  readonly metricsPort: number;
+  /** Everything written so far: log lines without time and process id, and plain output. */
+  output(): string;
+  signal(name: "SIGINT" | "SIGTERM"): void;
+  /** Exit code once the process has ended, negative for a signal. */
+  readonly exited: Promise<number>;
+  /** Ends it at once, without a drain. */
+  stop(): Promise<void>;
+}
+
+export class StartFailure extends Error {
+  readonly exitCode: number;
+  readonly output: string;
+
+  constructor(exitCode: number, output: string) {
+    super(`the server ended with code ${exitCode} before it was ready:\n${output}`);
+    this.name = "StartFailure";
+    this.exitCode = exitCode;
+    this.output = output;
+  }
+}
