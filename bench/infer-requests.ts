@@ -1,4 +1,4 @@
-import { request } from "node:http";
+import { type Agent, request } from "node:http";
 import { connect } from "node:http2";
 import { ProtobufWriter } from "../emulator/common/protobuf-wire.ts";
 
@@ -78,15 +78,17 @@ export interface HttpAnswer {
   readonly body: Buffer;
 }
 
+/** @param agent to keep a connection for several requests; else each has its own */
 export function sendHttp(
   port: number,
   method: "GET" | "POST",
   path: string,
   headers: Readonly<Record<string, string>> = {},
   body: Buffer | string = "",
+  agent: Agent | false = false,
 ): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
-    const sent = request({ host: "127.0.0.1", port, method, path, headers, agent: false }, (response) => {
+    const sent = request({ host: "127.0.0.1", port, method, path, headers, agent }, (response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk));
       response.once("error", reject);

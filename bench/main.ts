@@ -31,7 +31,8 @@ if (options.help) {
   --seconds=N       of load in each round and for each server (default 2)
   --server=COMMAND  measure this command instead of the built package of this folder
   --write-docs      write docs/performance.md from the figures
-  REAL_SERVER=COMMAND in the environment: a tritonserver to compare with`);
+  REAL_SERVER=COMMAND in the environment: a tritonserver to compare with; REAL_ORT=VERSION: its
+  ONNX Runtime, for the report`);
 } else {
   process.exitCode = await main();
 }
@@ -69,14 +70,18 @@ async function main(): Promise<number> {
       failures.push(`${scenario.name}: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
-  removeFolder(folder);
+  if (failures.length === 0) removeFolder(folder);
+  else context.log(`logs kept in ${folder}`);
 
   const report: BenchReport = {
     date: new Date().toISOString(),
     machine: describeMachine(),
     rounds: context.rounds,
     seconds: context.seconds,
-    realServer: real?.command.join(" ") ?? null,
+    realServer: real && {
+      command: real.command.join(" "),
+      onnxRuntime: process.env.REAL_ORT ?? "of an unknown version",
+    },
     rows,
     failures,
   };

@@ -10,7 +10,7 @@ export interface BenchReport {
   readonly rounds: number;
   readonly seconds: number;
   /** Null where there was none. */
-  readonly realServer: string | null;
+  readonly realServer: { readonly command: string; readonly onnxRuntime: string } | null;
   readonly rows: readonly Row[];
   readonly failures: readonly string[];
 }
@@ -46,7 +46,7 @@ Written by \`npm run bench -- --write-docs\`; do not edit. Measured on ${report.
 ${machine.memoryGiB} GiB, ${machine.system}; Node ${machine.node}, ONNX Runtime ${machine.onnxRuntime}. ${
     report.realServer === null
       ? "No real server was there to compare with."
-      : "The real server is tritonserver 2.51.0 with its ONNX Runtime backend on the same ONNX Runtime, beside ours on the same machine."
+      : `The real server is tritonserver 2.51.0 with its ONNX Runtime backend on ONNX Runtime ${report.realServer.onnxRuntime}, beside ours on the same machine.`
   }
 ${report.rounds} interleaved rounds of ${report.seconds} s (A B, then B A); each figure is the median of the rounds, each ratio the median of the ratios
 within one round, with the lowest and the highest. Differences below 10 % are noise. CPU time is user and system time of
@@ -67,7 +67,8 @@ function ratioText(row: Row): string {
   if (row.ratio === null) return "";
   const { median, low, high, to } = row.ratio;
   const other = to === REAL ? "" : ` to ${to}`;
-  return `${median.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})${other}`;
+  const spread = low === high ? "" : ` (${low.toFixed(2)} to ${high.toFixed(2)})`;
+  return `${median.toFixed(2)}${spread}${other}`;
 }
 
 function targetText(target: Target | null): string {

@@ -40,7 +40,8 @@ export function rowOf(
   const values = Object.fromEntries([...rounds].map(([name, series]) => [name, spreadOf(series).median]));
   const ours = rounds.get(OURS);
   const base = rounds.get(to);
-  const ratio = ours === undefined || base === undefined ? null : { ...ratiosOf(ours, base), to };
+  const comparable = ours !== undefined && base !== undefined && base.every((value) => value > 0);
+  const ratio = comparable ? { ...ratiosOf(ours, base), to } : null;
   return { section, what, unit, values, ratio, target };
 }
 

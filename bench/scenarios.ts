@@ -1,6 +1,11 @@
 import type { BenchContext } from "./context.ts";
 import type { Row } from "./row.ts";
+import { healthUnderLoad } from "./scenarios/health-under-load.ts";
+import { largeTensors } from "./scenarios/large-tensors.ts";
+import { loadUnload } from "./scenarios/load-unload.ts";
+import { manyModels } from "./scenarios/many-models.ts";
 import { grpcSmallTensors, httpSmallTensors } from "./scenarios/small-tensors.ts";
+import { idle, startToReady } from "./scenarios/start-and-idle.ts";
 
 export interface Scenario {
   /** As `--only` takes it. */
@@ -11,4 +16,10 @@ export interface Scenario {
 export const scenarios: readonly Scenario[] = [
   { name: "http", run: httpSmallTensors },
   { name: "grpc", run: grpcSmallTensors },
+  { name: "large", run: largeTensors },
+  { name: "health", run: healthUnderLoad },
+  { name: "load-unload", run: loadUnload },
+  { name: "start", run: startToReady },
+  { name: "idle", run: idle },
+  { name: "many-models", run: manyModels },
 ];
