@@ -1,0 +1,353 @@
+import type { TraceSettings } from "../core/settings/trace-settings.ts";
+import { CommandLineError, walkCommandLine } from "./command-line.ts";
+import type { NamedSetting } from "./option.ts";
+import { configSchema, type OptionEntry, type OptionKey, type Options, optionEntries } from "./schema.ts";
+import { resolveTraceSettings, TraceConfigError } from "./trace-config.ts";
+
+type FoldedAway =
+  | "modelStore"
+  | "strictModelConfig"
+  | "responseCacheByteSize"
+  | "traceConfig"
+  | "traceFile"
+  | "traceLevel"
+  | "traceRate"
+  | "traceCount"
+  | "traceLogFrequency"
+  | "configFile";
+
+type DeepReadonly<T> = T extends readonly unknown[]
+  ? { readonly [I in keyof T]: DeepReadonly<T[I]> }
+  : T extends object
+    ? { readonly [K in keyof T]: DeepReadonly<T[K]> }
+    : T;
+
+/** The options in force, deprecated ones folded into those that replace them; frozen all the way down. */
+export interface Config extends DeepReadonly<Omit<Options, FoldedAway | "metricsAddress" | "workerThreads">> {
+  readonly metricsAddress: string;
+  readonly workerThreads: number;
+  /** Trace settings at start. */
+  readonly trace: TraceSettings;
+}
+
+/** Where options come from; the caller alone touches process and disk. */
+export interface ConfigSources {
+  /** Arguments after the command. */
+  readonly args: readonly string[];
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Text of the config file; throws as node:fs does. */
+  readFile(path: string): string;
+  /** Used where `--model-repository` is not given. */
+  readonly defaultModelRepository: string;
+  /** Default of `--worker-threads`. */
+  readonly cores: number;
+}
+
+/** Why there is no configuration. Everything goes to stderr and the exit code is 1. */
+export interface ConfigFailure {
+  /** Lines before the usage: getopt's own message, warnings about deprecated flags. */
+  readonly preamble: readonly string[];
+  readonly usage: boolean;
+  readonly message: string;
+}
+
+export type LoadedConfig =
+  | {
+      readonly ok: true;
+      readonly config: Config;
+      /** For stderr at once: deprecated flags, as the real server prints them. */
+      readonly preamble: readonly string[];
+      /** For the log at start: options that change nothing here. */
+      readonly notices: readonly string[];
+    }
+  | { readonly ok: false; readonly failure: ConfigFailure };
+
+const PROGRAM = "triton-local";
+const ENVIRONMENT_PREFIX = "TRITON_LOCAL_";
+
+class ConfigError extends Error {
+  readonly usage: boolean;
+
+  constructor(message: string, usage = true) {
+    super(message);
+    this.name = "ConfigError";
+    this.usage = usage;
+  }
+}
+
+/** The value as it was given, and how a message names the place. */
+interface RawValue {
+  readonly value: unknown;
+  readonly label: string;
+}
+
+type RawValues = Map<OptionKey, RawValue>;
+
+const badOption = (label: string, detail: string): ConfigError =>
+  new ConfigError(`Bad option: "${label}".\n${detail}\n`);
+
+const check = (entry: OptionEntry, { value, label }: RawValue): void => {
+  const issue = entry.schema.safeParse(value).error?.issues[0];
+  if (issue !== undefined) throw badOption(label, issue.message);
+};
+
+const flagSpecs = [
+  { flag: "help", takesArgument: false, ours: false },
+  ...optionEntries.map(({ flag, meta }) => {
+    return { flag, takesArgument: meta.argument !== null, ours: meta.group === "triton-local" };
+  }),
+];
+
+const entryByFlag = new Map(optionEntries.map((entry) => [entry.flag, entry]));
+
+const fromCommandLine = (args: readonly string[], preamble: string[]): RawValues => {
+  const raw: RawValues = new Map();
+  const repeated = new Map<OptionKey, string[]>();
+  const others = walkCommandLine(flagSpecs, args, ({ flag, value: given }) => {
+    const entry = entryByFlag.get(flag);
+    if (entry === undefined) throw new ConfigError("");
+    const label = `--${flag}`;
+    const value = given ?? "true";
+    if (entry.meta.deprecation) preamble.push(entry.meta.deprecation(value));
+    check(entry, { value, label });
+    if (!entry.meta.repeated) {
+      raw.set(entry.key, { value, label });
+      return;
+    }
+    const values = repeated.get(entry.key) ?? [];
+    values.push(value);
+    repeated.set(entry.key, values);
+    raw.set(entry.key, { value: values, label });
+  });
+  if (others[0] !== undefined) throw new ConfigError(`Unexpected argument: ${others[0]}`);
+  return raw;
+};
+
+/** An empty variable counts as not set; values of a repeated option are separated by `;`. */
+const fromEnvironment = (
+  environment: ConfigSources["environment"],
+  preamble: string[],
+  notices: string[],
+): RawValues => {
+  const raw: RawValues = new Map();
+  for (const entry of optionEntries) {
+    const given = environment[entry.environment];
+    if (given === undefined || given === "") continue;
+    const value = entry.meta.repeated ? given.split(";") : given;
+    if (entry.meta.deprecation) preamble.push(entry.meta.deprecation(given));
+    const rawValue = { value, label: entry.environment };
+    check(entry, rawValue);
+    raw.set(entry.key, rawValue);
+  }
+  const known = new Set(optionEntries.map((entry) => entry.environment));
+  for (const name of Object.keys(environment)) {
+    if (name.startsWith(ENVIRONMENT_PREFIX) && !known.has(name)) {
+      notices.push(`environment variable ${name} is not an option`);
+    }
+  }
+  return raw;
+};
+
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+const fromFile = (path: string, readFile: ConfigSources["readFile"]): RawValues => {
+  let content: unknown;
+  try {
+    content = JSON.parse(readFile(path));
+  } catch (error) {
+    throw badOption("--config-file", `cannot read ${path}: ${reasonOf(error)}`);
+  }
+  if (typeof content !== "object" || content === null || Array.isArray(content)) {
+    throw badOption("--config-file", `${path} is not a JSON object`);
+  }
+  const raw: RawValues = new Map();
+  for (const [flag, value] of Object.entries(content)) {
+    const label = `${flag} in ${path}`;
+    const entry = entryByFlag.get(flag);
+    if (entry === undefined || entry.key === "configFile") throw badOption(label, "there is no such option");
+    check(entry, { value, label });
+    raw.set(entry.key, { value, label });
+  }
+  return raw;
+};
+
+const noticesOf = (raw: RawValues, options: Options): string[] => {
+  const defaults: Partial<Options> = configSchema.parse({});
+  return optionEntries.flatMap(({ key, flag, meta }) => {
+    if (meta.withoutEffect === undefined || !raw.has(key)) return [];
+    const changed = JSON.stringify(options[key]) !== JSON.stringify(defaults[key]);
+    return changed ? [`--${flag} has no effect: ${meta.withoutEffect}`] : [];
+  });
+};
+
+/** Port 0 means any free port, so it clashes with nothing; the real server refuses to be told 0 twice. */
+const checkPorts = (config: Config): void => {
+  const services = [
+    { name: "HTTP", allowed: config.allowHttp, address: config.httpAddress, port: config.httpPort },
+    { name: "GRPC", allowed: config.allowGrpc, address: config.grpcAddress, port: config.grpcPort },
+    {
+      name: "metrics",
+      allowed: config.allowMetrics,
+      address: config.metricsAddress,
+      port: config.metricsPort,
+    },
+  ].filter(({ allowed, port }) => allowed && port !== 0);
+  for (const [index, first] of services.entries()) {
+    const second = services
+      .slice(index + 1)
+      .find((s) => s.address === first.address && s.port === first.port);
+    if (second === undefined) continue;
+    throw new ConfigError(
+      `The server cannot listen to ${first.name} requests and ${second.name} requests at the same address and ` +
+        `port ${first.address}:${first.port}\n`,
+    );
+  }
+};
+
+/** Options that the real server hands to its core one by one and that the core refuses. */
+const checkCoreOptions = ({ modelLoadGpuLimit, hostPolicy }: Config): void => {
+  const refused = (what: string, reason: string): ConfigError =>
+    new ConfigError(`Failed to build Triton option:\nerror: setting ${what}: ${reason}`, false);
+  const fraction = modelLoadGpuLimit.map(([, limit]) => limit).find((limit) => limit < 0 || limit > 1);
+  if (fraction !== undefined) {
+    throw refused(
+      "model load GPU limit",
+      `Invalid argument - expects limit fraction to be in range [0.0, 1.0], got ${fraction.toFixed(6)}`,
+    );
+  }
+  const policy = hostPolicy.find(({ setting }) => setting !== "numa-node" && setting !== "cpu-cores");
+  if (policy !== undefined) {
+    throw refused(
+      "host policy",
+      `Unsupported - Unsupported host policy setting '${policy.setting}' is specified, supported settings are ` +
+        "'numa-node', 'cpu-cores'",
+    );
+  }
+};
+
+const cannotCreate = (reason: string): ConfigError =>
+  new ConfigError(`error: creating server: ${reason}`, false);
+
+const checkCache = (settings: readonly NamedSetting[], directory: string): void => {
+  const names = new Set(settings.map(({ name }) => name));
+  if (names.size > 1) {
+    throw cannotCreate(
+      "Invalid argument - found multiple cache configurations, but only a single cache is currently supported",
+    );
+  }
+  const [name] = names;
+  if (name === undefined) return;
+  if (name !== "local") {
+    throw cannotCreate(
+      `Invalid argument - unable to find 'libtritoncache_${name}.so' for cache. Searched: ${directory}`,
+    );
+  }
+  const size = settings.findLast(({ setting }) => setting === "size")?.value;
+  if (size === undefined) {
+    throw cannotCreate(
+      "Invalid argument - Failed to initialize LocalCache: config didn't contain a valid 'size' field.",
+    );
+  }
+  if (!/^\s*[+-]?\d/.test(size)) throw cannotCreate("Internal - Failed to initialize LocalCache: stoull");
+};
+
+const checkStartupModels = (models: readonly string[]): void => {
+  if (models.length > 1 && models.includes("*")) {
+    throw cannotCreate(
+      "Invalid argument - Wildcard model name '*' must be the ONLY startup model if specified at all.",
+    );
+  }
+};
+
+const deepFreeze = <T>(value: T): T => {
+  if (typeof value === "object" && value !== null) {
+    for (const part of Object.values(value)) deepFreeze(part);
+    Object.freeze(value);
+  }
+  return value;
+};
+
+/** The order of the checks is the real server's. */
+const resolve = (options: Options, sources: ConfigSources, warn: (line: string) => void): Config => {
+  if (options.loadModel.length > 0 && options.modelControlMode !== "explicit") {
+    throw new ConfigError(
+      "Error: Use of '--load-model' requires setting '--model-control-mode=explicit' as well.",
+    );
+  }
+  const trace = resolveTraceSettings(options, warn);
+  if (options.responseCacheByteSize !== undefined && options.cacheConfig.length > 0) {
+    throw new ConfigError(
+      "Error: Incompatible flags --response-cache-byte-size and --cache-config both provided. Please provide one or " +
+        "the other.",
+    );
+  }
+  const {
+    modelStore,
+    strictModelConfig,
+    responseCacheByteSize,
+    traceConfig: _traceConfig,
+    traceFile: _traceFile,
+    traceLevel: _traceLevel,
+    traceRate: _traceRate,
+    traceCount: _traceCount,
+    traceLogFrequency: _traceLogFrequency,
+    configFile: _configFile,
+    ...rest
+  } = options;
+  const repositories = [...modelStore, ...rest.modelRepository];
+  const config: Config = {
+    ...rest,
+    modelRepository: repositories.length > 0 ? repositories : [sources.defaultModelRepository],
+    disableAutoCompleteConfig: rest.disableAutoCompleteConfig || strictModelConfig === true,
+    cacheConfig:
+      responseCacheByteSize === undefined
+        ? rest.cacheConfig
+        : [{ name: "local", setting: "size", value: String(responseCacheByteSize) }],
+    metricsAddress: rest.metricsAddress ?? rest.httpAddress,
+    workerThreads: rest.workerThreads ?? sources.cores,
+    trace,
+  };
+  checkPorts(config);
+  checkCoreOptions(config);
+  checkCache(config.cacheConfig, config.cacheDirectory);
+  checkStartupModels(config.loadModel);
+  return deepFreeze(config);
+};
+
+/** All values together: what concerns several values of one option shows only here. */
+const parseAll = (raw: RawValues): Options => {
+  const input = Object.fromEntries([...raw].map(([key, { value }]) => [key, value]));
+  const result = configSchema.safeParse(input);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const entry = optionEntries.find(({ key }) => key === issue?.path[0]);
+  const label = entry === undefined ? "" : (raw.get(entry.key)?.label ?? entry.flag);
+  throw badOption(label, issue?.message ?? "");
+};
+
+/** Flags go before environment variables, those before the config file, that before the defaults. */
+export const loadConfig = (sources: ConfigSources): LoadedConfig => {
+  const preamble: string[] = [];
+  const notices: string[] = [];
+  try {
+    const flags = fromCommandLine(sources.args, preamble);
+    const environment = fromEnvironment(sources.environment, preamble, notices);
+    const path = (flags.get("configFile") ?? environment.get("configFile"))?.value;
+    const file: RawValues = typeof path === "string" ? fromFile(path, sources.readFile) : new Map();
+    const raw: RawValues = new Map([...file, ...environment, ...flags]);
+    const options = parseAll(raw);
+    const config = resolve(options, sources, (line) => preamble.push(line));
+    return { ok: true, config, preamble, notices: [...notices, ...noticesOf(raw, options)] };
+  } catch (error) {
+    if (error instanceof CommandLineError) {
+      const lines = [...preamble, `${PROGRAM}: ${error.message}`];
+      return { ok: false, failure: { preamble: lines, usage: true, message: "" } };
+    }
+    if (error instanceof TraceConfigError) {
+      const { message } = badOption(error.label, error.message);
+      return { ok: false, failure: { preamble, usage: true, message } };
+    }
+    if (!(error instanceof ConfigError)) throw error;
+    return { ok: false, failure: { preamble, usage: error.usage, message: error.message } };
+  }
+};
