@@ -79,6 +79,13 @@ export const integerRange: Record<IntegerKind, { readonly min: bigint; readonly 
   uint64: { min: 0n, max: 2n ** 64n - 1n },
 };
 
+/** The value with every digit; a 64-bit maximum that a double had to round up is that maximum again. */
+export const exactInteger = (kind: IntegerKind, value: number): bigint => {
+  const exact = BigInt(value);
+  const { max } = integerRange[kind];
+  return exact > max ? max : exact;
+};
+
 export const isIntegerKind = (kind: FieldType["kind"]): kind is IntegerKind =>
   Object.hasOwn(integerRange, kind);
 
