@@ -1,0 +1,23 @@
+/** What a command gets: its own arguments, and the environment. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+interface Command {
+  readonly name: string;
+  /** @returns the exit code of the process */
+  run(args: readonly string[], environment: Environment): Promise<number>;
+}
+
+/** Each command is loaded only when it is run. */
+const commands: readonly Command[] = [
+  {
+    name: "serve",
+    run: async (args, environment) => (await import("./serve.ts")).serve(args, environment),
+  },
+];
+
+/** Runs the command that the first argument names; without one, `serve` gets all arguments. */
+export const runCommand = (args: readonly string[], environment: Environment): Promise<number> => {
+  const [serve] = commands;
+  const named = commands.find(({ name }) => name === args[0]);
+  return named === undefined ? serve!.run(args, environment) : named.run(args.slice(1), environment);
+};

@@ -1,0 +1,94 @@
+import { existsSync, readFileSync } from "node:fs";
+import { availableParallelism, constants } from "node:os";
+import { fileURLToPath } from "node:url";
+import type { ServerLog } from "../common/server-log.ts";
+import { ServiceStartError } from "../common/service-start-error.ts";
+import { TritonError } from "../common/status.ts";
+import { type Config, loadConfig } from "../config/load.ts";
+import type { Emulator } from "../emulator.ts";
+import type { Environment } from "./commands.ts";
+import { openServerLog } from "./open-log.ts";
+import { removePortsFile, writePortsFile } from "./ports-file.ts";
+import { startupReport } from "./startup-report.ts";
+
+/** In the checkout beside `emulator/`, in the package beside `dist/`. */
+const sampleModels = (): string => {
+  const places = ["../../model-repo", "../../../model-repo"].map((path) =>
+    fileURLToPath(new URL(path, import.meta.url)),
+  );
+  return places.find((place) => existsSync(place)) ?? places[0]!;
+};
+
+const printLines = (lines: readonly string[]): void => {
+  for (const line of lines) process.stderr.write(`${line}\n`);
+};
+
+/** Resolves with the first SIGINT or SIGTERM. A second SIGINT ends the process at once. */
+const stopSignal = (): Promise<void> =>
+  new Promise((resolve) => {
+    let interrupts = 0;
+    const received = (signal: "SIGINT" | "SIGTERM"): void => {
+      process.stdout.write(`Signal (${constants.signals[signal]}) received.\n`);
+      if (signal === "SIGINT" && ++interrupts > 1) process.exit(1);
+      resolve();
+    };
+    process.on("SIGINT", received);
+    process.on("SIGTERM", received);
+  });
+
+/** null when the server cannot be started; why has been said then, in the real server's words where it has some. */
+const start = async (config: Config, log: ServerLog): Promise<Emulator | null> => {
+  const { createEmulator } = await import("../emulator.ts");
+  try {
+    return await createEmulator({ config, log });
+  } catch (error) {
+    if (error instanceof TritonError) {
+      printLines([`error: creating server: ${error.asString().replace(": ", " - ")}`]);
+    } else if (error instanceof ServiceStartError) {
+      log.error(error.message);
+    } else {
+      throw error;
+    }
+    return null;
+  }
+};
+
+/** `triton-local serve`: serves until a signal says to stop. @returns the exit code, 0 or 1, as tritonserver's */
+export const serve = async (args: readonly string[], environment: Environment): Promise<number> => {
+  const loaded = loadConfig({
+    args,
+    environment,
+    readFile: (path) => readFileSync(path, "utf8"),
+    defaultModelRepository: sampleModels(),
+    cores: availableParallelism(),
+  });
+  if (!loaded.ok) {
+    const { failureText } = await import("../config/usage.ts");
+    process.stderr.write(failureText(loaded.failure));
+    return 1;
+  }
+  const { config } = loaded;
+  printLines(loaded.preamble);
+  const log = openServerLog(config.logFile, {
+    log_info: config.logInfo,
+    log_warning: config.logWarning,
+    log_error: config.logError,
+    log_verbose_level: config.logVerbose,
+    log_format: config.logFormat,
+  });
+  for (const notice of loaded.notices) log.warning(notice);
+  if (config.portsFile !== undefined) removePortsFile(config.portsFile);
+
+  const stopped = stopSignal();
+  const emulator = await start(config, log);
+  if (emulator === null) return 1;
+  startupReport(emulator, config, log);
+  if (config.portsFile !== undefined) writePortsFile(config.portsFile, emulator.ports);
+
+  await stopped;
+  const exitCode = await emulator.stop();
+  if (exitCode !== 0) {
+    log.error("failed to stop server: Internal - Exit timeout expired. Exiting immediately.");
+  }
+  return exitCode;
+};
