@@ -1,0 +1,354 @@
+import { type Result, TritonError } from "../../common/status.ts";
+import type { BatchInput, ModelConfig } from "../../core/model-config/model-config.ts";
+import { type DataType, elementByteSize, isDataType } from "../../core/tensor/data-type.ts";
+import type {
+  InferenceRequest,
+  InferenceResponse,
+  InputTensor,
+  OutputTensor,
+} from "../../core/tensor/inference-request.ts";
+import { elementCount } from "../../core/tensor/shape.ts";
+import type { ModelDescription, RunOutput } from "./session-protocol.ts";
+import type { PartedInput } from "./worker-pool.ts";
+
+/** What a batch needs to know of its model, worked out once. */
+export interface BatchPlan {
+  readonly batching: boolean;
+  readonly maxBatchSize: number;
+  /** Inputs of the graph that are scalars: they are fed without dimensions, whatever the request says. */
+  readonly scalarInputs: ReadonlySet<string>;
+  /** All inputs that the graph takes. */
+  readonly knownInputs: ReadonlySet<string>;
+  /** Inputs that a run cannot do without. */
+  readonly requiredInputs: readonly string[];
+  readonly raggedInputs: ReadonlySet<string>;
+  readonly batchInputs: readonly BatchInput[];
+  /** Outputs to fetch when all are asked for, sorted: those of the configuration and of the states. */
+  readonly outputs: readonly string[];
+  /** Outputs of states, fetched and answered whatever a request asks for. */
+  readonly stateOutputs: ReadonlySet<string>;
+  /** Outputs whose rows belong to requests by the shape of an input, and that input. */
+  readonly scattered: ReadonlyMap<string, { readonly sourceInput: string; readonly dims: readonly number[] }>;
+}
+
+export const planBatches = (config: ModelConfig, description: ModelDescription): BatchPlan => {
+  const graphInputs = [...description.inputs, ...description.overridable];
+  const stateOutputs = new Set((config.sequence_batching?.state ?? []).map((state) => state.output_name));
+  const outputs = new Set([...config.output.map((output) => output.name), ...stateOutputs]);
+  const dimsOf = (name: string): readonly number[] =>
+    config.output.find((output) => output.name === name)?.dims ?? [];
+  return {
+    batching: config.max_batch_size > 0,
+    maxBatchSize: config.max_batch_size,
+    scalarInputs: new Set(graphInputs.filter(({ shape }) => shape.length === 0).map(({ name }) => name)),
+    knownInputs: new Set(graphInputs.map(({ name }) => name)),
+    requiredInputs: description.inputs.map(({ name }) => name),
+    raggedInputs: new Set(
+      config.input.filter((input) => input.allow_ragged_batch).map((input) => input.name),
+    ),
+    batchInputs: config.batch_input,
+    outputs: [...outputs].sort(),
+    stateOutputs,
+    scattered: new Map(
+      config.batch_output.flatMap(({ target_name, source_input }) =>
+        target_name.map((name): [string, { sourceInput: string; dims: readonly number[] }] => [
+          name,
+          { sourceInput: source_input[0] ?? "", dims: dimsOf(name) },
+        ]),
+      ),
+    ),
+  };
+};
+
+/** The inputs of a run: every input of the requests joined along dimension 0, and what `batch_input` adds. */
+export const gatherInputs = (
+  plan: BatchPlan,
+  description: ModelDescription,
+  batch: readonly InferenceRequest[],
+): Result<PartedInput[]> => {
+  const inputs: PartedInput[] = [];
+  const [first] = batch;
+  if (first === undefined) return { ok: true, value: inputs };
+  for (const [position, input] of first.inputs.entries()) {
+    if (!plan.knownInputs.has(input.name)) {
+      return internal(`Failed to retrieve the ONNX input tensor info from '${input.name}'.`);
+    }
+    const gathered = gatherInput(plan, batch, position, input);
+    if (!gathered.ok) return gathered;
+    inputs.push(gathered.value);
+  }
+  for (const batchInput of plan.batchInputs) {
+    const made = makeBatchInput(batchInput, batch);
+    if (!made.ok) return made;
+    inputs.push(...made.value);
+  }
+  for (const name of plan.requiredInputs) {
+    if (!inputs.some((input) => input.name === name)) return missingInput(description, name);
+  }
+  return { ok: true, value: inputs };
+};
+
+const gatherInput = (
+  plan: BatchPlan,
+  batch: readonly InferenceRequest[],
+  position: number,
+  first: InputTensor,
+): Result<PartedInput> => {
+  const { name, datatype } = first;
+  if (!isDataType(datatype)) return internal(`input '${name}' has data type ${datatype}`);
+  if (batch.length === 1) {
+    const shape = plan.raggedInputs.has(name) && plan.batching ? [elementCount(first.shape)] : first.shape;
+    return fitted(plan, {
+      name,
+      dataType: datatype,
+      shape,
+      parts: [first.data],
+      byteLength: first.data.byteLength,
+    });
+  }
+  const parts: Uint8Array[] = [];
+  let byteLength = 0;
+  let rows = 0;
+  let elements = 0;
+  for (const request of batch) {
+    const input = inputNamed(request, name, position);
+    if (input === undefined) return internal(`input '${name}' is missing in a request of the batch`);
+    parts.push(input.data);
+    byteLength += input.data.byteLength;
+    rows += input.shape[0] ?? 0;
+    elements += elementCount(input.shape);
+  }
+  const shape = plan.raggedInputs.has(name) ? [elements] : [rows, ...first.shape.slice(1)];
+  return fitted(plan, { name, dataType: datatype, shape, parts, byteLength });
+};
+
+/** A scalar of the graph takes its first element and has no dimensions. */
+const fitted = (plan: BatchPlan, input: PartedInput): Result<PartedInput> => {
+  if (!plan.scalarInputs.has(input.name) || input.shape.length === 0) return { ok: true, value: input };
+  const size = elementByteSize[input.dataType];
+  const whole = input.parts.length === 1 ? input.parts[0]! : Buffer.concat(input.parts);
+  const data = size === 0 ? firstString(whole) : whole.subarray(0, size);
+  return { ok: true, value: { ...input, shape: [], parts: [data], byteLength: data.byteLength } };
+};
+
+const firstString = (data: Uint8Array): Uint8Array =>
+  data.subarray(0, 4 + Buffer.from(data.buffer, data.byteOffset, data.byteLength).readUInt32LE(0));
+
+/** Requests of a batch list their inputs alike most of the time. */
+const inputNamed = (request: InferenceRequest, name: string, position: number): InputTensor | undefined => {
+  const same = request.inputs[position];
+  return same?.name === name ? same : request.inputs.find((input) => input.name === name);
+};
+
+/** The text of the node that finds its input missing, as ONNX Runtime words it. */
+const missingInput = (description: ModelDescription, name: string): Result<PartedInput[]> => {
+  const consumer = description.consumers.get(name);
+  if (consumer === undefined) return internal(`onnx runtime error 2: Missing Input: ${name}`);
+  return internal(
+    `onnx runtime error 1: Non-zero status code returned while running ${consumer.opType} node. ` +
+      `Name:'${consumer.nodeName}' Status Message: /onnxruntime_src/include/onnxruntime/core/framework/op_kernel_context.h:42 ` +
+      `const T* onnxruntime::OpKernelContext::Input(int) const [with T = onnxruntime::Tensor] Missing Input: ${name}\n`,
+  );
+};
+
+/** `batch_input` (spec/triton-core.md 2.1): tensors that describe the batch. */
+const makeBatchInput = (config: BatchInput, batch: readonly InferenceRequest[]): Result<PartedInput[]> => {
+  const source = config.source_input[0] ?? "";
+  const shapes: (readonly number[])[] = [];
+  for (const request of batch) {
+    const input = request.inputs.find(({ name }) => name === source);
+    if (input === undefined) return internal(`input '${source}' is missing in a request of the batch`);
+    shapes.push(input.shape);
+  }
+  const counts = shapes.map(elementCount);
+  const { values, shape } = batchInputValues(config.kind, counts, shapes);
+  const data = numbersAs(config.data_type === "TYPE_FP32" ? "FP32" : "INT32", values);
+  return {
+    ok: true,
+    value: config.target_name.map((name) => ({
+      name,
+      dataType: config.data_type === "TYPE_FP32" ? "FP32" : "INT32",
+      shape,
+      parts: [data],
+      byteLength: data.byteLength,
+    })),
+  };
+};
+
+const batchInputValues = (
+  kind: BatchInput["kind"],
+  counts: readonly number[],
+  shapes: readonly (readonly number[])[],
+): { values: readonly number[]; shape: readonly number[] } => {
+  switch (kind) {
+    case "BATCH_ELEMENT_COUNT":
+      return { values: counts, shape: [counts.length] };
+    case "BATCH_ACCUMULATED_ELEMENT_COUNT":
+      return { values: accumulated(counts), shape: [counts.length] };
+    case "BATCH_ACCUMULATED_ELEMENT_COUNT_WITH_ZERO":
+      return { values: [0, ...accumulated(counts)], shape: [counts.length + 1] };
+    case "BATCH_MAX_ELEMENT_COUNT_AS_SHAPE": {
+      // Only the shape says something; the real server leaves the content as it finds it.
+      const most = Math.max(...counts);
+      return { values: new Array<number>(most).fill(0), shape: [most] };
+    }
+    case "BATCH_ITEM_SHAPE": {
+      const values = itemShapes(shapes);
+      return { values, shape: [rowsOf(shapes), (shapes[0]?.length ?? 1) - 1] };
+    }
+    case "BATCH_ITEM_SHAPE_FLATTEN": {
+      const values = itemShapes(shapes);
+      return { values, shape: [values.length] };
+    }
+  }
+};
+
+const accumulated = (counts: readonly number[]): number[] => {
+  let sum = 0;
+  return counts.map((count) => {
+    sum += count;
+    return sum;
+  });
+};
+
+const rowsOf = (shapes: readonly (readonly number[])[]): number =>
+  shapes.reduce((rows, shape) => rows + (shape[0] ?? 0), 0);
+
+/** The shape of each batch element, without the batch dimension. */
+const itemShapes = (shapes: readonly (readonly number[])[]): number[] =>
+  shapes.flatMap((shape) => Array.from({ length: shape[0] ?? 0 }, () => shape.slice(1)).flat());
+
+const numbersAs = (dataType: "FP32" | "INT32", values: readonly number[]): Uint8Array => {
+  const array = dataType === "FP32" ? Float32Array.from(values) : Int32Array.from(values);
+  return new Uint8Array(array.buffer);
+};
+
+/** Outputs to fetch for a batch: less than all only where every request asks for less. */
+export const outputsToFetch = (plan: BatchPlan, batch: readonly InferenceRequest[]): readonly string[] => {
+  if (batch.some((request) => request.requestedOutputs.length === 0)) return plan.outputs;
+  return plan.outputs.filter(
+    (name) => plan.stateOutputs.has(name) || batch.some((request) => request.requestedOutputs.includes(name)),
+  );
+};
+
+/** One response a request, in the order of the batch: its rows of every output it asked for, sorted by name. */
+export const splitOutputs = (
+  plan: BatchPlan,
+  batch: readonly InferenceRequest[],
+  outputs: readonly RunOutput[],
+): InferenceResponse[] => {
+  const lists: OutputTensor[][] = batch.map(() => []);
+  const errors = new Map<number, TritonError>();
+  for (const output of outputs) {
+    const scatter = plan.scattered.get(output.name);
+    if (scatter !== undefined) scatterOutput(output, scatter, batch, lists);
+    else if (plan.batching) splitOutput(plan, output, batch, lists, errors);
+    else giveWhole(plan, output, batch, lists);
+  }
+  return batch.map((_, index) => {
+    const error = errors.get(index);
+    return error === undefined
+      ? { final: true, outputs: lists[index]! }
+      : { final: true, error, outputs: [] };
+  });
+};
+
+const asksFor = (plan: BatchPlan, request: InferenceRequest, name: string): boolean =>
+  request.requestedOutputs.length === 0 ||
+  request.requestedOutputs.includes(name) ||
+  plan.stateOutputs.has(name);
+
+const giveWhole = (
+  plan: BatchPlan,
+  output: RunOutput,
+  batch: readonly InferenceRequest[],
+  lists: OutputTensor[][],
+): void => {
+  for (const [index, request] of batch.entries()) {
+    if (asksFor(plan, request, output.name))
+      lists[index]!.push(asOutput(output, shapeOf(output), output.data));
+  }
+};
+
+/** A scalar is answered as one element. */
+const shapeOf = (output: RunOutput): readonly number[] => (output.shape.length === 0 ? [1] : output.shape);
+
+const splitOutput = (
+  plan: BatchPlan,
+  output: RunOutput,
+  batch: readonly InferenceRequest[],
+  lists: OutputTensor[][],
+  errors: Map<number, TritonError>,
+): void => {
+  const [rows = 0, ...rest] = shapeOf(output);
+  const bounds = rowBounds(output, elementCount(rest));
+  let row = 0;
+  for (const [index, request] of batch.entries()) {
+    // As the real backend counts: by the first input, not by what the request was counted as.
+    const size = request.inputs[0]?.shape[0] ?? request.batchSize;
+    const start = row;
+    row += size;
+    if (row > rows) {
+      errors.set(
+        index,
+        new TritonError(
+          "UNSUPPORTED",
+          `${request.logPrefix}failed to split the output tensor '${output.name}' in responses: ` +
+            `expected batch size of at least ${row} in model output, got ${rows}`,
+        ),
+      );
+    } else if (asksFor(plan, request, output.name)) {
+      const data = size === rows ? output.data : output.data.subarray(bounds(start), bounds(row));
+      lists[index]!.push(asOutput(output, size === rows ? shapeOf(output) : [size, ...rest], data));
+    }
+  }
+};
+
+/** Where row n begins, in bytes. */
+const rowBounds = (output: RunOutput, elementsPerRow: number): ((row: number) => number) => {
+  const size = elementByteSize[output.dataType];
+  if (size > 0) return (row) => row * elementsPerRow * size;
+  const starts = stringStarts(output.data);
+  return (row) => starts[row * elementsPerRow] ?? output.data.byteLength;
+};
+
+const stringStarts = (data: Uint8Array): number[] => {
+  const buffer = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  const starts: number[] = [];
+  for (let at = 0; at < buffer.length; at += 4 + buffer.readUInt32LE(at)) starts.push(at);
+  return starts;
+};
+
+/** BATCH_SCATTER_WITH_INPUT_SHAPE: each request gets as many elements as the source input's shape says. */
+const scatterOutput = (
+  output: RunOutput,
+  { sourceInput, dims }: { readonly sourceInput: string; readonly dims: readonly number[] },
+  batch: readonly InferenceRequest[],
+  lists: OutputTensor[][],
+): void => {
+  const bounds = rowBounds(output, 1);
+  let element = 0;
+  for (const [index, request] of batch.entries()) {
+    const source = request.inputs.find(({ name }) => name === sourceInput)?.shape ?? [];
+    const shape = [source[0] ?? 1, ...dims.map((dim, axis) => (dim === -1 ? (source[axis + 1] ?? 1) : dim))];
+    const start = element;
+    element += elementCount(shape);
+    lists[index]!.push(asOutput(output, shape, output.data.subarray(bounds(start), bounds(element))));
+  }
+};
+
+const asOutput = (
+  { name, dataType }: RunOutput,
+  shape: readonly number[],
+  data: Uint8Array,
+): OutputTensor => ({
+  name,
+  datatype: dataType,
+  shape,
+  data,
+});
+
+const internal = (message: string): { readonly ok: false; readonly error: TritonError } => ({
+  ok: false,
+  error: new TritonError("INTERNAL", message),
+});

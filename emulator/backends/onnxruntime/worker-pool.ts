@@ -1,0 +1,246 @@
+import { Worker } from "node:worker_threads";
+import { type Result, TritonError } from "../../common/status.ts";
+import type { DataType } from "../../core/tensor/data-type.ts";
+import { runtimeError } from "./runtime-error.ts";
+import type {
+  ModelDescription,
+  OpenRequest,
+  RunOutput,
+  SessionFailure,
+  SharedInput,
+  WorkerReply,
+  WorkerRequest,
+} from "./session-protocol.ts";
+
+/** One input of a run in the pieces it came in; each is copied once, into the memory that the worker reads. */
+export interface PartedInput {
+  readonly name: string;
+  readonly dataType: DataType;
+  readonly shape: readonly number[];
+  readonly parts: readonly Uint8Array[];
+  readonly byteLength: number;
+}
+
+export interface RunResult {
+  readonly outputs: readonly RunOutput[];
+  /** Time in ONNX Runtime alone, in microseconds. */
+  readonly runUs: number;
+}
+
+/** A session that lives in a worker thread. One request at a time. */
+export interface WorkerSession {
+  readonly description: ModelDescription;
+  /** False once its thread is gone. */
+  readonly alive: boolean;
+  /** Number of the thread, to spread the sessions of one model. */
+  readonly worker: number;
+  run(
+    inputs: readonly PartedInput[],
+    outputs: readonly string[],
+    done: (result: Result<RunResult>) => void,
+  ): void;
+  close(done: () => void): void;
+}
+
+/**
+ * A fixed number of threads that all models share. Each starts when it is first needed and stays, so that loading and
+ * unloading starts no thread; one that dies is replaced when the next session is opened.
+ */
+export class WorkerPool {
+  readonly #size: number;
+  readonly #workers: SessionWorker[] = [];
+  #nextSession = 1;
+
+  constructor(size: number) {
+    this.#size = Math.max(1, size);
+  }
+
+  /**
+   * Opens a session on the thread that has fewest, those in `avoid` last.
+   * @param avoid threads that already hold a session of the same model
+   */
+  open(request: OpenRequest, avoid: readonly number[], done: (result: Result<WorkerSession>) => void): void {
+    const worker = this.#choose(avoid);
+    const session = this.#nextSession++;
+    worker.send(session, { kind: "open", session, request }, (result) => {
+      if (!result.ok) done(result);
+      else if (result.value.kind === "opened") {
+        done({ ok: true, value: new PooledSession(worker, session, result.value.description) });
+      }
+    });
+  }
+
+  stop(): Promise<void> {
+    return Promise.all(this.#workers.map((worker) => worker.stop())).then(() => undefined);
+  }
+
+  #choose(avoid: readonly number[]): SessionWorker {
+    const living = this.#workers.filter((worker) => worker.alive);
+    const free = living.filter((worker) => !avoid.includes(worker.number));
+    const best = leastLoaded(free);
+    if (best !== null && (best.sessions === 0 || living.length >= this.#size)) return best;
+    if (living.length < this.#size) return this.#start();
+    return leastLoaded(living) ?? this.#start();
+  }
+
+  #start(): SessionWorker {
+    const vacant = this.#workers.findIndex((worker) => !worker.alive);
+    const number = vacant === -1 ? this.#workers.length : vacant;
+    const worker = new SessionWorker(number);
+    this.#workers[number] = worker;
+    return worker;
+  }
+}
+
+const leastLoaded = (workers: readonly SessionWorker[]): SessionWorker | null => {
+  let best: SessionWorker | null = null;
+  for (const worker of workers) {
+    if (best === null || worker.sessions < best.sessions) best = worker;
+  }
+  return best;
+};
+
+type ReplyHandler = (result: Result<Exclude<WorkerReply, { kind: "failed" }>>) => void;
+
+/** The main thread's end of one thread. */
+class SessionWorker {
+  readonly number: number;
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, ReplyHandler>();
+  readonly #gone: Promise<void>;
+  alive = true;
+  /** Open sessions and those being opened. */
+  sessions = 0;
+
+  constructor(number: number) {
+    this.number = number;
+    // The built package holds .js files, the sources .ts ones.
+    const entry = import.meta.url.endsWith(".ts") ? "./session-worker.ts" : "./session-worker.js";
+    this.#worker = new Worker(new URL(entry, import.meta.url), { name: `onnxruntime-${number}` });
+    this.#worker.unref();
+    this.#worker.on("message", (reply: WorkerReply) => this.#onReply(reply));
+    this.#worker.on("error", (error) =>
+      this.#onDeath(error instanceof Error ? error.message : String(error)),
+    );
+    this.#gone = new Promise((resolve) => {
+      this.#worker.once("exit", (code) => {
+        this.#onDeath(`exit code ${code}`);
+        resolve();
+      });
+    });
+  }
+
+  send(session: number, request: WorkerRequest, done: ReplyHandler): void {
+    if (!this.alive) {
+      done({ ok: false, error: threadGone("the thread is gone") });
+      return;
+    }
+    if (request.kind === "open") this.sessions++;
+    if (this.#waiting.size === 0) this.#worker.ref();
+    this.#waiting.set(session, done);
+    this.#worker.postMessage(request);
+  }
+
+  async stop(): Promise<void> {
+    if (this.alive) this.#worker.postMessage({ kind: "stop" } satisfies WorkerRequest);
+    await this.#gone;
+  }
+
+  #onReply(reply: WorkerReply): void {
+    const done = this.#waiting.get(reply.session);
+    this.#waiting.delete(reply.session);
+    if (this.#waiting.size === 0) this.#worker.unref();
+    if (reply.kind === "closed") this.sessions--;
+    if (reply.kind !== "failed") {
+      done?.({ ok: true, value: reply });
+      return;
+    }
+    done?.({ ok: false, error: errorOf(reply.failure) });
+  }
+
+  #onDeath(reason: string): void {
+    if (!this.alive) return;
+    this.alive = false;
+    this.sessions = 0;
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const done of waiting) done({ ok: false, error: threadGone(reason) });
+  }
+}
+
+const threadGone = (reason: string): TritonError =>
+  new TritonError("INTERNAL", `thread of ONNX Runtime ended: ${reason}`);
+
+export const errorOf = (failure: SessionFailure): TritonError =>
+  failure.kind === "ort" ? runtimeError(failure.text) : new TritonError("INTERNAL", failure.text);
+
+class PooledSession implements WorkerSession {
+  readonly description: ModelDescription;
+  readonly #worker: SessionWorker;
+  readonly #session: number;
+  #memory: SharedArrayBuffer | null = null;
+
+  constructor(worker: SessionWorker, session: number, description: ModelDescription) {
+    this.#worker = worker;
+    this.#session = session;
+    this.description = description;
+  }
+
+  get alive(): boolean {
+    return this.#worker.alive;
+  }
+
+  get worker(): number {
+    return this.#worker.number;
+  }
+
+  run(
+    inputs: readonly PartedInput[],
+    outputs: readonly string[],
+    done: (result: Result<RunResult>) => void,
+  ): void {
+    const grown = this.#reserve(inputs);
+    const shared = this.#memory === null ? [] : copyInto(this.#memory, inputs);
+    this.#worker.send(
+      this.#session,
+      { kind: "run", session: this.#session, inputs: shared, outputs, memory: grown ? this.#memory : null },
+      (result) => {
+        if (!result.ok) done(result);
+        else if (result.value.kind === "ran") done({ ok: true, value: result.value });
+      },
+    );
+  }
+
+  close(done: () => void): void {
+    this.#worker.send(this.#session, { kind: "close", session: this.#session }, () => done());
+  }
+
+  /** Input memory stays at its high-water mark: pages already touched are what makes the copy cheap. */
+  #reserve(inputs: readonly PartedInput[]): boolean {
+    let needed = 1;
+    for (const { byteLength } of inputs) needed += aligned(byteLength);
+    if (this.#memory !== null && this.#memory.byteLength >= needed) return false;
+    this.#memory = new SharedArrayBuffer(Math.max(SMALLEST_MEMORY, 2 ** Math.ceil(Math.log2(needed))));
+    return true;
+  }
+}
+
+const SMALLEST_MEMORY = 4096;
+const ALIGNMENT = 64;
+
+const aligned = (byteLength: number): number => Math.ceil(byteLength / ALIGNMENT) * ALIGNMENT;
+
+const copyInto = (memory: SharedArrayBuffer, inputs: readonly PartedInput[]): SharedInput[] => {
+  const bytes = new Uint8Array(memory);
+  let offset = 0;
+  return inputs.map(({ name, dataType, shape, parts, byteLength }) => {
+    let at = offset;
+    for (const part of parts) {
+      bytes.set(part, at);
+      at += part.length;
+    }
+    const input = { name, dataType, shape, offset, byteLength };
+    offset += aligned(byteLength);
+    return input;
+  });
+};
