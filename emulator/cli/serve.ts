@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { availableParallelism, constants } from "node:os";
 import { fileURLToPath } from "node:url";
 import type { ServerLog } from "../common/server-log.ts";
@@ -11,13 +11,8 @@ import { openServerLog } from "./open-log.ts";
 import { removePortsFile, writePortsFile } from "./ports-file.ts";
 import { startupReport } from "./startup-report.ts";
 
-/** In the checkout beside `emulator/`, in the package beside `dist/`. */
-const sampleModels = (): string => {
-  const places = ["../../model-repo", "../../../model-repo"].map((path) =>
-    fileURLToPath(new URL(path, import.meta.url)),
-  );
-  return places.find((place) => existsSync(place)) ?? places[0]!;
-};
+/** The build keeps the layout of the checkout, so the models lie at the same place beside the sources and in the package. */
+const sampleModels = (): string => fileURLToPath(new URL("../../model-repo", import.meta.url));
 
 const printLines = (lines: readonly string[]): void => {
   for (const line of lines) process.stderr.write(`${line}\n`);

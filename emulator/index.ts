@@ -1,0 +1,6 @@
+/* What the npm package offers to programs. */
+
+export type { Config, ConfigSources, LoadedConfig } from "./config/load.ts";
+export { loadConfig } from "./config/load.ts";
+export type { Emulator, EmulatorOptions, ListeningPorts, ModelSummary } from "./emulator.ts";
+export { createEmulator } from "./emulator.ts";
