@@ -67,7 +67,7 @@ class JsonReader {
       }
     }
     if (/[A-Za-z_$,:}\]]/.test(c)) {
-      const mayGoOn = this.#text.length - this.#position <= longestWord;
+      const mayGoOn = this.#text.length - this.#position < longestWord;
       return mayGoOn ? this.#faultFromHere("Unexpected token.") : this.#fault("Unexpected token.");
     }
     return this.#faultFromHere("Expected a value.");
