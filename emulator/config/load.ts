@@ -259,6 +259,21 @@ const checkStartupModels = (models: readonly string[]): void => {
   }
 };
 
+/**
+ * A pattern that is no regular expression matches nothing on the real server, which starts all the same. Patterns always
+ * ignore case; `(?i)` in front, which JavaScript does not know, says just that.
+ */
+const usablePattern = (pattern: string, flag: string, notices: string[]): string => {
+  const text = pattern.replace(/^\(\?i\)/, "");
+  try {
+    new RegExp(text, "i");
+    return text;
+  } catch (error) {
+    notices.push(`--${flag} forwards nothing: ${reasonOf(error)}`);
+    return "";
+  }
+};
+
 const deepFreeze = <T>(value: T): T => {
   if (typeof value === "object" && value !== null) {
     for (const part of Object.values(value)) deepFreeze(part);
@@ -268,13 +283,13 @@ const deepFreeze = <T>(value: T): T => {
 };
 
 /** The order of the checks is the real server's. */
-const resolve = (options: Options, sources: ConfigSources, warn: (line: string) => void): Config => {
+const resolve = (options: Options, sources: ConfigSources, preamble: string[], notices: string[]): Config => {
   if (options.loadModel.length > 0 && options.modelControlMode !== "explicit") {
     throw new ConfigError(
       "Error: Use of '--load-model' requires setting '--model-control-mode=explicit' as well.",
     );
   }
-  const trace = resolveTraceSettings(options, warn);
+  const trace = resolveTraceSettings(options, (line) => preamble.push(line));
   if (options.responseCacheByteSize !== undefined && options.cacheConfig.length > 0) {
     throw new ConfigError(
       "Error: Incompatible flags --response-cache-byte-size and --cache-config both provided. Please provide one or " +
@@ -303,6 +318,16 @@ const resolve = (options: Options, sources: ConfigSources, warn: (line: string) 
       responseCacheByteSize === undefined
         ? rest.cacheConfig
         : [{ name: "local", setting: "size", value: String(responseCacheByteSize) }],
+    httpHeaderForwardPattern: usablePattern(
+      rest.httpHeaderForwardPattern,
+      "http-header-forward-pattern",
+      notices,
+    ),
+    grpcHeaderForwardPattern: usablePattern(
+      rest.grpcHeaderForwardPattern,
+      "grpc-header-forward-pattern",
+      notices,
+    ),
     metricsAddress: rest.metricsAddress ?? rest.httpAddress,
     workerThreads: rest.workerThreads ?? sources.cores,
     trace,
@@ -336,7 +361,7 @@ export const loadConfig = (sources: ConfigSources): LoadedConfig => {
     const file: RawValues = typeof path === "string" ? fromFile(path, sources.readFile) : new Map();
     const raw: RawValues = new Map([...file, ...environment, ...flags]);
     const options = parseAll(raw);
-    const config = resolve(options, sources, (line) => preamble.push(line));
+    const config = resolve(options, sources, preamble, notices);
     return { ok: true, config, preamble, notices: [...notices, ...noticesOf(raw, options)] };
   } catch (error) {
     if (error instanceof CommandLineError) {

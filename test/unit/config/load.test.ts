@@ -444,6 +444,13 @@ describe("notices", () => {
     expect(notices).toEqual(["--host-policy has no effect: threads are not bound to cores or nodes"]);
   });
 
+  test("load: a pattern that is no regular expression forwards nothing and is said", () => {
+    const { config, notices } = loaded({ args: ["--http-header-forward-pattern=("] });
+    expect(config.httpHeaderForwardPattern).toBe("");
+    expect(notices).toEqual([expect.stringContaining("--http-header-forward-pattern forwards nothing: ")]);
+    expect(configOf("--grpc-header-forward-pattern=(?i)x-.*").grpcHeaderForwardPattern).toBe("x-.*");
+  });
+
   test("load: a variable with our prefix that is no option is said", () => {
     const { notices } = loaded({ environment: { TRITON_LOCAL_HTTP_PROT: "1", PATH: "x" } });
     expect(notices).toEqual(["environment variable TRITON_LOCAL_HTTP_PROT is not an option"]);
