@@ -40,15 +40,20 @@ export const compareHttp = (
   } else if (expected.body !== undefined) {
     differences.push(...compareBody(expected.body, body, context));
   }
-  differences.push(...compareSeconds(expected.seconds, seconds));
+  differences.push(...compareSeconds(expected.seconds, seconds, context.path));
   return differences;
 };
 
-/** Only what visibly took time is compared, and only that it was not answered much sooner: a busy machine is slow. */
-const compareSeconds = (expected: number | undefined, actual: number): Differences =>
-  expected !== undefined && expected >= 0.8 && actual < expected - 0.6
+/**
+ * Only what visibly took time is compared, and only that it was not answered much sooner: a busy machine is slow. The
+ * 1.3 s that a Python model takes to load are not owed.
+ */
+const compareSeconds = (expected: number | undefined, actual: number, path: string): Differences => {
+  const leeway = path.endsWith("/load") ? 2 : 0.7;
+  return expected !== undefined && actual < expected - leeway
     ? [`answered after ${actual.toFixed(1)} s instead of ${expected} s`]
     : [];
+};
 
 const compareBody = (expected: string, actual: string, context: CompareContext): Differences => {
   if (context.path.endsWith("/index") && expected.startsWith("[")) {
@@ -76,10 +81,12 @@ const compareText = (expected: string, actual: string, context: CompareContext):
     ? []
     : [`got      ${actual}\n    expected ${expected}`];
 
-/** `"*"` stands for a number above zero (a duration, a time stamp), `"?"` for any number. */
+/** `"*"` stands for a number above zero (a duration, a time stamp), `"?"` for any number or text. */
 const patternOf = (text: string, repository: string): RegExp => {
   const escaped = text.replaceAll("{repo}", repository).replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  return new RegExp(`^${escaped.replaceAll('"\\*"', "[1-9]\\d*").replaceAll('"\\?"', "-?\\d+")}$`);
+  return new RegExp(
+    `^${escaped.replaceAll('"\\*"', "[1-9]\\d*").replaceAll('"\\?"', '(?:-?\\d+|"[^"]*")')}$`,
+  );
 };
 
 const parseOrNull = (text: string): Json => {
@@ -184,7 +191,7 @@ export const compareGrpcStream = (expected: GrpcStreamResponse, actual: GrpcAnsw
 
 /** Compares protobuf JSON, fields in any order; a field at its default is the same as an absent one. */
 export const compareMessages = (expected: Json, actual: Json, at: string): Differences => {
-  if (expected === "?" && Number.isFinite(Number(actual))) return [];
+  if (expected === "?") return [];
   if (expected === "*")
     return Number(actual) > 0 ? [] : [`${at}: ${JSON.stringify(actual)} instead of a number above 0`];
   if (Array.isArray(expected) && Array.isArray(actual)) {

@@ -33,7 +33,6 @@ const routes: readonly (readonly [method: string, path: RegExp, make: MakeTwin])
   ["GET", /^\/v2\/health\/live$/, () => bool("ServerLive", {}, "live")],
   ["GET", /^\/v2\/health\/ready$/, () => bool("ServerReady", {}, "ready")],
   ["GET", /^\/v2$/, () => reply("ServerMetadata", {}, (body) => body)],
-  ["GET", /^\/v2\/models\/stats$/, () => reply("ModelStatistics", {}, statisticsReply)],
   [
     "GET",
     new RegExp(`${modelPath}$`),
@@ -48,7 +47,7 @@ const routes: readonly (readonly [method: string, path: RegExp, make: MakeTwin])
   [
     "GET",
     new RegExp(`${modelPath}/stats$`),
-    (groups) => reply("ModelStatistics", nameAndVersion(groups), statisticsReply),
+    (groups) => reply("ModelStatistics", nameAndVersion(groups), (body) => body),
   ],
   ["POST", new RegExp(`${modelPath}/infer$`), (groups, body) => inferTwin(groups, body)],
   ["POST", /^\/v2\/repository\/index$/, (_, body) => indexTwin(body)],
@@ -58,14 +57,14 @@ const routes: readonly (readonly [method: string, path: RegExp, make: MakeTwin])
   [
     "GET",
     new RegExp(`${modelPath}/trace/setting$`),
-    (groups) => settings("TraceSetting", { model_name: groups["model"]! }, traceReply),
+    (groups) => settings("TraceSetting", { model_name: groups.model! }, traceReply),
   ],
   ["GET", /^\/v2\/logging$/, () => settings("LogSettings", {}, logReply)],
 ];
 
 const nameAndVersion = (groups: Groups): JsonObject => ({
-  name: groups["model"]!,
-  ...(groups["version"] === undefined ? {} : { version: groups["version"] }),
+  name: groups.model!,
+  ...(groups.version === undefined ? {} : { version: groups.version }),
 });
 
 const objectBody = (body: Json): JsonObject | null => {
@@ -126,10 +125,13 @@ const judgeError = (
 ): Differences | null => {
   if (expected.status === 200)
     return actual.code === "OK" ? null : [`gRPC ${rpc}: ${actual.code} ${actual.details} instead of OK`];
-  const message = (JSON.parse(expected.body === "" ? "{}" : (expected.body ?? "{}")).error ?? "").replaceAll(
-    "{repo}",
-    context.repository,
+  const { error = "" }: { error?: string } = JSON.parse(
+    expected.body === "" ? "{}" : (expected.body ?? "{}"),
   );
+  // Node's HTTP/2 drops a header whose value ends in a blank, as grpc-message then does.
+  const message = error.endsWith(" ")
+    ? ""
+    : error.replaceAll("{repo}", context.repository).replace(/^HTTP end point/, "ModelInfer RPC");
   const differences: string[] = [];
   if (!(codesOfStatus[expected.status] ?? []).includes(actual.code))
     differences.push(`gRPC ${rpc}: code ${actual.code} (${actual.details}) for status ${expected.status}`);
@@ -159,9 +161,6 @@ const emptyWhenUnset = new Set([
   "initial_state",
 ]);
 
-/** A statistics answer that was cut down to `model:version` rows says nothing about the messages. */
-const statisticsReply = (body: JsonObject): JsonObject => body;
-
 const indexTwin = (body: JsonObject): GrpcTwin | null => {
   const { ready } = body;
   if (ready !== undefined && typeof ready !== "boolean") return null;
@@ -171,9 +170,9 @@ const indexTwin = (body: JsonObject): GrpcTwin | null => {
     judge: (expected, actual, context) => {
       const failed = judgeError("RepositoryIndex", expected, actual, context);
       if (failed !== null) return failed;
-      const rows = actual.replies[0]?.asSent["models"];
+      const rows = actual.replies[0]?.asSent.models;
       const models = (Array.isArray(rows) ? rows : []).filter(
-        (row: Json) => isObject(row) && context.models.includes(String(row["name"])),
+        (row: Json) => isObject(row) && context.models.includes(String(row.name)),
       );
       const wanted: Json = JSON.parse((expected.body ?? "[]").replaceAll("{repo}", context.repository));
       return compareMessages(wanted, models, "index");
@@ -184,6 +183,8 @@ const indexTwin = (body: JsonObject): GrpcTwin | null => {
 const loadTwin = (groups: Groups, body: JsonObject): GrpcTwin | null => {
   const { parameters = {} } = body;
   if (!isObject(parameters)) return null;
+  // A protobuf map has no order, and the order of files decides which error is found.
+  if (Object.keys(parameters).filter((name) => name.startsWith("file:")).length > 1) return null;
   const converted: Record<string, Json> = {};
   for (const [name, value] of Object.entries(parameters)) {
     if (typeof value !== "string") return null;
@@ -191,7 +192,7 @@ const loadTwin = (groups: Groups, body: JsonObject): GrpcTwin | null => {
     else if (name.startsWith("file:")) converted[name] = { bytes_param: value };
     else return null;
   }
-  return empty("RepositoryModelLoad", { model_name: groups["model"]!, parameters: converted });
+  return empty("RepositoryModelLoad", { model_name: groups.model!, parameters: converted });
 };
 
 const unloadTwin = (groups: Groups, body: JsonObject): GrpcTwin | null => {
@@ -201,7 +202,7 @@ const unloadTwin = (groups: Groups, body: JsonObject): GrpcTwin | null => {
   if (dependents !== undefined && typeof dependents !== "boolean") return null;
   const converted: JsonObject =
     dependents === undefined ? {} : { unload_dependents: { bool_param: dependents } };
-  return empty("RepositoryModelUnload", { model_name: groups["model"]!, parameters: converted });
+  return empty("RepositoryModelUnload", { model_name: groups.model!, parameters: converted });
 };
 
 const empty = (rpc: string, message: JsonObject): GrpcTwin => ({
@@ -258,16 +259,16 @@ const inferTwin = (groups: Groups, body: JsonObject): GrpcTwin | null => {
   }
   const asked: Json[] = [];
   for (const output of outputs as readonly Json[]) {
-    if (!isObject(output) || typeof output["name"] !== "string") return null;
-    const outputParameters = parameterMap(output["parameters"] ?? {});
+    if (!isObject(output) || typeof output.name !== "string") return null;
+    const outputParameters = parameterMap(output.parameters ?? {});
     if (outputParameters === null || "binary_data" in outputParameters) return null;
-    asked.push({ name: output["name"], parameters: outputParameters });
+    asked.push({ name: output.name, parameters: outputParameters });
   }
   const requestParameters = parameterMap(parameters ?? {});
   if (requestParameters === null || "binary_data_output" in requestParameters) return null;
   const message: JsonObject = {
-    model_name: groups["model"]!,
-    ...(groups["version"] === undefined ? {} : { model_version: groups["version"] }),
+    model_name: groups.model!,
+    ...(groups.version === undefined ? {} : { model_version: groups.version }),
     ...(id === undefined ? {} : { id }),
     parameters: requestParameters,
     inputs: converted,
@@ -296,6 +297,7 @@ const parameterMap = (parameters: Json): Record<string, Json> | null => {
   return converted;
 };
 
+/** The bytes of any number, and of a NaN (JSON does not tell its sign), are not known. */
 const inferReply = (expected: HttpResponse): JsonObject => {
   const { outputs = [], ...head }: { outputs?: JsonObject[] } = JSON.parse(
     withQuotedSpecials(expected.body ?? "{}"),
@@ -308,7 +310,11 @@ const inferReply = (expected: HttpResponse): JsonObject => {
       shape: shape!,
     })),
     raw_output_contents: outputs.map(({ datatype, data, shape }) =>
-      (packTensor(String(datatype), data as Json[], shape as number[]) ?? Buffer.alloc(0)).toString("base64"),
+      Array.isArray(data) && (data.includes("?") || data.includes("NaN"))
+        ? "?"
+        : (packTensor(String(datatype), data as Json[], shape as number[]) ?? Buffer.alloc(0)).toString(
+            "base64",
+          ),
     ),
   };
 };

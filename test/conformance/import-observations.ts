@@ -96,7 +96,7 @@ const bodyTexts = (line: string): Map<number, string> => {
     },
   );
   marked.steps.forEach((step, index) => {
-    const body = step.request?.["body"];
+    const body = step.request?.body;
     if (body === undefined || typeof body === "string") return;
     const text = pythonJson(body);
     if (text.includes(MARK)) texts.set(index, text.replaceAll(new RegExp(`"${MARK}([^"]*)"`, "g"), "$1"));
@@ -125,7 +125,10 @@ const importCase = (line: string): ConformanceCase => {
     const text = texts.get(index);
     return text === undefined ? step : { ...step, request: { ...step.request, body: text } };
   });
-  return JSON.parse(JSON.stringify({ ...recorded, models: recorded.models ?? {}, steps }));
+  // A tenth of a second is the resolution of the recording: 0 says nothing.
+  const known = (key: string, value: unknown): unknown =>
+    key === "seconds" && value === 0 ? undefined : value;
+  return JSON.parse(JSON.stringify({ ...recorded, models: recorded.models ?? {}, steps }, known));
 };
 
 const folder = process.argv[2];

@@ -1,25 +1,91 @@
-import type { ConformanceCase } from "../support/cases.ts";
+import type { ConformanceCase, Step } from "../support/cases.ts";
 
-/** Observed probes that are not cases yet, and why. Whole areas are listed in fixtures/conformance/README.md. */
+/** Observed probes that are not cases, and why. Whole areas are listed in fixtures/conformance/README.md. */
 export const leftOut: ReadonlyMap<string, string> = new Map([
-  ["command-line-02", "response cache"],
-  ["command-line-03", "response cache"],
-  ["command-line-04", "response cache"],
-  ["command-line-05", "response cache"],
-  ["command-line-06", "response cache"],
-  ["command-line-07", "response cache"],
-  ["command-line-08", "response cache"],
-  ["metrics-01", "response cache"],
+  ["command-line-02", "response cache: a later issue"],
+  ["command-line-03", "response cache: a later issue"],
+  ["command-line-04", "response cache: a later issue"],
+  ["command-line-05", "response cache: a later issue"],
+  ["command-line-06", "response cache: a later issue"],
+  ["command-line-07", "response cache: a later issue"],
+  ["command-line-08", "response cache: a later issue"],
+  ["metrics-01", "response cache: a later issue"],
   ["lifecycle-27", "recorded on a server without an ONNX Runtime backend; ours always has one"],
-  ["trace-02", "the content of trace files"],
+  ["lifecycle-45", "starts from what other probes left behind; http-repository.json asks the same"],
+  ["trace-02", "the content of trace files: a later issue"],
 ]);
+
+type Adjust = (recorded: ConformanceCase) => ConformanceCase;
+
+const steps =
+  (change: (steps: readonly Step[]) => Step[]): Adjust =>
+  (recorded) => ({ ...recorded, steps: change(recorded.steps) });
+
+const without = (...places: readonly number[]): Adjust =>
+  steps((all) => all.filter((_, i) => !places.includes(i)));
+
+const text =
+  (change: (text: string) => string): Adjust =>
+  (recorded) =>
+    JSON.parse(change(JSON.stringify(recorded)));
+
+/** Takes members out of the responses of some steps. */
+const silence = (members: readonly string[], ...places: readonly number[]): Adjust =>
+  steps((all) =>
+    all.map((step, index) => {
+      if (!places.includes(index) || !("response" in step) || step.response === undefined) return step;
+      const kept = Object.entries(step.response).filter(([name]) => !members.includes(name));
+      return { ...step, response: JSON.parse(JSON.stringify(Object.fromEntries(kept))) };
+    }),
+  );
+
+const chain =
+  (...changes: readonly Adjust[]): Adjust =>
+  (recorded) =>
+    changes.reduce((before, change) => change(before), recorded);
+
+const unsteady: Adjust = (recorded) => ({ ...recorded, unsteady: true });
 
 /** What a recording cannot say itself: where a repetition legitimately comes out otherwise. */
-export const adjustments: ReadonlyMap<string, (recorded: ConformanceCase) => ConformanceCase> = new Map([
-  // The index is read while version 1 may still be unloading.
-  ["onnxruntime-93", (recorded) => ({ ...recorded, steps: recorded.steps.toSpliced(2, 0, { sleep: 0.3 }) })],
+export const adjustments: ReadonlyMap<string, Adjust> = new Map([
   // The first state is memory that was never written.
-  ["onnxruntime-193", (recorded) => JSON.parse(JSON.stringify(recorded).replace(/19124862\d\d/g, '\\"?\\"'))],
-  ["onnxruntime-211", (recorded) => ({ ...recorded, unsteady: true })],
-  ["onnxruntime-212", (recorded) => ({ ...recorded, unsteady: true })],
+  [
+    "implicit-state-13",
+    text((all) => all.replace(/(\[\\*)-\d{9,}/g, (_, open) => `${open}"?"`.replace(/"/g, '\\"'))),
+  ],
+  // When the first inference is answered depends on which of the server's threads holds its connection.
+  ["lifecycle-12", silence(["seconds"], 5, 6)],
+  // Which of three idle instances takes a request varies.
+  ["lifecycle-13", text((all) => all.replace(/\\"l_inst_0_\d\\"\]/g, '\\"?\\"]'))],
+  // Which of the waiting unload and load runs first is a race.
+  ["lifecycle-41", chain(silence(["seconds"], 9, 10), without(11, 12))],
+  // Each policy took the place of the one before.
+  ["lifecycle-44", replacePolicies()],
+  // The text was cut off.
+  ["metrics-08", steps((all) => all.map((step, index) => (index === 4 ? sameAnswer(step, all[0]!) : step)))],
+  // The index is read while version 1 may still be unloading.
+  ["onnxruntime-93", steps((all) => all.toSpliced(2, 0, { sleep: 0.3 }))],
+  // The first state is memory that was never written.
+  ["onnxruntime-193", text((all) => all.replace(/19124862\d\d/g, '\\"?\\"'))],
+  // The real server dies now and then.
+  ["onnxruntime-211", unsteady],
+  ["onnxruntime-212", unsteady],
+  // Step 11 asks the SageMaker port; the text of step 12 was cut off.
+  ["shutdown-02", chain(silence(["body"], 12), without(11))],
 ]);
+
+function replacePolicies(): Adjust {
+  return steps((all) =>
+    all.map((step) =>
+      "act" in step && "append" in step.act
+        ? { act: { replace: step.act.append, pattern: "(version_policy.*\\n)?$", by: step.act.text } }
+        : step,
+    ),
+  );
+}
+
+function sameAnswer(step: Step, other: Step): Step {
+  return "request" in step && "request" in other && other.response !== undefined
+    ? { ...step, response: other.response }
+    : step;
+}

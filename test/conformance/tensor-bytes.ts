@@ -20,7 +20,7 @@ const unsigned = (bits: number): Write => integer(bits / 8, 0n, 2n ** BigInt(bit
 const float =
   (bytes: 4 | 8): Write =>
   (value) => {
-    const number = typeof value === "string" ? Number(value) : value;
+    const number = value === "NaN" || value === "Infinity" || value === "-Infinity" ? Number(value) : value;
     if (typeof number !== "number") return null;
     const buffer = Buffer.alloc(bytes);
     if (bytes === 4) buffer.writeFloatLE(number);

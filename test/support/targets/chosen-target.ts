@@ -8,9 +8,9 @@ import type { Target } from "./target.ts";
  * tritonserver), started for each case; a URL = a server that already runs.
  */
 export const chosenTarget = (): Target => {
-  const wanted = process.env["TARGET"] ?? "";
+  const wanted = process.env.TARGET ?? "";
   if (wanted === "") return emulatorTarget;
-  if (wanted === "real") return realServer(process.env["REAL_SERVER"] ?? "tritonserver");
+  if (wanted === "real") return realServer(process.env.REAL_SERVER ?? "tritonserver");
   if (wanted.startsWith("http://")) return liveServer(wanted);
   throw new Error(`TARGET=${wanted}: expected nothing, "real" or "http://host:port"`);
 };

@@ -80,21 +80,18 @@ const signalNumbers: Readonly<Record<string, number>> = {
 
 /** `I1125 15:36:00.000000 123 file.cc:1] "text"` without what changes from run to run; ONNX Runtime's time stamp too. */
 const withoutLogPrefix = (text: string): string =>
-  text
-    .replace(/^[IWEF]\d{4} [\d:.]+ \d+ /gm, "")
-    .replace(/(?:\u001b\[[\d;]*m)/g, "")
-    .replace(/^\d{4}-\d\d-\d\d [\d:.]+ \[/gm, "[");
+  text.replace(/^[IWEF]\d{4} [\d:.]+ \d+ /gm, "").replace(/^\d{4}-\d\d-\d\d [\d:.]+ \[/gm, "[");
 
-let nextPort = Number(process.env["CONFORMANCE_PORTS"]?.split("-")[0] ?? 0);
+let nextPort = Number(process.env.CONFORMANCE_PORTS?.split("-")[0] ?? 0);
 
 /** Three ports nobody uses: of the operating system's choice, or counted up from CONFORMANCE_PORTS=<first>-<last>. */
 const freePorts = async (): Promise<[number, number, number]> => {
   const ports: number[] = [];
-  const [first, last] = (process.env["CONFORMANCE_PORTS"] ?? "0-0").split("-").map(Number);
+  const [first, last] = (process.env.CONFORMANCE_PORTS ?? "0-0").split("-").map(Number);
   while (ports.length < 3) {
     let wanted = 0;
     if (first !== 0 && first !== undefined && last !== undefined) {
-      const worker = (Number(process.env["VITEST_POOL_ID"] ?? 1) - 1) % 4;
+      const worker = (Number(process.env.VITEST_POOL_ID ?? 1) - 1) % 4;
       const share = Math.floor((last - first) / 4);
       wanted = first + worker * share + (nextPort++ % share);
     }
