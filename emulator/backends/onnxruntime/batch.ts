@@ -1,6 +1,6 @@
 import { type Result, TritonError } from "../../common/status.ts";
 import type { BatchInput, ModelConfig } from "../../core/model-config/model-config.ts";
-import { type DataType, elementByteSize, isDataType } from "../../core/tensor/data-type.ts";
+import { elementByteSize, isDataType } from "../../core/tensor/data-type.ts";
 import type {
   InferenceRequest,
   InferenceResponse,
@@ -27,6 +27,11 @@ export interface BatchPlan {
   readonly outputs: readonly string[];
   /** Outputs of states, fetched and answered whatever a request asks for. */
   readonly stateOutputs: ReadonlySet<string>;
+  /** Outputs that the client sees in another shape than the graph's: by name, what its dimensions become. */
+  readonly reshapedOutputs: ReadonlyMap<
+    string,
+    { readonly from: readonly number[]; readonly to: readonly number[] }
+  >;
   /** Outputs whose rows belong to requests by the shape of an input, and that input. */
   readonly scattered: ReadonlyMap<string, { readonly sourceInput: string; readonly dims: readonly number[] }>;
 }
@@ -49,6 +54,12 @@ export const planBatches = (config: ModelConfig, description: ModelDescription):
     batchInputs: config.batch_input,
     outputs: [...outputs].sort(),
     stateOutputs,
+    reshapedOutputs: new Map(
+      config.output.flatMap(
+        ({ name, reshape, dims }): [string, { from: readonly number[]; to: readonly number[] }][] =>
+          reshape === undefined ? [] : [[name, { from: reshape.shape, to: dims }]],
+      ),
+    ),
     scattered: new Map(
       config.batch_output.flatMap(({ target_name, source_input }) =>
         target_name.map((name): [string, { sourceInput: string; dims: readonly number[] }] => [
@@ -241,7 +252,7 @@ export const splitOutputs = (
   const errors = new Map<number, TritonError>();
   for (const output of outputs) {
     const scatter = plan.scattered.get(output.name);
-    if (scatter !== undefined) scatterOutput(output, scatter, batch, lists);
+    if (scatter !== undefined) scatterOutput(plan, output, scatter, batch, lists);
     else if (plan.batching) splitOutput(plan, output, batch, lists, errors);
     else giveWhole(plan, output, batch, lists);
   }
@@ -266,7 +277,7 @@ const giveWhole = (
 ): void => {
   for (const [index, request] of batch.entries()) {
     if (asksFor(plan, request, output.name))
-      lists[index]!.push(asOutput(output, shapeOf(output), output.data));
+      lists[index]!.push(asOutput(plan, output, shapeOf(output), output.data));
   }
 };
 
@@ -299,7 +310,7 @@ const splitOutput = (
       );
     } else if (asksFor(plan, request, output.name)) {
       const data = size === rows ? output.data : output.data.subarray(bounds(start), bounds(row));
-      lists[index]!.push(asOutput(output, size === rows ? shapeOf(output) : [size, ...rest], data));
+      lists[index]!.push(asOutput(plan, output, size === rows ? shapeOf(output) : [size, ...rest], data));
     }
   }
 };
@@ -321,6 +332,7 @@ const stringStarts = (data: Uint8Array): number[] => {
 
 /** BATCH_SCATTER_WITH_INPUT_SHAPE: each request gets as many elements as the source input's shape says. */
 const scatterOutput = (
+  plan: BatchPlan,
   output: RunOutput,
   { sourceInput, dims }: { readonly sourceInput: string; readonly dims: readonly number[] },
   batch: readonly InferenceRequest[],
@@ -333,20 +345,27 @@ const scatterOutput = (
     const shape = [source[0] ?? 1, ...dims.map((dim, axis) => (dim === -1 ? (source[axis + 1] ?? 1) : dim))];
     const start = element;
     element += elementCount(shape);
-    lists[index]!.push(asOutput(output, shape, output.data.subarray(bounds(start), bounds(element))));
+    lists[index]!.push(asOutput(plan, output, shape, output.data.subarray(bounds(start), bounds(element))));
   }
 };
 
 const asOutput = (
+  plan: BatchPlan,
   { name, dataType }: RunOutput,
   shape: readonly number[],
   data: Uint8Array,
-): OutputTensor => ({
-  name,
-  datatype: dataType,
-  shape,
-  data,
-});
+): OutputTensor => ({ name, datatype: dataType, shape: reshaped(plan, name, shape), data });
+
+/** Undoes the configuration's `reshape`; free dimensions correspond in order. */
+const reshaped = (plan: BatchPlan, name: string, shape: readonly number[]): readonly number[] => {
+  const reshape = plan.reshapedOutputs.get(name);
+  if (reshape === undefined) return shape;
+  const own = plan.batching ? shape.slice(1) : shape;
+  const free = own.filter((_, axis) => reshape.from[axis] === -1);
+  let next = 0;
+  const dims = reshape.to.map((dim) => (dim === -1 ? (free[next++] ?? 1) : dim));
+  return plan.batching ? [shape[0] ?? 1, ...dims] : dims;
+};
 
 const internal = (message: string): { readonly ok: false; readonly error: TritonError } => ({
   ok: false,

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import type { Clock } from "../../common/clock.ts";
 import type { Log } from "../../common/log.ts";
 import { fail, ok, type Result, TritonError } from "../../common/status.ts";
@@ -34,8 +35,8 @@ export interface OnnxRuntimeBackendOptions {
   readonly log: Log;
   /** Threads that run models; all models share them. They start when the first models need them. */
   readonly workerThreads: number;
-  /** Cores, for models that ask for a parallel execution mode and name no thread count. */
-  readonly cpuCount: number;
+  /** Cores, for models that ask for a parallel execution mode and name no thread count; default: those of the machine. */
+  readonly cpuCount?: number;
   /** GPUs that `KIND_GPU` instances may name. */
   readonly gpuCount?: number;
 }
@@ -114,7 +115,11 @@ export class OnnxRuntimeBackend implements Backend {
   #readOptions(context: ModelContext): Result<{ backend: BackendOptions; model: ModelOptions }> {
     const backend = readBackendOptions(context.backendConfig);
     if (!backend.ok) return backend;
-    const model = readModelOptions(context.config, backend.value, this.#options.cpuCount);
+    const model = readModelOptions(
+      context.config,
+      backend.value,
+      this.#options.cpuCount ?? availableParallelism(),
+    );
     return model.ok ? ok({ backend: backend.value, model: model.value }) : model;
   }
 
