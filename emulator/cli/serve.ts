@@ -18,9 +18,16 @@ const printLines = (lines: readonly string[]): void => {
   for (const line of lines) process.stderr.write(`${line}\n`);
 };
 
-/** Resolves with the first SIGINT or SIGTERM. A second SIGINT ends the process at once. */
+/** setTimeout's longest delay. */
+const LONG_MS = 2 ** 31 - 1;
+
+/**
+ * Resolves with the first SIGINT or SIGTERM. A second SIGINT ends the process at once. Until then the process lives, even
+ * while everything else it waits for would let it end.
+ */
 const stopSignal = (): Promise<void> =>
   new Promise((resolve) => {
+    setInterval(() => {}, LONG_MS);
     let interrupts = 0;
     const received = (signal: "SIGINT" | "SIGTERM"): void => {
       process.stdout.write(`Signal (${constants.signals[signal]}) received.\n`);
