@@ -85,7 +85,7 @@ export const parseRequestJson = (
 
 /** The member of that name. Error: INTERNAL `attempt to access non-existing object member '<name>'`. */
 export const memberOf = (value: JsonValue, name: string): Result<JsonValue> => {
-  const member = value instanceof JsonObject ? value.find(name) : undefined;
+  const member = optionalMember(value, name);
   if (member === undefined) return fail("INTERNAL", `attempt to access non-existing object member '${name}'`);
   return ok(member);
 };

@@ -42,7 +42,7 @@ const escapes: (string | undefined)[] = [];
 for (let code = 0; code < 0x20; code++) {
   escapes[code] = `\\u00${code.toString(16).toUpperCase().padStart(2, "0")}`;
 }
-for (const [character, escape] of [
+for (const [character, written] of [
   ["\b", "\\b"],
   ["\f", "\\f"],
   ["\n", "\\n"],
@@ -51,7 +51,7 @@ for (const [character, escape] of [
   ['"', '\\"'],
   ["\\", "\\\\"],
 ] as const) {
-  escapes[character.charCodeAt(0)] = escape;
+  escapes[character.charCodeAt(0)] = written;
 }
 
 const escapeText = (text: string, from: number): string => {
