@@ -17,6 +17,7 @@ export class ProtobufError extends Error {
 }
 
 const utf8 = new TextDecoder();
+const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
  * Walks the fields of one message. `next()` moves to a field; then exactly one of the readers, or `skip()`, is called.
@@ -24,7 +25,7 @@ const utf8 = new TextDecoder();
  */
 export class ProtobufReader {
   readonly bytes: Uint8Array;
-  readonly #view: DataView;
+  #lazyView: DataView | null = null;
   position: number;
   readonly end: number;
   field = 0;
@@ -32,7 +33,6 @@ export class ProtobufReader {
 
   constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
     this.bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.position = start;
     this.end = end;
   }
@@ -65,8 +65,11 @@ export class ProtobufReader {
 
   /** An int64 or int32 field as a number (two's complement; exact to 2^53 either way). */
   signedVarint(): number {
-    const value = this.bigVarint();
-    return Number(BigInt.asIntN(64, value));
+    const start = this.position;
+    const value = this.varint();
+    if (value <= Number.MAX_SAFE_INTEGER) return value;
+    this.position = start;
+    return Number(BigInt.asIntN(64, this.bigVarint()));
   }
 
   /** A varint with every digit, unsigned. */
@@ -117,6 +120,22 @@ export class ProtobufReader {
     return utf8.decode(this.bytes.subarray(at, at + length));
   }
 
+  /** A string of proto3, which has to be UTF-8; other bytes are a ProtobufError. */
+  utf8String(): string {
+    const length = this.varint();
+    const at = this.#take(length);
+    if (length < 24) {
+      let text = "";
+      for (let i = at; i < at + length; i++) {
+        const code = this.bytes[i]!;
+        if (code >= 0x80) return decodeStrictly(this.bytes.subarray(at, at + length));
+        text += String.fromCharCode(code);
+      }
+      return text;
+    }
+    return decodeStrictly(this.bytes.subarray(at, at + length));
+  }
+
   /** A reader over an embedded message. */
   message(): ProtobufReader {
     const length = this.varint();
@@ -143,6 +162,11 @@ export class ProtobufReader {
     }
   }
 
+  get #view(): DataView {
+    this.#lazyView ??= new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
+    return this.#lazyView;
+  }
+
   #byte(): number {
     if (this.position >= this.end) throw new ProtobufError("truncated message");
     return this.bytes[this.position++]!;
@@ -155,6 +179,14 @@ export class ProtobufReader {
     return at;
   }
 }
+
+const decodeStrictly = (bytes: Uint8Array): string => {
+  try {
+    return strictUtf8.decode(bytes);
+  } catch {
+    throw new ProtobufError("a string that is not UTF-8");
+  }
+};
 
 /** Builds a message in a buffer that grows. Fields are written in the order of the calls. */
 export class ProtobufWriter {
@@ -222,21 +254,43 @@ export class ProtobufWriter {
     return this;
   }
 
-  /** An embedded message, written by `build` into a writer of its own. */
+  /** An embedded message: what `build` writes, in place. */
   message(field: number, build: (writer: ProtobufWriter) => void): this {
-    const inner = new ProtobufWriter();
-    build(inner);
-    return this.bytes(field, inner.finish());
+    const start = this.beginMessage(field);
+    build(this);
+    return this.endMessage(start);
+  }
+
+  /** Opens an embedded message for callers that want no closure; `endMessage` takes what this answers. */
+  beginMessage(field: number): number {
+    this.tag(field, WIRE_LENGTH);
+    this.#reserve(1);
+    this.#length++;
+    return this.#length;
+  }
+
+  endMessage(start: number): this {
+    const byteSize = this.#length - start;
+    let lengthBytes = 1;
+    for (let rest = byteSize; rest >= 128; rest = Math.floor(rest / 128)) lengthBytes++;
+    if (lengthBytes > 1) {
+      this.#reserve(lengthBytes - 1);
+      this.#buffer.copyWithin(start + lengthBytes - 1, start, this.#length);
+    }
+    this.#length = start - 1;
+    this.rawVarint(byteSize);
+    this.#length += byteSize;
+    return this;
   }
 
   /** `repeated int64` in its packed form. */
   packedInts(field: number, values: readonly number[]): this {
-    const inner = new ProtobufWriter(16);
+    const start = this.beginMessage(field);
     for (const value of values) {
-      if (value >= 0) inner.rawVarint(value);
-      else inner.#rawBig(BigInt.asUintN(64, BigInt(value)));
+      if (value >= 0) this.rawVarint(value);
+      else this.#rawBig(BigInt.asUintN(64, BigInt(value)));
     }
-    return this.bytes(field, inner.finish());
+    return this.endMessage(start);
   }
 
   raw(value: Uint8Array): this {

@@ -1,0 +1,24 @@
+import { lengthTag, readFields } from "./fields.ts";
+
+/** `ModelReadyRequest`, `ModelMetadataRequest`, `ModelConfigRequest` and `ModelStatisticsRequest` all say this. */
+export interface ModelVersionRequest {
+  name: string;
+  version: string;
+}
+
+export const decodeModelVersionRequest = (bytes: Uint8Array): ModelVersionRequest => {
+  const request = { name: "", version: "" };
+  readFields(bytes, (reader, tag) => {
+    if (tag === lengthTag(1)) request.name = reader.utf8String();
+    else if (tag === lengthTag(2)) request.version = reader.utf8String();
+    else return false;
+    return true;
+  });
+  return request;
+};
+
+/** Checks that the bytes are a message at all: for requests without fields. */
+export const decodeEmpty = (bytes: Uint8Array): Record<string, never> => {
+  readFields(bytes, () => false);
+  return {};
+};

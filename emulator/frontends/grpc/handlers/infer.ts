@@ -1,0 +1,87 @@
+import type { TritonError } from "../../../common/status.ts";
+import type { InferenceServer } from "../../../core/inference-server.ts";
+import type { InferenceResponse } from "../../../core/tensor/inference-request.ts";
+import { decodeOrNull } from "../codec/fields.ts";
+import { decodeInferRequest, type InferRequestMessage } from "../codec/infer-request.ts";
+import { encodeInferResponse } from "../codec/infer-response.ts";
+import { grpcStatusOf, unparsable } from "../grpc-status.ts";
+import type { HeaderForwarding } from "../header-forwarding.ts";
+import { createInferCall, createResponseMessage, findVersion, type InferCall } from "../infer-call.ts";
+import type { CallHandler, ServerCall } from "../wire/server-call.ts";
+import { grpcCode } from "../wire/status.ts";
+
+/** `ModelInfer`: one request, one response. */
+export const openInfer = (
+  server: InferenceServer,
+  forwarding: HeaderForwarding,
+  call: ServerCall,
+): CallHandler => {
+  let infer: InferCall | null = null;
+  return {
+    message: (bytes) => {
+      const message = decodeOrNull(bytes, decodeInferRequest);
+      if (message === null) {
+        call.end(unparsable);
+        return;
+      }
+      infer = startInfer(server, forwarding, call, message);
+    },
+    halfClose: () => {},
+    cancel: () => infer?.request.cancel(),
+  };
+};
+
+const startInfer = (
+  server: InferenceServer,
+  forwarding: HeaderForwarding,
+  call: ServerCall,
+  message: InferRequestMessage,
+): InferCall | null => {
+  const refuse = (error: TritonError): null => {
+    call.end(grpcStatusOf(error));
+    return null;
+  };
+  const version = findVersion(server, message);
+  if (!version.ok) return refuse(version.error);
+  if (version.value.decoupled) {
+    call.end({
+      code: grpcCode.UNIMPLEMENTED,
+      message: "ModelInfer RPC doesn't support models with decoupled transaction policy",
+    });
+    return null;
+  }
+  let first: InferenceResponse | null = null;
+  let responses = 0;
+  const created = createInferCall(version.value, message, forwarding(call.headers), (response) => {
+    if (first === null || !response.final || response.outputs.length > 0 || response.error !== undefined) {
+      first ??= response;
+      responses++;
+    }
+    if (response.final) finish(call, created.ok ? created.value : null, first, responses);
+  });
+  if (!created.ok) return refuse(created.error);
+  const error = server.infer(version.value, created.value.request);
+  return error === null ? created.value : refuse(error);
+};
+
+const finish = (
+  call: ServerCall,
+  infer: InferCall | null,
+  response: InferenceResponse,
+  responses: number,
+): void => {
+  if (infer === null) return;
+  if (responses !== 1) {
+    call.end({ code: grpcCode.INTERNAL, message: `expected a single response, got ${responses}` });
+    return;
+  }
+  if (response.error !== undefined) {
+    call.end(grpcStatusOf(response.error));
+    return;
+  }
+  const message = createResponseMessage(infer, response, noParameters);
+  if (message.ok) call.reply(encodeInferResponse(message.value));
+  else call.end(grpcStatusOf(message.error));
+};
+
+const noParameters = [] as const;
