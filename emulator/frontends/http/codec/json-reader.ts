@@ -90,6 +90,10 @@ export const memberOf = (value: JsonValue, name: string): Result<JsonValue> => {
   return ok(member);
 };
 
+/** The member of that name; undefined where there is none, or no object. */
+export const optionalMember = (value: JsonValue, name: string): JsonValue | undefined =>
+  value instanceof JsonObject ? value.find(name) : undefined;
+
 /** The object whose members are to be listed. Error: INTERNAL `attempt to get members for non-object`. */
 export const membersOf = (value: JsonValue): Result<JsonObject> =>
   value instanceof JsonObject ? ok(value) : fail("INTERNAL", "attempt to get members for non-object");
