@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { fail, ok, type Result } from "../../common/status.ts";
+import type { Log } from "../../common/log.ts";
 import type { InferenceServer } from "../../core/inference-server.ts";
 import { createHeaderForwarding } from "./header-forwarding.ts";
 import type { RestrictedCategory, RestrictedProtocol } from "./restricted-protocol.ts";
@@ -46,39 +46,41 @@ export interface SslFiles {
 /** A running gRPC front end. */
 export type GrpcFrontend = Listener;
 
-/** Serves GRPCInferenceService and grpc.health.v1. Errors: UNAVAILABLE for an address, INVALID_ARG for a file that cannot be used. */
+/**
+ * Serves GRPCInferenceService and grpc.health.v1.
+ * @throws what listening, or reading a file of `ssl`, failed with
+ */
 export const startGrpcFrontend = async (
   server: InferenceServer,
   options: GrpcFrontendOptions,
-): Promise<Result<GrpcFrontend>> => {
+  log: Log,
+): Promise<GrpcFrontend> => {
   const tls = await readTls(options.ssl ?? null);
-  if (!tls.ok) return tls;
   const methods = createMethods(
     server,
     options.restrictedProtocols ?? new Map(),
     createHeaderForwarding(options.headerForwardPattern ?? null),
   );
-  return listen(methods, {
-    address: options.address,
-    port: options.port,
-    reusePort: options.reusePort ?? false,
-    keepalive: { ...defaultKeepalive, ...options.keepalive },
-    compressionLevel: options.inferResponseCompressionLevel ?? "none",
-    tls: tls.value,
-  });
+  return listen(
+    methods,
+    {
+      address: options.address,
+      port: options.port,
+      reusePort: options.reusePort ?? false,
+      keepalive: { ...defaultKeepalive, ...options.keepalive },
+      compressionLevel: options.inferResponseCompressionLevel ?? "none",
+      tls,
+    },
+    log,
+  );
 };
 
-const readTls = async (files: SslFiles | null): Promise<Result<TlsOptions | null>> => {
-  if (files === null) return ok(null);
-  try {
-    const [certificate, key, rootCertificate] = await Promise.all([
-      readFile(files.serverCert),
-      readFile(files.serverKey),
-      files.rootCert === null ? null : readFile(files.rootCert),
-    ]);
-    return ok({ certificate, key, rootCertificate, mutual: files.mutual });
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return fail("INVALID_ARG", `failed to read an SSL file of the gRPC endpoint: ${reason}`);
-  }
+const readTls = async (files: SslFiles | null): Promise<TlsOptions | null> => {
+  if (files === null) return null;
+  const [certificate, key, rootCertificate] = await Promise.all([
+    readFile(files.serverCert),
+    readFile(files.serverKey),
+    files.rootCert === null ? null : readFile(files.rootCert),
+  ]);
+  return { certificate, key, rootCertificate, mutual: files.mutual };
 };

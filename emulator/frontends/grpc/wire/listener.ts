@@ -5,7 +5,7 @@ import {
   type Http2Server,
   type ServerHttp2Session,
 } from "node:http2";
-import { fail, ok, type Result } from "../../../common/status.ts";
+import type { Log } from "../../../common/log.ts";
 import type { CompressionLevel } from "./compression.ts";
 import { ConnectionKeeper, type KeepaliveOptions } from "./keepalive.ts";
 import { acceptCall, type Method } from "./server-call.ts";
@@ -34,7 +34,7 @@ export interface Listener {
   /** Takes no new connections and calls; answers when those that run have ended. */
   drain(): Promise<void>;
   /** Drops every connection. */
-  stop(): Promise<void>;
+  close(): Promise<void>;
 }
 
 /** Flow-control and frame sizes of the real server's SETTINGS (2.51.0). */
@@ -51,23 +51,13 @@ const http2Options = {
   maxSessionMemory: 1024 * 1024,
 };
 
-/** Serves gRPC methods over HTTP/2. @param methods by path */
-export const listen = (
+/** Serves gRPC methods over HTTP/2. @param methods by path @throws what listening failed with */
+export const listen = async (
   methods: ReadonlyMap<string, Method>,
   options: ListenerOptions,
-): Promise<Result<Listener>> => {
-  const { tls } = options;
-  const server: Http2Server | Http2SecureServer =
-    tls === null
-      ? createServer(http2Options)
-      : createSecureServer({
-          ...http2Options,
-          cert: tls.certificate,
-          key: tls.key,
-          ...(tls.rootCertificate === null ? {} : { ca: tls.rootCertificate }),
-          requestCert: tls.mutual,
-          rejectUnauthorized: tls.mutual,
-        });
+  log: Log,
+): Promise<Listener> => {
+  const server = createHttp2Server(options.tls);
   const sessions = new Set<ServerHttp2Session>();
   server.on("session", (session: ServerHttp2Session) => {
     sessions.add(session);
@@ -77,34 +67,48 @@ export const listen = (
     session.on("stream", (stream, headers) => {
       keeper.callStarted();
       stream.on("close", () => keeper.callEnded());
-      acceptCall(stream, headers, methods, options.compressionLevel, () => keeper.replied());
+      acceptCall(stream, headers, {
+        methods,
+        compressionLevel: options.compressionLevel,
+        beforeReply: () => keeper.replied(),
+        log,
+      });
     });
   });
+  const { address: host, port, reusePort } = options;
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ host, port, reusePort }, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+  server.on("error", (error: Error) => log.error(`gRPC listener: ${error.message}`));
   const closed = (): Promise<void> => new Promise((resolve) => server.close(() => resolve()));
-  return new Promise((resolve) => {
-    server.on("error", (error: NodeJS.ErrnoException) => {
-      const where = `${options.address}:${options.port}`;
-      const reason = error.code === "EADDRINUSE" ? "already in use" : `cannot be opened: ${error.message}`;
-      resolve(fail("UNAVAILABLE", `Socket '${where}' ${reason}`));
-    });
-    server.listen({ host: options.address, port: options.port, reusePort: options.reusePort }, () => {
-      const address = server.address();
-      const port = address === null || typeof address === "string" ? options.port : address.port;
-      resolve(
-        ok({
-          port,
-          drain: () => {
-            const done = closed();
-            for (const session of sessions) session.close();
-            return done;
-          },
-          stop: () => {
-            const done = closed();
-            for (const session of sessions) session.destroy();
-            return done;
-          },
-        }),
-      );
-    });
+  const address = server.address();
+  return {
+    port: address === null || typeof address === "string" ? port : address.port,
+    drain: () => {
+      const done = closed();
+      for (const session of sessions) session.close();
+      return done;
+    },
+    close: () => {
+      const done = closed();
+      for (const session of sessions) session.destroy();
+      return done;
+    },
+  };
+};
+
+const createHttp2Server = (tls: TlsOptions | null): Http2Server | Http2SecureServer => {
+  if (tls === null) return createServer(http2Options);
+  return createSecureServer({
+    ...http2Options,
+    cert: tls.certificate,
+    key: tls.key,
+    ...(tls.rootCertificate === null ? {} : { ca: tls.rootCertificate }),
+    requestCert: tls.mutual,
+    rejectUnauthorized: tls.mutual,
   });
 };

@@ -1,4 +1,5 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import type { Log } from "../../../common/log.ts";
 import {
   ACCEPTED_ENCODINGS,
   type CompressionAlgorithm,
@@ -30,6 +31,16 @@ export interface Method {
   open(call: ServerCall): CallHandler;
 }
 
+/** What the calls of a connection share. */
+export interface CallContext {
+  /** By path. */
+  readonly methods: ReadonlyMap<string, Method>;
+  readonly compressionLevel: CompressionLevel;
+  /** Called before anything is written, for the connection's ping policy. */
+  readonly beforeReply: () => void;
+  readonly log: Log;
+}
+
 /** One call: its messages in, its messages and status out, in order whatever compression takes. */
 export class ServerCall {
   readonly headers: IncomingHttpHeaders;
@@ -41,7 +52,7 @@ export class ServerCall {
   readonly #reader: MessageReader;
   readonly #inbox = new Sequence();
   readonly #outbox = new Sequence();
-  readonly #beforeReply: () => void;
+  readonly #context: CallContext;
   #deadline: NodeJS.Timeout | undefined;
   #messages = 0;
   /** Nothing more is read: the status is known, or what came was no gRPC. */
@@ -49,24 +60,22 @@ export class ServerCall {
   /** `end` was called, or the client is gone. */
   #ended = false;
 
-  /** @param beforeReply called before anything is written, for the connection's ping policy */
   constructor(
     stream: ServerHttp2Stream,
     headers: IncomingHttpHeaders,
     method: Method,
     encoding: CompressionAlgorithm | null,
-    level: CompressionLevel,
     timeoutMs: number | null,
-    beforeReply: () => void,
+    context: CallContext,
   ) {
     this.#stream = stream;
     this.headers = headers;
     this.#method = method;
     this.#encoding = encoding;
     this.#replyAlgorithm = method.compressesReplies
-      ? chooseAlgorithm(level, textOf(headers["grpc-accept-encoding"]))
+      ? chooseAlgorithm(context.compressionLevel, textOf(headers["grpc-accept-encoding"]))
       : null;
-    this.#beforeReply = beforeReply;
+    this.#context = context;
     this.#reader = new MessageReader((message, compressed) => this.#receive(message, compressed));
     stream.on("data", (chunk: Buffer) => this.#data(chunk));
     stream.on("end", () => this.#halfClose());
@@ -128,7 +137,7 @@ export class ServerCall {
     // The real server takes the flag for noise where the call names no encoding (2.51.0).
     const algorithm = compressed ? this.#encoding : null;
     if (algorithm === null && this.#inbox.idle) {
-      this.#handler.message(message);
+      this.#deliver(message);
       return;
     }
     this.#inbox.run((done) => {
@@ -150,7 +159,14 @@ export class ServerCall {
   }
 
   #deliver(message: Uint8Array): void {
-    if (!this.#ended) this.#handler.message(message);
+    if (this.#ended) return;
+    try {
+      this.#handler.message(message);
+    } catch (error) {
+      const reason = error instanceof Error ? error.stack : String(error);
+      this.#context.log.error(`unexpected failure of ${this.headers[":path"]}: ${reason}`);
+      this.#abort({ code: grpcCode.INTERNAL, message: "internal error of the emulator, see its log" });
+    }
   }
 
   #halfClose(): void {
@@ -214,7 +230,7 @@ export class ServerCall {
 
   #sendHeaders(): void {
     if (this.#stream.headersSent) return;
-    this.#beforeReply();
+    this.#context.beforeReply();
     this.#stream.respond(
       this.#replyAlgorithm === null
         ? replyHeaders
@@ -232,7 +248,7 @@ export class ServerCall {
         // A stream without a message still has its headers before its trailers.
         this.#sendHeaders();
       } else {
-        this.#beforeReply();
+        this.#context.beforeReply();
         stream.respond({ ...errorHeaders, ...trailers }, { endStream: true });
         return;
       }
@@ -266,16 +282,11 @@ const trailersOf = (status: GrpcStatus): Record<string, string> => ({
 const textOf = (value: string | string[] | undefined): string | undefined =>
   Array.isArray(value) ? value.join(",") : value;
 
-/**
- * Starts a call on a stream, or ends the stream as the real server does when it carries no call it knows.
- * @param methods by path
- */
+/** Starts a call on a stream, or ends the stream as the real server does when it carries no call it knows. */
 export const acceptCall = (
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
-  methods: ReadonlyMap<string, Method>,
-  level: CompressionLevel,
-  beforeReply: () => void,
+  context: CallContext,
 ): void => {
   stream.on("error", ignore);
   const encoding = textOf(headers["grpc-encoding"]) ?? "identity";
@@ -294,13 +305,13 @@ export const acceptCall = (
     refuse(stream, { code: grpcCode.UNKNOWN, message: "Bad method header" });
     return;
   }
-  const method = methods.get(headers[":path"] ?? "");
+  const method = context.methods.get(headers[":path"] ?? "");
   if (method === undefined) {
     refuse(stream, { code: grpcCode.UNIMPLEMENTED, message: "" });
     return;
   }
   const algorithm = isCompressionAlgorithm(encoding) ? encoding : null;
-  new ServerCall(stream, headers, method, algorithm, level, timeoutMs, beforeReply);
+  new ServerCall(stream, headers, method, algorithm, timeoutMs, context);
 };
 
 const refuse = (stream: ServerHttp2Stream, status: GrpcStatus): void => {
