@@ -7,7 +7,7 @@ const backendsWithTwoCpuInstances = new Set(["onnxruntime", "tensorflow"]);
 const minimumComputeCapability = "6.000000";
 
 export interface InstanceGroupOptions {
-  /** GPUs the server has; 0 = a server without GPU support. */
+  /** GPUs the server has; their ids count from 0. */
   readonly gpuCount: number;
 }
 
@@ -64,7 +64,7 @@ const automaticKind = (group: ModelInstanceGroup, gpuCount: number): "KIND_GPU" 
 const problemOf = (config: ModelConfig, group: ModelInstanceGroup, gpuCount: number): string | null => {
   const subject = `instance group ${group.name} of model ${config.name}`;
   if (group.kind === "KIND_GPU") {
-    if (gpuCount === 0) return `${subject} has kind KIND_GPU but server does not support GPUs`;
+    if (group.gpus.length === 0) return `${subject} has kind KIND_GPU but no GPUs are available`;
     const unknown = group.gpus.find((id) => id < 0 || id >= gpuCount);
     if (unknown !== undefined) {
       const known = [...Array(gpuCount).keys()].join(", ");

@@ -1,5 +1,5 @@
 import { type Log, silentLog } from "../../common/log.ts";
-import { fail, ok, type Result } from "../../common/status.ts";
+import { fail, ok, type Result, type TritonError } from "../../common/status.ts";
 import type { ModelFolder } from "../storage.ts";
 import { fillBackend } from "./backend-fill.ts";
 import { parseConfigJson } from "./config-override.ts";
@@ -88,8 +88,20 @@ export const finishConfig = (
   if (!updated.ok) return updated;
   const grouped = normaliseInstanceGroups(updated.value, options);
   if (!grouped.ok) return grouped;
-  const error = validateConfig(grouped.value) ?? validateInputsOutputs(grouped.value);
+  const error =
+    batchInputTypeError(grouped.value) ??
+    validateConfig(grouped.value) ??
+    validateInputsOutputs(grouped.value);
   return error === null ? grouped : { ok: false, error };
+};
+
+/** The test of the library all backends share; it comes before the server's own and names no model (2.51.0). */
+const batchInputTypeError = (config: ModelConfig): TritonError | null => {
+  const unexpected = config.batch_input.find(
+    ({ data_type }) => data_type !== "TYPE_INT32" && data_type !== "TYPE_FP32",
+  );
+  if (unexpected === undefined) return null;
+  return fail("INVALID_ARG", `unexpected batch input data type '${unexpected.data_type}'`).error;
 };
 
 const takeOver = (prepared: ModelConfig, completed: ModelConfig): Result<ModelConfig> => {

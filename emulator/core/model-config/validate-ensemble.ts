@@ -1,3 +1,4 @@
+import { libstdcxxMapOrder } from "./map-order.ts";
 import type { ModelConfig, ModelEnsembling } from "./model-config.ts";
 
 /** A tensor of the ensemble's data flow. */
@@ -36,9 +37,11 @@ export function* ensembleProblems(config: ModelConfig, scheduling: ModelEnsembli
     else if (!tensor.ready) yield notWritten(name, tensor);
     outputs.add(output.name);
   }
-  for (const tensor of tensors.values()) {
-    if (!outputs.has(tensor.name) && (!tensor.ready || tensor.next.length === 0)) {
-      yield `ensemble tensor '${tensor.name}' is unused in ensemble '${name}'`;
+  for (const tensorName of libstdcxxMapOrder([...tensors.keys()])) {
+    const tensor = tensors.get(tensorName);
+    if (tensor === undefined || outputs.has(tensorName)) continue;
+    if (!tensor.ready || tensor.next.length === 0) {
+      yield `ensemble tensor '${tensorName}' is unused in ensemble '${name}'`;
     }
   }
 }
@@ -94,8 +97,20 @@ const spreadReadiness = (tensors: readonly Tensor[]): void => {
 
 const notWritten = (ensemble: string, tensor: Tensor): string => {
   const text = `output '${tensor.name}' for ensemble '${ensemble}' is not written`;
-  const missing = tensor.previous.find((previous) => !previous.ready);
-  return missing === undefined
+  const missing = unconnected(tensor);
+  return missing === null
     ? text
-    : `${text}: at least one of its depending tensors, '${missing.name}', is not connected`;
+    : `${text}: at least one of its depending tensors, '${missing}', is not connected`;
+};
+
+/** Of what the tensor depends on: a tensor that nothing writes. Null where all wait for one another. */
+const unconnected = (tensor: Tensor): string | null => {
+  const seen = new Set<Tensor>([tensor]);
+  for (const { previous } of seen) {
+    for (const one of previous) {
+      if (!one.ready && one.previous.length === 0) return one.name;
+      if (!one.ready) seen.add(one);
+    }
+  }
+  return null;
 };

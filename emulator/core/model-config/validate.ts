@@ -25,7 +25,7 @@ function* problems(config: ModelConfig): Generator<string> {
   } else if (platform === "ensemble") {
     yield `Ensemble model '${name}' must have platform type 'ensemble' and empty backend type`;
   }
-  if (knownBackendOfPlatform(platform) !== (isBackendWithPlatform(backend) ? backend : null)) {
+  if (isBackendWithPlatform(backend) && knownBackendOfPlatform(platform) !== backend) {
     yield `unexpected 'platform' and 'backend' pair, got:${platform}, ${backend}`;
   }
   if (config.max_batch_size < 0) yield `'max_batch_size' must be non-negative value for ${name}`;
