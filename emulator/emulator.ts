@@ -1,38 +1,281 @@
 import type { AdjustableLog } from "./common/server-log.ts";
+import { serviceStartError } from "./common/service-start-error.ts";
+import { SystemClock } from "./common/system-clock.ts";
 import type { Config } from "./config/load.ts";
 import type { Backend } from "./core/backend.ts";
+import type { RepositoryIndexRow } from "./core/inference-server.ts";
+import { UnlimitedMemoryAccount } from "./core/memory/memory-account.ts";
+import { LogSettingsStore } from "./core/settings/log-settings.ts";
+import { MetricsRegistry } from "./core/statistics/metrics-registry.ts";
+import { TritonServer } from "./core/triton-server.ts";
+import type { GrpcFrontend, GrpcFrontendOptions } from "./frontends/grpc/server.ts";
+import type { HttpFrontend } from "./frontends/http/server.ts";
+import { LatencySummaries } from "./frontends/metrics/latency-summaries.ts";
+import { prometheusText } from "./frontends/metrics/prometheus-text.ts";
+import { type MetricsFrontend, startMetricsFrontend } from "./frontends/metrics/server.ts";
+import { SystemGauges } from "./frontends/metrics/system-gauges.ts";
+import { DiskStorage } from "./storage/disk-storage.ts";
 
-/** The ports in use; null = not served. */
-export interface ListeningPorts {
+export interface EmulatorOptions {
+  readonly config: Config;
+  readonly log: AdjustableLog;
+  /** Backends beside our own; one of the same name replaces ours. */
+  readonly extraBackends?: readonly Backend[];
+}
+
+/** A model version as the start-up table shows it. */
+export interface ModelSummary {
+  readonly name: string;
+  readonly version: string;
+  /** `READY`, or why it is not. */
+  readonly status: string;
+  readonly executionProvider: string | null;
+}
+
+/** A port is null when its front end is off. */
+export interface EmulatorPorts {
   readonly http: number | null;
   readonly grpc: number | null;
   readonly metrics: number | null;
 }
 
-/** A row of the start-up table. */
-export interface ModelSummary {
-  readonly name: string;
-  readonly version: string;
-  /** `READY`, or state and reason: `UNAVAILABLE: Internal: ...`. */
-  readonly status: string;
-  /** null where nothing runs. */
-  readonly executionProvider: string | null;
-}
-
+/** A running server. */
 export interface Emulator {
-  readonly ports: ListeningPorts;
-  /** As they were when the server had started. */
+  readonly ports: EmulatorPorts;
   readonly models: readonly ModelSummary[];
-  /** Drains and ends; 1 when the exit timeout expired first. */
-  stop(): Promise<0 | 1>;
+  /** Drains as tritonserver does on SIGTERM. @returns the exit code: 1 when the exit timeout passed first */
+  stop(): Promise<number>;
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
-export interface EmulatorOptions {
-  readonly config: Config;
-  readonly log: AdjustableLog;
-  readonly extraBackends?: readonly Backend[];
+interface Frontends {
+  http: HttpFrontend | null;
+  grpc: GrpcFrontend | null;
+  metrics: MetricsFrontend | null;
 }
 
-/** Rejects with a TritonError when the server cannot be created, with a ServiceStartError when a port cannot be had. */
-export const createEmulator = (_options: EmulatorOptions): Promise<Emulator> =>
-  Promise.reject(new Error("the emulator is not put together yet"));
+/**
+ * Puts a server together and starts it: models first, then the ports, which open only when the models are loaded.
+ * Rejects with a TritonError when the server cannot be created, with a ServiceStartError when a port cannot be listened on.
+ */
+export const createEmulator = async (options: EmulatorOptions): Promise<Emulator> => {
+  const { config, log } = options;
+  const clock = new SystemClock();
+  const summaries = createSummaries(config, clock);
+  const metrics = new MetricsRegistry({
+    counting: metricsSetting(config, "counter_latencies") !== "false",
+    onLatencies: summaries === null ? null : (owner, latencies) => summaries.record(owner, latencies),
+  });
+  const { OnnxRuntimeBackend } = await import("./backends/onnxruntime/onnxruntime-backend.ts");
+  const onnxruntime = new OnnxRuntimeBackend({ clock, log, workerThreads: config.workerThreads });
+  const logSettings = new LogSettingsStore(
+    {
+      log_file: config.logFile,
+      log_info: config.logInfo,
+      log_warning: config.logWarning,
+      log_error: config.logError,
+      log_verbose_level: config.logVerbose,
+      log_format: config.logFormat,
+    },
+    (settings) => log.apply(settings),
+  );
+  const server = new TritonServer(serverOptions(config), {
+    clock,
+    log,
+    storage: new DiskStorage(),
+    account: new UnlimitedMemoryAccount(),
+    metrics,
+    logSettings,
+    backends: [onnxruntime, ...(options.extraBackends ?? [])],
+  });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.start((error) => (error === null ? resolve() : reject(error)));
+    });
+  } catch (error) {
+    await onnxruntime.stop();
+    throw error;
+  }
+  const gauges = new SystemGauges({
+    intervalMs: config.metricsIntervalMs,
+    cpuMetrics: config.allowCpuMetrics,
+    pinnedPoolBytes: config.pinnedMemoryPoolByteSize,
+    nowMs: () => clock.epochMs(),
+  });
+  const frontends: Frontends = { http: null, grpc: null, metrics: null };
+  try {
+    await startFrontends(frontends, server, config, log, () => {
+      summaries?.keepOnly(metrics.models());
+      return prometheusText(metrics, gauges, summaries);
+    });
+  } catch (error) {
+    await closeFrontends(frontends);
+    await onnxruntime.stop();
+    throw error;
+  }
+  let stopping: Promise<number> | null = null;
+  const stop = (): Promise<number> => {
+    stopping ??= (async () => {
+      const drained = (await frontends.http?.drain(config.exitTimeoutSecs)) ?? true;
+      const clean = drained && (await new Promise<boolean>((resolve) => server.stop(resolve)));
+      await closeFrontends(frontends);
+      await onnxruntime.stop();
+      return clean ? 0 : 1;
+    })();
+    return stopping;
+  };
+  return {
+    ports: {
+      http: frontends.http?.port ?? null,
+      grpc: frontends.grpc?.port ?? null,
+      metrics: frontends.metrics?.port ?? null,
+    },
+    models: await summarise(server),
+    stop,
+    [Symbol.asyncDispose]: async () => {
+      await stop();
+    },
+  };
+};
+
+const startFrontends = async (
+  frontends: Frontends,
+  server: TritonServer,
+  config: Config,
+  log: AdjustableLog,
+  metricsText: () => string,
+): Promise<void> => {
+  if (config.allowGrpc) {
+    const { startGrpcFrontend } = await import("./frontends/grpc/server.ts");
+    frontends.grpc = await startGrpcFrontend(server, grpcOptions(config), log).catch((cause: unknown) => {
+      throw serviceStartError("GRPC", config.grpcAddress, config.grpcPort, cause);
+    });
+  }
+  if (config.allowHttp) {
+    const { startHttpFrontend } = await import("./frontends/http/server.ts");
+    frontends.http = await startHttpFrontend(
+      server,
+      {
+        address: config.httpAddress,
+        port: config.httpPort,
+        reusePort: config.reuseHttpPort,
+        restrictedApis: config.httpRestrictedApi.flatMap(({ apis, header, value }) =>
+          apis.map((category) => ({ category, header, value })),
+        ),
+        headerForwardPattern:
+          config.httpHeaderForwardPattern === "" ? null : new RegExp(config.httpHeaderForwardPattern, "i"),
+      },
+      log,
+    ).catch((cause: unknown) => {
+      throw serviceStartError("HTTP", config.httpAddress, config.httpPort, cause);
+    });
+  }
+  if (config.allowMetrics) {
+    frontends.metrics = await startMetricsFrontend(
+      { address: config.metricsAddress, port: config.metricsPort },
+      metricsText,
+    ).catch((cause: unknown) => {
+      throw serviceStartError("Metrics", config.metricsAddress, config.metricsPort, cause);
+    });
+  }
+};
+
+const grpcOptions = (config: Config): GrpcFrontendOptions => ({
+  address: config.grpcAddress,
+  port: config.grpcPort,
+  reusePort: config.reuseGrpcPort,
+  keepalive: {
+    timeMs: config.grpcKeepaliveTime,
+    timeoutMs: config.grpcKeepaliveTimeout,
+    permitWithoutCalls: config.grpcKeepalivePermitWithoutCalls,
+    maxPingsWithoutData: config.grpcHttp2MaxPingsWithoutData,
+    minRecvPingIntervalMs: config.grpcHttp2MinRecvPingIntervalWithoutData,
+    maxPingStrikes: config.grpcHttp2MaxPingStrikes,
+    maxConnectionAgeMs: config.grpcMaxConnectionAge ?? 0,
+    maxConnectionAgeGraceMs: config.grpcMaxConnectionAgeGrace ?? 0,
+  },
+  inferResponseCompressionLevel: config.grpcInferResponseCompressionLevel,
+  restrictedProtocols: new Map(
+    config.grpcRestrictedProtocol.flatMap(({ apis, header, value }) =>
+      apis.map((category) => [category, { key: header, value }] as const),
+    ),
+  ),
+  headerForwardPattern:
+    config.grpcHeaderForwardPattern === "" ? null : new RegExp(config.grpcHeaderForwardPattern, "i"),
+  ssl:
+    config.grpcUseSsl || config.grpcUseSslMutual
+      ? {
+          serverCert: config.grpcServerCert,
+          serverKey: config.grpcServerKey,
+          rootCert: config.grpcRootCert === "" ? null : config.grpcRootCert,
+          mutual: config.grpcUseSslMutual,
+        }
+      : null,
+});
+
+const closeFrontends = async ({ http, grpc, metrics }: Frontends): Promise<void> => {
+  await Promise.all([http?.close(), grpc?.close(), metrics?.close()]);
+};
+
+/** The last value given for a `--metrics-config` setting. */
+const metricsSetting = (config: Config, name: string): string | undefined =>
+  config.metricsConfig.findLast(({ setting }) => setting === name)?.value;
+
+const DEFAULT_QUANTILES = "0.5:0.05,0.9:0.01,0.95:0.001,0.99:0.001,0.999:0.001";
+
+const createSummaries = (config: Config, clock: SystemClock): LatencySummaries | null => {
+  if (metricsSetting(config, "summary_latencies") !== "true") return null;
+  const quantiles = (metricsSetting(config, "summary_quantiles") ?? DEFAULT_QUANTILES)
+    .split(",")
+    .map((pair) => Number(pair.split(":", 1)[0]))
+    .filter((quantile) => quantile >= 0 && quantile <= 1);
+  return new LatencySummaries(quantiles, () => clock.epochMs());
+};
+
+const serverOptions = (config: Config) => {
+  const backendConfig = new Map<string, Map<string, string>>();
+  for (const { name, setting, value } of config.backendConfig) {
+    const settings = backendConfig.get(name ?? "") ?? new Map<string, string>();
+    settings.set(setting, value);
+    backendConfig.set(name ?? "", settings);
+  }
+  return {
+    id: config.id,
+    modelRepositories: config.modelRepository,
+    modelControlMode: config.modelControlMode,
+    repositoryPollSecs: config.repositoryPollSecs,
+    startupModels: config.loadModel,
+    modelConfigName: config.modelConfigName ?? null,
+    autoCompleteConfig: !config.disableAutoCompleteConfig,
+    strictReadiness: config.strictReadiness,
+    exitOnError: config.exitOnError,
+    modelLoadThreadCount: config.modelLoadThreadCount,
+    exitTimeoutSecs: config.exitTimeoutSecs,
+    backendConfig,
+    gpuCount: 0,
+    trace: config.trace,
+    randomSeed: 1,
+  };
+};
+
+const summarise = async (server: TritonServer): Promise<readonly ModelSummary[]> => {
+  const providers = new Map(
+    server
+      .loadedVersions()
+      .map((loaded) => [
+        `${loaded.modelName}:${loaded.versionText}`,
+        loaded.instances[0]?.slot.instance.executionProvider ?? null,
+      ]),
+  );
+  const rows = await new Promise<readonly RepositoryIndexRow[]>((resolve) => {
+    server.repositoryIndex(false, (index) => resolve(index.ok ? index.value : []));
+  });
+  return rows
+    .filter(({ state }) => state !== undefined)
+    .map(({ name, version, state, reason }) => ({
+      name,
+      version: version ?? "-",
+      status: state === "READY" ? "READY" : `${state}: ${reason ?? ""}`,
+      executionProvider: providers.get(`${name}:${version}`) ?? null,
+    }));
+};

@@ -19,7 +19,11 @@ import { ModelLifecycle } from "./model-lifecycle/model-lifecycle.ts";
 import { VersionLoader } from "./model-lifecycle/version-loader.ts";
 import { type ModelControlMode, ModelRepository } from "./model-repository/model-repository.ts";
 import type { LogSettings, LogSettingsStore, LogSettingsUpdate } from "./settings/log-settings.ts";
-import { type TraceSettings, TraceSettingsStore, type TraceSettingsUpdate } from "./settings/trace-settings.ts";
+import {
+  type TraceSettings,
+  TraceSettingsStore,
+  type TraceSettingsUpdate,
+} from "./settings/trace-settings.ts";
 import type { MetricsRegistry } from "./statistics/metrics-registry.ts";
 import type { ModelStatistics } from "./statistics/model-statistics.ts";
 import type { Storage } from "./storage.ts";
@@ -174,7 +178,9 @@ export class TritonServer implements InferenceServer {
       if (ended) return;
       if (!unloading) {
         const inflight = this.#lifecycle.inflight();
-        this.#log.info(`Timeout ${left}: Found ${inflight.length} model versions that have in-flight inferences`);
+        this.#log.info(
+          `Timeout ${left}: Found ${inflight.length} model versions that have in-flight inferences`,
+        );
         for (const { model, version, count } of inflight) {
           this.#log.info(`Model '${model}' (version ${version}) has ${count} in-flight inferences`);
         }
@@ -268,7 +274,11 @@ export class TritonServer implements InferenceServer {
     this.#repository.index(readyOnly, done);
   }
 
-  loadModel(model: string, parameters: readonly LoadParameter[], done: (error: TritonError | null) => void): void {
+  loadModel(
+    model: string,
+    parameters: readonly LoadParameter[],
+    done: (error: TritonError | null) => void,
+  ): void {
     const refused = this.#refuseControl();
     if (refused !== null) done(refused);
     else this.#repository.load(model, parameters, done);
@@ -281,7 +291,8 @@ export class TritonServer implements InferenceServer {
   }
 
   infer(version: ServableVersion, request: InferenceRequest): TritonError | null {
-    if (!(version instanceof LoadedVersion)) throw new Error("infer: the version did not come from findVersion");
+    if (!(version instanceof LoadedVersion))
+      throw new Error("infer: the version did not come from findVersion");
     return version.infer(request);
   }
 

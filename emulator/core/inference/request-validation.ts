@@ -1,6 +1,6 @@
 import { TritonError } from "../../common/status.ts";
-import type { ModelConfig } from "../model-config/model-config.ts";
 import { libstdcxxMapOrder } from "../model-config/map-order.ts";
+import type { ModelConfig } from "../model-config/model-config.ts";
 import { type DataType, dataTypeOfConfig, elementByteSize, isDataType } from "../tensor/data-type.ts";
 import type { InferenceRequest, InputTensor } from "../tensor/inference-request.ts";
 import { shapeText } from "../tensor/shape.ts";
@@ -161,7 +161,8 @@ export class RequestValidator {
           `${request.logPrefix}incomplete string length indicator for inference input '${input.name}' for model '${this.#model}', expecting 4 bytes but only ${left} bytes available. Please make sure the string length indicator is in one buffer.`,
         );
       }
-      const length = data[at]! + data[at + 1]! * 0x100 + data[at + 2]! * 0x1_0000 + data[at + 3]! * 0x100_0000;
+      const length =
+        data[at]! + data[at + 1]! * 0x100 + data[at + 2]! * 0x1_0000 + data[at + 3]! * 0x100_0000;
       count++;
       if (count > expected) {
         return invalid(

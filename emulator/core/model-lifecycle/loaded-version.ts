@@ -1,8 +1,8 @@
 import type { Clock } from "../../common/clock.ts";
 import type { TritonError } from "../../common/status.ts";
 import type { BackendModel } from "../backend.ts";
-import type { ServableVersion } from "../inference-server.ts";
 import { RequestValidator } from "../inference/request-validation.ts";
+import type { ServableVersion } from "../inference-server.ts";
 import type { Reservation } from "../memory/memory-account.ts";
 import type { ModelConfig } from "../model-config/model-config.ts";
 import type { InstanceSlot } from "../scheduler/instance-slot.ts";

@@ -87,13 +87,17 @@ export class ModelLifecycle {
   serving(): LoadedVersion[] {
     return [...this.#models]
       .sort(([a], [b]) => (a < b ? -1 : 1))
-      .flatMap(([, entry]) => sorted(entry).flatMap(({ state, serving }) => (state === "READY" && serving ? [serving] : [])));
+      .flatMap(([, entry]) =>
+        sorted(entry).flatMap(({ state, serving }) => (state === "READY" && serving ? [serving] : [])),
+      );
   }
 
   servingOf(model: string): LoadedVersion[] {
     const entry = this.#models.get(model);
     if (entry === undefined) return [];
-    return sorted(entry).flatMap(({ state, serving }) => (state === "READY" && serving !== null ? [serving] : []));
+    return sorted(entry).flatMap(({ state, serving }) =>
+      state === "READY" && serving !== null ? [serving] : [],
+    );
   }
 
   /** @param version -1 = the highest that is ready */
@@ -165,7 +169,8 @@ export class ModelLifecycle {
         this.#loader.load(plan.config, version, plan.folder, (result) => {
           release();
           if (result.ok) this.#live++;
-          else this.#log.error(`failed to load '${plan.model}' version ${version}: ${result.error.asString()}`);
+          else
+            this.#log.error(`failed to load '${plan.model}' version ${version}: ${result.error.asString()}`);
           settle(version, result);
         });
       });

@@ -8,6 +8,7 @@ import type { ModelConfig } from "../model-config/model-config.ts";
 import { finishConfig } from "../model-config/prepare.ts";
 import { createScheduler } from "../scheduler/create-scheduler.ts";
 import { InstanceSlot } from "../scheduler/instance-slot.ts";
+import { type InitialStates, readInitialStates } from "../scheduler/sequence-states.ts";
 import type { MetricsRegistry } from "../statistics/metrics-registry.ts";
 import { VersionStatistics } from "../statistics/version-statistics.ts";
 import type { ModelFolder, Storage } from "../storage.ts";
@@ -98,7 +99,7 @@ export class VersionLoader {
     reservation: Reservation,
     done: (result: Result<LoadedVersion>) => void,
   ): void {
-    const { clock, metrics, options, storage } = this.#dependencies;
+    const { options, storage } = this.#dependencies;
     const finished = finishConfig(context.config, backendModel.completedConfig, {
       gpuCount: options.gpuCount,
     });
@@ -117,33 +118,63 @@ export class VersionLoader {
           done(samples);
           return;
         }
-        const statistics = new VersionStatistics(
-          metrics.acquire(config.name, String(context.version), config.metric_tags),
-        );
-        const specs = instanceSpecs(config);
-        this.#createInstances(config, context.version, backendModel, specs, statistics, samples.value, (made) => {
-          if (!made.ok) {
-            metrics.release(statistics.metrics);
-            done(made);
+        readInitialStates(config, context.folder, storage, (states) => {
+          if (!states.ok) {
+            done(states);
             return;
           }
-          done(
-            ok(
-              new LoadedVersion({
-                clock,
-                config,
-                version: context.version,
-                statistics,
-                scheduler: createScheduler(config, statistics, clock),
-                backendModel,
-                instances: made.value,
-                labels: labels.value,
-                reservation,
-              }),
-            ),
+          this.#populate(
+            context,
+            backendModel,
+            config,
+            labels.value,
+            samples.value,
+            states.value,
+            reservation,
+            done,
           );
         });
       });
+    });
+  }
+
+  #populate(
+    context: ModelContext,
+    backendModel: BackendModel,
+    config: ModelConfig,
+    labels: ReadonlyMap<string, readonly string[]>,
+    samples: readonly WarmupSample[],
+    states: InitialStates,
+    reservation: Reservation,
+    done: (result: Result<LoadedVersion>) => void,
+  ): void {
+    const { clock, log, metrics } = this.#dependencies;
+    const statistics = new VersionStatistics(
+      metrics.acquire(config.name, String(context.version), config.metric_tags),
+    );
+    const specs = instanceSpecs(config);
+    this.#createInstances(config, context.version, backendModel, specs, statistics, samples, (made) => {
+      if (!made.ok) {
+        metrics.release(statistics.metrics);
+        done(made);
+        return;
+      }
+      const scheduler = createScheduler(config, states, statistics, clock, log);
+      done(
+        ok(
+          new LoadedVersion({
+            clock,
+            config,
+            version: context.version,
+            statistics,
+            scheduler,
+            backendModel,
+            instances: made.value,
+            labels,
+            reservation,
+          }),
+        ),
+      );
     });
   }
 
@@ -166,16 +197,24 @@ export class VersionLoader {
       if (index < 0) missing.push(planned);
       else kept.push(...surplus.splice(index, 1));
     }
-    this.#createInstances(config, loaded.version, loaded.backendModel, missing, loaded.statistics, [], (made) => {
-      if (!made.ok) {
-        done(made);
-        return;
-      }
-      loaded.config = config;
-      loaded.instances = [...kept, ...made.value];
-      loaded.scheduler.setInstances(loaded.instances.map(({ slot }) => slot));
-      releaseWhenFree(surplus, () => done(ok(null)));
-    });
+    this.#createInstances(
+      config,
+      loaded.version,
+      loaded.backendModel,
+      missing,
+      loaded.statistics,
+      [],
+      (made) => {
+        if (!made.ok) {
+          done(made);
+          return;
+        }
+        loaded.config = config;
+        loaded.instances = [...kept, ...made.value];
+        loaded.scheduler.setInstances(loaded.instances.map(({ slot }) => slot));
+        releaseWhenFree(surplus, () => done(ok(null)));
+      },
+    );
   }
 
   /** Creates and warms up instances one after the other; on a failure those already made are released. */

@@ -111,7 +111,12 @@ const readInputs = (
 };
 
 /** Zero or random bytes; strings are empty either way. Null when the input says neither. */
-const generate = (input: WarmupInput, byteSize: number, strings: boolean, random: Random): Uint8Array | null => {
+const generate = (
+  input: WarmupInput,
+  byteSize: number,
+  strings: boolean,
+  random: Random,
+): Uint8Array | null => {
   if (input.zero_data !== true && input.random_data !== true) return null;
   const data = new Uint8Array(byteSize);
   if (input.random_data === true && !strings) {

@@ -59,7 +59,13 @@ export class ModelRepository {
   /** Operations waiting for the one that runs, by model; present while one runs. */
   readonly #running = new Map<string, (() => void)[]>();
 
-  constructor(storage: Storage, lifecycle: ModelLifecycle, clock: Clock, log: Log, options: RepositoryOptions) {
+  constructor(
+    storage: Storage,
+    lifecycle: ModelLifecycle,
+    clock: Clock,
+    log: Log,
+    options: RepositoryOptions,
+  ) {
     this.#storage = storage;
     this.#lifecycle = lifecycle;
     this.#clock = clock;
@@ -179,7 +185,11 @@ export class ModelRepository {
     this.#sources.delete(model);
   }
 
-  #loadNow(model: string, parameters: readonly LoadParameter[], done: (error: TritonError | null) => void): void {
+  #loadNow(
+    model: string,
+    parameters: readonly LoadParameter[],
+    done: (error: TritonError | null) => void,
+  ): void {
     this.#pollModel(model, parameters, (polled) => {
       if (!polled.ok) {
         this.#log.error(polled.error.message);
@@ -303,11 +313,22 @@ export class ModelRepository {
         done(ok({ ...source, overridden: false }));
         return;
       }
-      const prepared = this.#prepare(model, folder.config === null ? null : { text: folder.config.text }, folder);
+      const prepared = this.#prepare(
+        model,
+        folder.config === null ? null : { text: folder.config.text },
+        folder,
+      );
       if (!prepared.ok) done(prepared);
       else {
         done(
-          ok({ folder, config: prepared.value, configChangedMs, filesChangedMs, temporary: false, overridden: false }),
+          ok({
+            folder,
+            config: prepared.value,
+            configChangedMs,
+            filesChangedMs,
+            temporary: false,
+            overridden: false,
+          }),
         );
       }
     });
@@ -316,10 +337,7 @@ export class ModelRepository {
   #prepare(model: string, source: ConfigSource | null, folder: ModelFolder): Result<ModelConfig> {
     const prepared = prepareConfig(source, model, folder, { autoComplete: this.#options.autoComplete });
     if (prepared.ok) return prepared;
-    return fail(
-      prepared.error.code,
-      `Poll failed for model directory '${model}': ${prepared.error.message}`,
-    );
+    return fail(prepared.error.code, `Poll failed for model directory '${model}': ${prepared.error.message}`);
   }
 
   /** The model's folder, which must be in exactly one root. */
@@ -330,9 +348,13 @@ export class ModelRepository {
       if (root === undefined) {
         if (found.length === 1) done(ok(found[0]!));
         else if (found.length === 0) {
-          done(fail("INVALID_ARG", `failed to poll model '${model}': model not found in any model repository.`));
+          done(
+            fail("INVALID_ARG", `failed to poll model '${model}': model not found in any model repository.`),
+          );
         } else {
-          done(fail("INVALID_ARG", `failed to poll model '${model}': not unique across all model repositories`));
+          done(
+            fail("INVALID_ARG", `failed to poll model '${model}': not unique across all model repositories`),
+          );
         }
         return;
       }

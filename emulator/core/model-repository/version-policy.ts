@@ -15,15 +15,17 @@ interface Selection {
  * The versions that a policy selects from the subfolders that are there (spec/triton-core.md 1.1): leading digits make a
  * version, as the real server reads them.
  */
-export const selectVersions = (model: string, folder: ModelFolder, policy: VersionPolicy | undefined): Selection => {
+export const selectVersions = (
+  model: string,
+  folder: ModelFolder,
+  policy: VersionPolicy | undefined,
+): Selection => {
   const warnings: string[] = [];
   const present = new Set<number>();
   for (const { kind, path } of folder.entries) {
     if (kind !== "folder" || path.includes("/") || reserved.has(path)) continue;
     if (path.length > 1 && path.startsWith("0")) {
-      warnings.push(
-        `ignore version directory '${path}' which contains leading zeros in its directory name`,
-      );
+      warnings.push(`ignore version directory '${path}' which contains leading zeros in its directory name`);
       continue;
     }
     const digits = /^\s*[+-]?\d+/.exec(path)?.[0];

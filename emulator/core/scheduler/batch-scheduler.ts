@@ -24,7 +24,6 @@ interface Payload {
  */
 export class BatchScheduler implements Scheduler {
   readonly #clock: Clock;
-  readonly #model: string;
   readonly #statistics: VersionStatistics;
   readonly #queue: PolicyQueue | null;
   readonly #maxBatchSize: number;
@@ -45,7 +44,6 @@ export class BatchScheduler implements Scheduler {
 
   constructor(config: ModelConfig, statistics: VersionStatistics, clock: Clock) {
     this.#clock = clock;
-    this.#model = config.name;
     this.#statistics = statistics;
     this.#maxBatchSize = Math.max(1, config.max_batch_size);
     const batching = config.dynamic_batching;
@@ -123,7 +121,8 @@ export class BatchScheduler implements Scheduler {
     this.#timer = null;
     queue.sweep(
       this.#clock.now(),
-      (request) => this.#refuse(request, "REJECTED", new TritonError("UNAVAILABLE", "Request timeout expired")),
+      (request) =>
+        this.#refuse(request, "REJECTED", new TritonError("UNAVAILABLE", "Request timeout expired")),
       (request) => this.#refuse(request, "CANCELED", new TritonError("CANCELLED", "")),
     );
     let waitUs = SWEEP_INTERVAL_US;

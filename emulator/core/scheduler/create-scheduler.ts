@@ -1,9 +1,20 @@
 import type { Clock } from "../../common/clock.ts";
+import type { Log } from "../../common/log.ts";
 import type { ModelConfig } from "../model-config/model-config.ts";
 import type { VersionStatistics } from "../statistics/version-statistics.ts";
 import { BatchScheduler } from "./batch-scheduler.ts";
 import type { Scheduler } from "./scheduler.ts";
+import { SequenceScheduler } from "./sequence-scheduler.ts";
+import type { InitialStates } from "./sequence-states.ts";
 
 /** The scheduler that a configuration chooses. */
-export const createScheduler = (config: ModelConfig, statistics: VersionStatistics, clock: Clock): Scheduler =>
-  new BatchScheduler(config, statistics, clock);
+export const createScheduler = (
+  config: ModelConfig,
+  initialStates: InitialStates,
+  statistics: VersionStatistics,
+  clock: Clock,
+  log: Log,
+): Scheduler =>
+  config.sequence_batching === undefined
+    ? new BatchScheduler(config, statistics, clock)
+    : new SequenceScheduler(config, config.sequence_batching, initialStates, statistics, clock, log);

@@ -66,6 +66,7 @@ export class InstanceSlot {
     let rows = 0;
     for (let i = 0; i < batch.length; i++) {
       const request = batch[i]!;
+      if (request.padding) continue;
       rows += Math.max(1, request.batchSize);
       const reason = failed[i]!;
       if (reason !== null) statistics.recordFailure(reason, request.arrivedUs, now);

@@ -62,10 +62,7 @@ export class PolicyQueue {
     const level =
       this.#levels[(priority < 1 || priority > this.#levels.length ? this.#defaultLevel : priority) - 1]!;
     const { policy } = level;
-    if (
-      policy.max_queue_size > 0 &&
-      level.waiting.length + level.delayed.length >= policy.max_queue_size
-    ) {
+    if (policy.max_queue_size > 0 && level.waiting.length + level.delayed.length >= policy.max_queue_size) {
       return false;
     }
     let timeoutUs = policy.default_timeout_microseconds;
@@ -73,13 +70,20 @@ export class PolicyQueue {
     if (policy.allow_timeout_override && request.timeoutUs > 0 && request.timeoutUs < timeoutUs) {
       timeoutUs = request.timeoutUs;
     }
-    level.waiting.push({ request, expiresUs: timeoutUs === 0 ? Number.POSITIVE_INFINITY : nowUs + timeoutUs });
+    level.waiting.push({
+      request,
+      expiresUs: timeoutUs === 0 ? Number.POSITIVE_INFINITY : nowUs + timeoutUs,
+    });
     this.#size++;
     return true;
   }
 
   /** Takes out what has expired (action REJECT) or was cancelled, and puts what expired with action DELAY behind. */
-  sweep(nowUs: number, onExpired: (request: InferenceRequest) => void, onCancelled: (request: InferenceRequest) => void): void {
+  sweep(
+    nowUs: number,
+    onExpired: (request: InferenceRequest) => void,
+    onCancelled: (request: InferenceRequest) => void,
+  ): void {
     for (const level of this.#levels) {
       const kept: Waiting[] = [];
       let changed = false;

@@ -38,7 +38,8 @@ export class LogSettingsStore {
     const { log_format, ...rest } = update;
     this.#current = { ...this.#current, ...rest };
     let error: Result<LogSettings> | null = null;
-    if (log_format === "default" || log_format === "ISO8601") this.#current = { ...this.#current, log_format };
+    if (log_format === "default" || log_format === "ISO8601")
+      this.#current = { ...this.#current, log_format };
     else if (log_format !== undefined) {
       error = fail("INVALID_ARG", `invalid argument for log_format, got: ${log_format}`);
     }

@@ -43,7 +43,9 @@ export class TraceSettingsStore {
 
   update(model: string | null, update: TraceSettingsUpdate): Result<TraceSettings> {
     const base = model === null ? this.#initial : this.#global;
-    const changed: { -readonly [K in keyof Override]: Override[K] } = { ...(model === null ? {} : this.#models.get(model)) };
+    const changed: { -readonly [K in keyof Override]: Override[K] } = {
+      ...(model === null ? {} : this.#models.get(model)),
+    };
     const next: { -readonly [K in keyof TraceSettings]: TraceSettings[K] } = { ...this.read(model) };
     const apply = <K extends keyof Override & keyof TraceSettingsUpdate>(key: K): void => {
       const value = update[key];

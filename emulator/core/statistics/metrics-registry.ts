@@ -21,7 +21,12 @@ export class MetricsRegistry {
   readonly #entries = new Map<string, Entry>();
   readonly #failures = new Map<
     string,
-    { readonly model: string; readonly version: string; readonly tags: ReadonlyMap<string, string>; readonly counts: Record<FailureReason, number> }
+    {
+      readonly model: string;
+      readonly version: string;
+      readonly tags: ReadonlyMap<string, string>;
+      readonly counts: Record<FailureReason, number>;
+    }
   >();
 
   constructor(options: MetricsOptions) {

@@ -11,7 +11,6 @@ class Duration {
     this.#us += us;
   }
 
-
   read(): StatisticDuration {
     return { count: this.count, ns: Math.round(this.#us * 1000) };
   }

@@ -84,6 +84,8 @@ export class InferenceRequest {
   readonly respond: ResponseSink;
   /** Rows of this request; 0 when the model does not batch, as the real server counts it. Set by the core's validation. */
   batchSize = 0;
+  /** A row that only keeps a sequence slot's place in a batch: never counted, never answered. Set by the core. */
+  padding = false;
   /** Clock times in microseconds; set by the core. */
   arrivedUs = 0;
   queuedUs = 0;

@@ -1,0 +1,360 @@
+import type { Clock, Timer } from "../../common/clock.ts";
+import type { Log } from "../../common/log.ts";
+import { TritonError } from "../../common/status.ts";
+import type { ModelConfig, ModelSequenceBatching } from "../model-config/model-config.ts";
+import type { VersionStatistics } from "../statistics/version-statistics.ts";
+import { InferenceRequest, type InferenceResponse, type InputTensor } from "../tensor/inference-request.ts";
+import type { InstanceSlot } from "./instance-slot.ts";
+import type { Scheduler } from "./scheduler.ts";
+import { SequenceControls } from "./sequence-controls.ts";
+import type { InitialStates } from "./sequence-states.ts";
+
+type SequenceKey = string;
+
+/** One open sequence. Its requests run one at a time, in order, on one instance. */
+interface Sequence {
+  readonly key: SequenceKey;
+  readonly waiting: InferenceRequest[];
+  place: Place | null;
+  running: boolean;
+  /** Values of the implicit states after the last request. */
+  states: InitialStates;
+  lastUs: number;
+}
+
+/** An instance and the sequences it holds; a hole is a free slot. */
+interface Place {
+  readonly slot: InstanceSlot;
+  readonly sequences: (Sequence | null)[];
+  timer: Timer | null;
+}
+
+const keyOf = (id: number | bigint | string): SequenceKey => (typeof id === "string" ? `s${id}` : `n${id}`);
+
+/**
+ * Sequence batching (spec/triton-core.md 4.2, seen on 2.51.0). `direct` gives every sequence a slot of its own in the
+ * batch of one instance; `oldest` holds a number of candidate sequences and batches their oldest requests. A sequence
+ * that finds no slot waits in a backlog; one that is silent for too long loses its slot without notice.
+ */
+export class SequenceScheduler implements Scheduler {
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #config: ModelConfig;
+  readonly #batching: ModelSequenceBatching;
+  readonly #statistics: VersionStatistics;
+  readonly #controls: SequenceControls;
+  readonly #initialStates: InitialStates;
+  readonly #open = new Map<SequenceKey, Sequence>();
+  readonly #backlog: Sequence[] = [];
+  #places: Place[] = [];
+  #inflight = 0;
+  #stopped = false;
+  #idleTimer: Timer | null = null;
+  #whenIdle: (() => void)[] = [];
+
+  constructor(
+    config: ModelConfig,
+    batching: ModelSequenceBatching,
+    initialStates: InitialStates,
+    statistics: VersionStatistics,
+    clock: Clock,
+    log: Log,
+  ) {
+    this.#config = config;
+    this.#batching = batching;
+    this.#initialStates = initialStates;
+    this.#statistics = statistics;
+    this.#clock = clock;
+    this.#log = log;
+    this.#controls = new SequenceControls(batching, config.max_batch_size > 0);
+  }
+
+  get inflight(): number {
+    return this.#inflight;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  whenIdle(run: () => void): void {
+    if (this.#inflight === 0) this.#end(run);
+    else this.#whenIdle.push(run);
+  }
+
+  setInstances(slots: readonly InstanceSlot[]): void {
+    const known = new Map(this.#places.map((place) => [place.slot, place]));
+    const capacity =
+      this.#batching.oldest?.max_candidate_sequences ?? Math.max(1, this.#config.max_batch_size);
+    this.#places = slots.map(
+      (slot) =>
+        known.get(slot) ?? {
+          slot,
+          sequences: new Array<Sequence | null>(Math.max(1, capacity)).fill(null),
+          timer: null,
+        },
+    );
+    this.#fillSlots();
+  }
+
+  enqueue(request: InferenceRequest): TritonError | null {
+    const { name } = this.#config;
+    const id = request.sequenceId;
+    if (id === "" || id === 0 || id === 0n) {
+      return invalid(
+        `inference request to model '${name}' must specify a non-zero or non-empty correlation ID`,
+      );
+    }
+    if (request.batchSize > 1) {
+      return invalid(
+        `inference request to model '${name}' must specify batch-size 1 due to requirements of sequence batcher`,
+      );
+    }
+    const key = keyOf(id);
+    let sequence = this.#open.get(key);
+    if (sequence === undefined) {
+      if (!request.sequenceStart) {
+        return invalid(
+          `inference request for sequence ${id} to model '${name}' must specify the START flag on the first request of the sequence`,
+        );
+      }
+      if (this.#stopped) {
+        return new TritonError(
+          "UNAVAILABLE",
+          "Server is stopping, scheduler for model has stopped accepting new inference requests",
+        );
+      }
+      sequence = { key, waiting: [], place: null, running: false, states: this.#initialStates, lastUs: 0 };
+      this.#open.set(key, sequence);
+      this.#backlog.push(sequence);
+    } else if (request.sequenceStart) {
+      this.#log.warning(
+        `sequence ${id} for model '${name}' has a conflict. The previous sequence did not end before this sequence start. Previous sequence will be terminated early.`,
+      );
+    }
+    request.queuedUs = this.#clock.now();
+    sequence.lastUs = request.queuedUs;
+    sequence.waiting.push(request);
+    this.#inflight++;
+    this.#statistics.metrics.pending++;
+    // After the end of a sequence its id is free again, although the sequence itself still runs.
+    if (request.sequenceEnd) this.#open.delete(key);
+    this.#watchIdle();
+    this.#fillSlots();
+    if (sequence.place !== null) this.#consider(sequence.place);
+    return null;
+  }
+
+  /** Gives free slots to the sequences that wait longest. */
+  #fillSlots(): void {
+    while (this.#backlog.length > 0) {
+      const place = this.#emptiest();
+      if (place === null) return;
+      const sequence = this.#backlog.shift()!;
+      place.sequences[place.sequences.indexOf(null)] = sequence;
+      sequence.place = place;
+      sequence.lastUs = this.#clock.now();
+      this.#consider(place);
+    }
+  }
+
+  #emptiest(): Place | null {
+    let best: Place | null = null;
+    let bestFree = 0;
+    for (const place of this.#places) {
+      const free = place.sequences.filter((sequence) => sequence === null).length;
+      if (free > bestFree) {
+        best = place;
+        bestFree = free;
+      }
+    }
+    return best;
+  }
+
+  /** Runs a batch on an instance if it is free, something waits, and no delay says otherwise. */
+  #consider(place: Place): void {
+    if (place.slot.busy || place.timer !== null) return;
+    const ready = place.sequences.filter(
+      (sequence): sequence is Sequence =>
+        sequence !== null && sequence.waiting.length > 0 && !sequence.running,
+    );
+    if (ready.length === 0) return;
+    const wait = this.#delay(place, ready);
+    if (wait > 0) {
+      place.timer = this.#clock.setTimer(wait, () => {
+        place.timer = null;
+        this.#runNow(place);
+      });
+      return;
+    }
+    this.#clock.defer(() => this.#runNow(place));
+  }
+
+  /** Microseconds to wait for more requests; 0 = go. */
+  #delay(place: Place, ready: readonly Sequence[]): number {
+    const { direct, oldest } = this.#batching;
+    const delayUs = oldest?.max_queue_delay_microseconds ?? direct?.max_queue_delay_microseconds ?? 0;
+    if (delayUs === 0) return 0;
+    if (oldest !== undefined) {
+      if (ready.length >= this.#batchLimit() || oldest.preferred_batch_size.includes(ready.length)) return 0;
+    } else if (ready.length / place.sequences.length >= (direct?.minimum_slot_utilization ?? 0)) return 0;
+    const oldestUs = Math.min(...ready.map((sequence) => sequence.waiting[0]!.queuedUs));
+    return Math.max(0, delayUs - (this.#clock.now() - oldestUs));
+  }
+
+  #batchLimit(): number {
+    return Math.max(1, this.#config.max_batch_size);
+  }
+
+  #runNow(place: Place): void {
+    if (place.slot.busy) return;
+    const chosen = this.#batching.oldest === undefined ? this.#directRows(place) : this.#oldestRows(place);
+    if (chosen.length === 0) return;
+    const batch: InferenceRequest[] = [];
+    const owners: (Sequence | null)[] = [];
+    for (const sequence of chosen) {
+      owners.push(sequence);
+      if (sequence === null) batch.push(this.#padding(batch, chosen));
+      else batch.push(this.#prepare(sequence));
+    }
+    place.slot.run(
+      batch,
+      (index, response) => this.#respond(batch[index]!, owners[index]!, response),
+      () => this.#finish(place, batch, owners),
+    );
+  }
+
+  /** Slots up to the last one that has something; a slot without is kept by a padding row, where rows can be. */
+  #directRows(place: Place): (Sequence | null)[] {
+    const rows: (Sequence | null)[] = [];
+    let last = 0;
+    let first: InferenceRequest | null = null;
+    for (const sequence of place.sequences) {
+      const next = sequence?.waiting[0];
+      const fits = next !== undefined && (first === null || sameShapes(first, next));
+      if (fits) first ??= next;
+      rows.push(fits ? sequence : null);
+      if (fits) last = rows.length;
+    }
+    return rows.slice(0, last);
+  }
+
+  #oldestRows(place: Place): Sequence[] {
+    const ready = place.sequences.filter(
+      (sequence): sequence is Sequence => sequence !== null && sequence.waiting.length > 0,
+    );
+    ready.sort((a, b) => a.waiting[0]!.queuedUs - b.waiting[0]!.queuedUs);
+    const first = ready[0]?.waiting[0];
+    if (first === undefined) return [];
+    return ready.filter(({ waiting }) => sameShapes(first, waiting[0]!)).slice(0, this.#batchLimit());
+  }
+
+  /** Takes a sequence's next request and adds its controls and states. */
+  #prepare(sequence: Sequence): InferenceRequest {
+    const request = sequence.waiting.shift()!;
+    this.#statistics.metrics.pending--;
+    sequence.running = true;
+    if (request.sequenceStart) sequence.states = this.#initialStates;
+    request.inputs = [
+      ...request.inputs,
+      ...this.#controls.tensorsOf(request),
+      ...this.#batching.state.map((state) => sequence.states.get(state.input_name)!),
+    ];
+    return request;
+  }
+
+  /** Inputs like those of a real row, all zero; the answer goes nowhere and nothing is counted. */
+  #padding(before: readonly InferenceRequest[], chosen: readonly (Sequence | null)[]): InferenceRequest {
+    const model = before[0] ?? chosen.find((sequence) => sequence !== null)!.waiting[0]!;
+    const own = new Set(this.#config.input.map((input) => input.name));
+    const zeros: InputTensor[] = model.inputs
+      .filter((input) => own.has(input.name))
+      .map((input) => ({ ...input, data: new Uint8Array(input.data.length) }));
+    const request = new InferenceRequest({
+      inputs: [...zeros, ...this.#controls.paddingTensors(), ...this.#initialStates.values()],
+      respond: () => {},
+    });
+    request.batchSize = model.batchSize;
+    request.padding = true;
+    return request;
+  }
+
+  #respond(request: InferenceRequest, sequence: Sequence | null, response: InferenceResponse): void {
+    if (sequence === null) return;
+    if (this.#batching.state.length === 0 || response.error !== undefined) {
+      request.respond(response);
+      return;
+    }
+    const next = new Map(sequence.states);
+    for (const { input_name, output_name } of this.#batching.state) {
+      const output = response.outputs.find(({ name }) => name === output_name);
+      if (output !== undefined) next.set(input_name, { ...output, name: input_name });
+    }
+    sequence.states = next;
+    // A state is answered only where the configuration lists it among the outputs and the client wants it.
+    const wanted = request.requestedOutputs;
+    const shown = new Set(
+      this.#config.output
+        .map(({ name }) => name)
+        .filter((name) => wanted.length === 0 || wanted.includes(name)),
+    );
+    request.respond({ ...response, outputs: response.outputs.filter(({ name }) => shown.has(name)) });
+  }
+
+  #finish(place: Place, batch: readonly InferenceRequest[], owners: readonly (Sequence | null)[]): void {
+    for (const [index, sequence] of owners.entries()) {
+      if (sequence === null) continue;
+      sequence.running = false;
+      sequence.lastUs = this.#clock.now();
+      this.#inflight--;
+      if (batch[index]!.sequenceEnd) this.#release(sequence);
+    }
+    this.#fillSlots();
+    this.#consider(place);
+    this.#watchIdle();
+    if (this.#inflight === 0) {
+      const waiting = this.#whenIdle;
+      this.#whenIdle = [];
+      for (const run of waiting) this.#end(run);
+    }
+  }
+
+  #release(sequence: Sequence): void {
+    const { place } = sequence;
+    if (place === null) return;
+    const index = place.sequences.indexOf(sequence);
+    if (index >= 0) place.sequences[index] = null;
+    sequence.place = null;
+  }
+
+  /** Looks again when the quietest sequence could have been silent for too long. */
+  #watchIdle(): void {
+    if (this.#idleTimer !== null || this.#open.size === 0) return;
+    const limit = this.#batching.max_sequence_idle_microseconds;
+    this.#idleTimer = this.#clock.setTimer(limit / 2, () => {
+      this.#idleTimer = null;
+      const now = this.#clock.now();
+      for (const sequence of [...this.#open.values()]) {
+        if (sequence.place === null || sequence.running || sequence.waiting.length > 0) continue;
+        if (now - sequence.lastUs < limit) continue;
+        this.#open.delete(sequence.key);
+        this.#release(sequence);
+      }
+      this.#fillSlots();
+      this.#watchIdle();
+    });
+  }
+
+  #end(run: () => void): void {
+    this.#idleTimer?.cancel();
+    run();
+  }
+}
+
+const invalid = (message: string): TritonError => new TritonError("INVALID_ARG", message);
+
+const sameShapes = (a: InferenceRequest, b: InferenceRequest): boolean =>
+  a.inputs.every((input) => {
+    const other = b.inputs.find(({ name }) => name === input.name);
+    return other !== undefined && input.shape.every((dim, index) => dim === other.shape[index]);
+  });

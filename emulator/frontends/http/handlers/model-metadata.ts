@@ -1,0 +1,22 @@
+import { ok } from "../../../common/status.ts";
+import type { TensorMetadata } from "../../../core/inference-server.ts";
+import { jsonString } from "../codec/json-writer.ts";
+import { immediate, parseVersion } from "../handler.ts";
+import { jsonReply } from "../reply.ts";
+
+/** `GET /v2/models/{m}[/versions/{v}]` */
+export const modelMetadata = immediate(({ server, groups }) => {
+  const version = parseVersion(groups.version);
+  if (!version.ok) return version;
+  const metadata = server.modelMetadata(groups.model!, version.value);
+  if (!metadata.ok) return metadata;
+  const { name, versions, platform, inputs, outputs } = metadata.value;
+  return ok(
+    jsonReply(
+      `{"name":${jsonString(name)},"versions":[${versions.map(jsonString).join(",")}],"platform":${jsonString(platform)},"inputs":[${inputs.map(tensorJson).join(",")}],"outputs":[${outputs.map(tensorJson).join(",")}]}`,
+    ),
+  );
+});
+
+const tensorJson = ({ name, datatype, shape }: TensorMetadata): string =>
+  `{"name":${jsonString(name)},"datatype":${jsonString(datatype)},"shape":[${shape.join(",")}]}`;

@@ -1,0 +1,118 @@
+import { fail, ok, type Result } from "../../../common/status.ts";
+import type {
+  TraceLevel,
+  TraceSettings,
+  TraceSettingsUpdate,
+} from "../../../core/settings/trace-settings.ts";
+import { asArray, asString, type JsonValue, optionalMember, parseJson } from "../codec/json-reader.ts";
+import { jsonString } from "../codec/json-writer.ts";
+import { immediate } from "../handler.ts";
+import { type HttpReply, jsonReply } from "../reply.ts";
+
+/** `GET` and `POST /v2/trace/setting` and `/v2/models/{m}/trace/setting` */
+export const traceSetting = immediate(({ server, method, groups, body }) => {
+  const model = groups.model ?? null;
+  let settings = server.traceSettings(model);
+  if (settings.ok && method === "POST") {
+    const parsed = parseJson(body);
+    if (!parsed.ok) return parsed;
+    const update = readUpdate(parsed.value);
+    if (!update.ok) return update;
+    settings = server.updateTraceSettings(model, update.value);
+  }
+  if (!settings.ok) return settings;
+  return ok(settingsReply(settings.value));
+});
+
+/** Fields are looked at in this order; all values but the levels are strings (spec/triton-wire.md 1.12). */
+const readUpdate = (document: JsonValue): Result<TraceSettingsUpdate> => {
+  if (optionalMember(document, "trace_file") !== undefined) {
+    return fail("UNSUPPORTED", "trace file location can not be updated through network protocol");
+  }
+  const update: {
+    trace_level?: readonly TraceLevel[] | null;
+    trace_rate?: number | null;
+    trace_count?: number | null;
+    log_frequency?: number | null;
+  } = {};
+  const level = optionalMember(document, "trace_level");
+  if (level !== undefined) {
+    const levels = readLevels(level);
+    if (!levels.ok) return levels;
+    update.trace_level = levels.value;
+  }
+  for (const name of ["trace_rate", "trace_count", "log_frequency"] as const) {
+    const field = optionalMember(document, name);
+    if (field === undefined) continue;
+    const number = readNumber(name, field);
+    if (!number.ok) return number;
+    update[name] = number.value;
+  }
+  return ok(update);
+};
+
+const readLevels = (field: JsonValue): Result<readonly TraceLevel[] | null> => {
+  if (field === null) return ok(null);
+  const elements = asArray(field);
+  if (!elements.ok) return elements;
+  const levels: TraceLevel[] = [];
+  for (const element of elements.value) {
+    const text = asString(element);
+    if (!text.ok) return text;
+    if (text.value === "OFF") {
+      if (elements.value.length > 1) {
+        return fail("INVALID_ARG", "Expect only one trace level 'OFF' is specified");
+      }
+      levels.push("OFF");
+    } else if (text.value === "TIMESTAMPS" || text.value === "TENSORS") levels.push(text.value);
+  }
+  return ok(levels.length === 0 ? ["OFF"] : levels);
+};
+
+const readNumber = (
+  name: "trace_rate" | "trace_count" | "log_frequency",
+  field: JsonValue,
+): Result<number | null> => {
+  if (field === null) return ok(null);
+  const text = asString(field);
+  if (!text.ok) return text;
+  return parseTraceNumber(name, text.value, "");
+};
+
+const UINT32 = 2 ** 32;
+const INT32_MAX = 2 ** 31 - 1;
+
+/** Numbers as C reads them. @param gap what stands after `got:` in one of the texts: nothing over HTTP, a space over gRPC */
+export const parseTraceNumber = (
+  name: "trace_rate" | "trace_count" | "log_frequency",
+  text: string,
+  gap: "" | " ",
+): Result<number> => {
+  const digits = /^\s*[+-]?\d+/.exec(text)?.[0];
+  if (digits === undefined) return fail("INVALID_ARG", `Unable to parse '${name}', got: ${text}`);
+  const value = Number(digits);
+  if (name === "trace_count") {
+    if (value > INT32_MAX || value < -INT32_MAX - 1) {
+      return fail(
+        "INVALID_ARG",
+        `Unable to parse '${name}', value is out of range [ -1, ${INT32_MAX} ], got: ${text}`,
+      );
+    }
+    if (value < -1) {
+      return fail("INVALID_ARG", `Unable to parse '${name}'. Expecting value >= -1, got:${gap}${text}`);
+    }
+    return ok(value);
+  }
+  if (value >= UINT32 || value < -UINT32) {
+    return fail(
+      "INVALID_ARG",
+      `Unable to parse '${name}', value is out of range [ 0, ${UINT32 - 1} ], got: ${text}`,
+    );
+  }
+  return ok(value < 0 ? value + UINT32 : value);
+};
+
+const settingsReply = (settings: TraceSettings): HttpReply =>
+  jsonReply(
+    `{"trace_level":[${settings.trace_level.map(jsonString).join(",")}],"trace_rate":"${settings.trace_rate}","trace_count":"${settings.trace_count}","log_frequency":"${settings.log_frequency}","trace_file":${jsonString(settings.trace_file)},"trace_mode":${jsonString(settings.trace_mode)}}`,
+  );
