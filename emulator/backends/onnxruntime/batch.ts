@@ -93,6 +93,10 @@ export const gatherInputs = (
     if (!made.ok) return made;
     inputs.push(...made.value);
   }
+  for (const { name } of inputs) {
+    if (!plan.knownInputs.has(name))
+      return internal(`onnx runtime error 1: Failed to find input name in the mapping: ${name}`);
+  }
   for (const name of plan.requiredInputs) {
     if (!inputs.some((input) => input.name === name)) return missingInput(description, name);
   }

@@ -6,7 +6,7 @@ import type {
   SequenceControl,
   SequenceControlInput,
 } from "../../core/model-config/model-config.ts";
-import { shapeText } from "../../core/tensor/shape.ts";
+import { elementCount, shapeText } from "../../core/tensor/shape.ts";
 import { notATensor } from "./auto-complete.ts";
 import { configTypeOfOnnx, onnxTypeName, onnxTypeOfConfig } from "./element-types.ts";
 import type { ModelDescription, OnnxTensorInfo } from "./session-protocol.ts";
@@ -113,7 +113,7 @@ const checkInput = (
   input: ModelInput,
 ): Result<null> => {
   const { name } = input;
-  const allowed = input.optional ? description.overridable : description.inputs;
+  const allowed = [...description.inputs, ...description.overridable];
   const info = allowed.find((one) => one.name === name);
   if (info === undefined) return unexpected("input", name, allowed);
   const type = checkDataType("input", model, input, info);
@@ -126,12 +126,12 @@ const checkInput = (
   }
   if (!input.allow_ragged_batch) return checkShape(config, model, input, info, false);
   if (info.shape.length === 1 && info.shape[0] === -1 && !input.optional) return ok(null);
-  const reason = input.optional
-    ? ", which is not supported for optional input"
-    : `, model provides ${shapeText(info.shape)}`;
+  const complaint = input.optional
+    ? ` for ragged input '${name}', which is not supported for optional input`
+    : `  for ragged input '${name}', model provides ${shapeText(info.shape)}`;
   return fail(
     "INVALID_ARG",
-    `unable to load model '${model}', configuration expects model provides input with shape [-1]  for ragged input '${name}'${reason}`,
+    `unable to load model '${model}', configuration expects model provides input with shape [-1]${complaint}`,
   );
 };
 
@@ -180,8 +180,13 @@ const checkDataType = (
   return fail(
     "INVALID_ARG",
     `unable to load model '${model}', configuration expects datatype ${io.data_type} for ${direction} '${io.name}', ` +
-      `model provides ${configTypeOfOnnx(info.elementType)}`,
+      `model provides ${providedType(info.elementType)}`,
   );
+};
+
+const providedType = (onnxType: number): string => {
+  const type = configTypeOfOnnx(onnxType);
+  return type === "TYPE_INVALID" ? "TYPE_<invalid>" : type;
 };
 
 /** @param exact outputs have to agree; an input of the configuration may fix what the graph leaves free */
@@ -195,7 +200,7 @@ const checkShape = (
   const dims = io.reshape?.shape ?? io.dims;
   const batching = config.max_batch_size > 0;
   if (info.shape.length === 0) {
-    if (batching || (dims.length === 1 && dims[0] === 1)) return ok(null);
+    if (elementCount(dims) === 1) return ok(null);
     return fail(
       "INVALID_ARG",
       `unable to load model '${model}', scalar tensor '${io.name}', should only provide 1 in the model configuration ` +

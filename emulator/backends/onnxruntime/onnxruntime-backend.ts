@@ -88,6 +88,11 @@ export class OnnxRuntimeBackend implements Backend {
       done(ok(new OnnxModelVersion(parts, null, null)));
       return;
     }
+    const checked = checkBeforeOpening(parts, context.config, false);
+    if (!checked.ok) {
+      done(checked);
+      return;
+    }
     this.#pool.open(openRequest(parts, context.config, cpu), [], (opened) => {
       if (!opened.ok) {
         done(opened);
@@ -163,10 +168,19 @@ const openRequest = (
   path: `${context.folder.path}/${modelFilePath(context)}`,
   options: options.session,
   provider,
-  promote: config.input.filter((input) => input.optional).map((input) => input.name),
+  promote: config.input.map((input) => input.name),
   libraries: config.model_operations?.op_library_filename ?? [],
   expect: null,
 });
+
+/** What the real backend finds wrong before ONNX Runtime looks at the model. */
+const checkBeforeOpening = ({ context }: ModelParts, config: ModelConfig, onGpu: boolean): Result<null> => {
+  const path = modelFilePath(context);
+  if (!context.folder.entries.some((entry) => entry.path === path)) {
+    return fail("INTERNAL", `failed to stat file ${context.folder.path}/${path}`);
+  }
+  return checkInstanceOptions(config, onGpu);
+};
 
 /** The sessions of one device, or those who wait for the first of them. */
 interface DeviceGroup {
@@ -209,7 +223,7 @@ class OnnxModelVersion implements BackendModel {
     context.log.info(
       `TRITONBACKEND_ModelInstanceInitialize: ${spec.name} (${onGpu ? "GPU" : "CPU"} device ${spec.deviceId})`,
     );
-    const checked = checkInstanceOptions(config, onGpu);
+    const checked = checkBeforeOpening(this.#parts, config, onGpu);
     if (!checked.ok) {
       done(checked);
       return;
@@ -421,18 +435,16 @@ const failedResponses = (batch: readonly InferenceRequest[], error: TritonError)
  * pass the list on, so nothing is shrunk; the texts are those of 1.19.2.
  */
 const shrinkageError = ({ arenaShrinkage, session }: ModelOptions): TritonError | null => {
-  if (arenaShrinkage === "") return null;
-  for (const device of arenaShrinkage.split(";")) {
-    if (device === "cpu:0" && session.enableCpuMemArena) continue;
-    if (device === "cpu:0") {
-      return runtimeError(
-        `The registered allocator for device-id  combination is not an arena based allocator: ${device}`,
-      );
+  for (const entry of arenaShrinkage.split(";")) {
+    const [device = "", id = "0"] = entry.split(":");
+    if (entry === "" || (device === "cpu" && id === "0" && session.enableCpuMemArena)) continue;
+    if (device !== "cpu" && device !== "gpu") {
+      return runtimeError(`Unsupported device specified in the memory arena shrink list: ${device}`);
     }
     return runtimeError(
-      /^gpu:\d+$/.test(device)
-        ? `Did not find an arena based allocator registered for device-id  combination in the memory arena shrink list: ${device}`
-        : `Unsupported device specified in the memory arena shrink list: ${device}`,
+      device === "cpu" && id === "0"
+        ? `The registered allocator for device-id  combination is not an arena based allocator: ${entry}`
+        : `Did not find an arena based allocator registered for device-id  combination in the memory arena shrink list: ${entry}`,
     );
   }
   return null;

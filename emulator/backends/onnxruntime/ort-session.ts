@@ -356,7 +356,7 @@ const view = <T>(type: ViewConstructor<T>, data: Uint8Array, elementBytes: numbe
   if (data.byteOffset % elementBytes === 0) {
     return new type(data.buffer, data.byteOffset, data.byteLength / elementBytes);
   }
-  const copy = data.slice();
+  const copy = new Uint8Array(data);
   return new type(copy.buffer, 0, copy.byteLength / elementBytes);
 };
 

@@ -22,7 +22,7 @@ const codesByText: readonly (readonly [RegExp, number])[] = [
   // Opening a model
   [/Protobuf parsing failed\./, INVALID_PROTOBUF],
   [/failed:Load model .* failed\. File doesn't exist/, NO_SUCHFILE],
-  [/This is an invalid model\./, INVALID_GRAPH],
+  [/This is an invalid model\. (In Node|Type Error)/, INVALID_GRAPH],
   [/^Load model from /, FAIL],
   [/Could not find an implementation for /, NOT_IMPLEMENTED],
   [/^External data path validation failed/, FAIL],
@@ -33,7 +33,7 @@ const codesByText: readonly (readonly [RegExp, number])[] = [
   [/^Non-zero status code returned while running /, INVALID_ARGUMENT],
   // Checks of what is fed and fetched
   [
-    /^(Unexpected input data type|Got invalid dimensions|Invalid rank|Invalid input name|Missing Input)/,
+    /^(Unexpected input data type|Got invalid dimensions|Invalid rank|Invalid input name|Invalid output name|Missing Input)/,
     INVALID_ARGUMENT,
   ],
   [/^At least one output should be requested/, INVALID_ARGUMENT],

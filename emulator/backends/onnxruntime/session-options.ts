@@ -53,10 +53,6 @@ export const readModelOptions = (
   cpuCount: number,
 ): Result<ModelOptions> => {
   const text = (key: string): string | undefined => config.parameters.get(key)?.string_value;
-  const intra = readInteger(text("intra_op_thread_count") ?? "0");
-  if (!intra.ok) return intra;
-  const inter = readInteger(text("inter_op_thread_count") ?? "0");
-  if (!inter.ok) return inter;
   const mode = readInteger(text("execution_mode") ?? "0");
   if (!mode.ok) return mode;
   if (mode.value !== 0 && mode.value !== 1) {
@@ -65,6 +61,10 @@ export const readModelOptions = (
       `Invalid configuration value provided. Expected values for  execution_mode are 0 or 1 but got ${mode.value} .`,
     );
   }
+  const intra = readInteger(text("intra_op_thread_count") ?? "0");
+  if (!intra.ok) return intra;
+  const inter = readInteger(text("inter_op_thread_count") ?? "0");
+  if (!inter.ok) return inter;
   const arena = readBoolean(text("enable_mem_arena") ?? "1");
   if (!arena.ok) return arena;
   const pattern = readBoolean(text("enable_mem_pattern") ?? "1");
@@ -185,7 +185,8 @@ const readInteger = (text: string): Result<number> => {
 };
 
 const readBoolean = (text: string): Result<boolean> => {
-  if (text === "1" || text === "true") return ok(true);
-  if (text === "0" || text === "false") return ok(false);
+  const lower = text.toLowerCase();
+  if (lower === "1" || lower === "true") return ok(true);
+  if (lower === "0" || lower === "false") return ok(false);
   return fail("INVALID_ARG", `failed to convert '${text}' to boolean`);
 };

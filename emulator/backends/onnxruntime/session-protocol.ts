@@ -44,7 +44,7 @@ export interface OpenRequest {
   readonly options: SessionOptions;
   /** `cpu`, or `cuda` with a device. */
   readonly provider: { readonly name: "cpu" } | { readonly name: "cuda"; readonly deviceId: number };
-  /** Overridable initialisers that requests may give. */
+  /** Inputs of the configuration; those that are overridable initialisers are made inputs of the session. */
   readonly promote: readonly string[];
   /** Operator libraries of the configuration. */
   readonly libraries: readonly string[];

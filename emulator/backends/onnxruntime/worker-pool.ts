@@ -108,6 +108,7 @@ class SessionWorker {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, ReplyHandler>();
   readonly #gone: Promise<void>;
+  #stopping = false;
   alive = true;
   /** Open sessions and those being opened. */
   sessions = 0;
@@ -142,14 +143,18 @@ class SessionWorker {
   }
 
   async stop(): Promise<void> {
-    if (this.alive) this.#worker.postMessage({ kind: "stop" } satisfies WorkerRequest);
+    if (this.alive) {
+      this.#stopping = true;
+      this.#worker.ref();
+      this.#worker.postMessage({ kind: "stop" } satisfies WorkerRequest);
+    }
     await this.#gone;
   }
 
   #onReply(reply: WorkerReply): void {
     const done = this.#waiting.get(reply.session);
     this.#waiting.delete(reply.session);
-    if (this.#waiting.size === 0) this.#worker.unref();
+    if (this.#waiting.size === 0 && !this.#stopping) this.#worker.unref();
     if (reply.kind === "closed") this.sessions--;
     if (reply.kind !== "failed") {
       done?.({ ok: true, value: reply });
