@@ -5,6 +5,7 @@ import type { ServerLog } from "../common/server-log.ts";
 import { ServiceStartError } from "../common/service-start-error.ts";
 import { TritonError } from "../common/status.ts";
 import { type Config, loadConfig } from "../config/load.ts";
+import type { Backend } from "../core/backend.ts";
 import type { Emulator } from "../emulator.ts";
 import type { Environment } from "./commands.ts";
 import { openServerLog } from "./open-log.ts";
@@ -39,10 +40,14 @@ const stopSignal = (): Promise<void> =>
   });
 
 /** null when the server cannot be started; why has been said then, in the real server's words where it has some. */
-const start = async (config: Config, log: ServerLog): Promise<Emulator | null> => {
+const start = async (
+  config: Config,
+  log: ServerLog,
+  extraBackends: readonly Backend[],
+): Promise<Emulator | null> => {
   const { createEmulator } = await import("../emulator.ts");
   try {
-    return await createEmulator({ config, log });
+    return await createEmulator({ config, log, extraBackends });
   } catch (error) {
     if (error instanceof TritonError) {
       printLines([`error: creating server: ${error.asString().replace(": ", " - ")}`]);
@@ -55,8 +60,15 @@ const start = async (config: Config, log: ServerLog): Promise<Emulator | null> =
   }
 };
 
-/** `triton-local serve`: serves until a signal says to stop. @returns the exit code, 0 or 1, as tritonserver's */
-export const serve = async (args: readonly string[], environment: Environment): Promise<number> => {
+/**
+ * `triton-local serve`: serves until a signal says to stop. @returns the exit code, 0 or 1, as tritonserver's
+ * @param extraBackends beside our own; one of the same name replaces ours
+ */
+export const serve = async (
+  args: readonly string[],
+  environment: Environment,
+  extraBackends: readonly Backend[] = [],
+): Promise<number> => {
   const loaded = loadConfig({
     args,
     environment,
@@ -82,7 +94,7 @@ export const serve = async (args: readonly string[], environment: Environment): 
   if (config.portsFile !== undefined) removePortsFile(config.portsFile);
 
   const stopped = stopSignal();
-  const emulator = await start(config, log);
+  const emulator = await start(config, log, extraBackends);
   if (emulator === null) return 1;
   startupReport(emulator, config, log);
   if (config.portsFile !== undefined) writePortsFile(config.portsFile, emulator.ports);

@@ -15,7 +15,7 @@ export const twinOf = (request: HttpRequest): GrpcTwin | null => {
   if (request.port !== undefined || request.headers !== undefined || request.body_base64 !== undefined)
     return null;
   const body = request.body === undefined ? {} : objectBody(request.body);
-  if (body === null) return null;
+  if (body === null || request.path === "/v2/models/stats") return null;
   for (const [method, pattern, make] of routes) {
     const found = method === request.method ? pattern.exec(request.path) : null;
     if (found !== null) return make(found.groups ?? {}, body);

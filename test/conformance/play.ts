@@ -15,6 +15,7 @@ import type {
 import { type GrpcAnswer, GrpcClient } from "../support/grpc-client.ts";
 import {
   exchange,
+  exchangeUntilQuiet,
   type HttpAnswer,
   parseAnswer,
   type RawAnswer,
@@ -33,8 +34,8 @@ import {
 import { twinOf } from "./grpc-twin.ts";
 
 const ANSWER_TIMEOUT_MS = 30_000;
-/** How long a raw connection is watched for more bytes, or for its closing, after the last ones. */
-const RAW_QUIET_MS = 400;
+/** What stands in for the Python processes of the real server is gone after this. */
+const SHORTLY_SECONDS = 0.8;
 
 /** What came back, before anybody judges it. */
 export type Answer =
@@ -174,7 +175,8 @@ class Player {
 
   async #step(step: Step, index: number): Promise<Differences> {
     if ("sleep" in step) {
-      await sleep(step.sleep * 1000);
+      const seconds = step.shortly === true && !this.#target.real ? SHORTLY_SECONDS : step.sleep;
+      await sleep(seconds * 1000);
       return [];
     }
     if ("act" in step) return this.#act(step.act);
@@ -182,7 +184,9 @@ class Player {
     if ("await" in step) {
       const started = this.#started.get(step.await);
       if (started === undefined) return [`nothing was started as ${step.await}`];
-      return this.#judge(started.request, step.response, await started.answer, index);
+      const answer = await started.answer;
+      this.#options.onAnswer?.(index, answer);
+      return step.response === undefined ? [] : this.#judge(started.request, step.response, answer, index);
     }
     if (step.start !== undefined) {
       this.#started.set(step.start, { request: step.request, answer: this.#send(step.request) });
@@ -218,7 +222,7 @@ class Player {
   async #send(request: Request): Promise<Answer> {
     if ("raw" in request) {
       const bytes = Buffer.from(request.raw, "latin1");
-      return { kind: "raw", answer: await exchange(this.#server.httpPort, bytes, () => false, RAW_QUIET_MS) };
+      return { kind: "raw", answer: await exchangeUntilQuiet(this.#server.httpPort, bytes) };
     }
     if ("messages" in request) {
       const answer = await this.#grpc.stream(request.grpc, request.messages, request.metadata ?? {});

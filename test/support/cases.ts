@@ -49,11 +49,13 @@ export interface RequestStep {
 }
 export interface AwaitStep {
   readonly await: string;
-  readonly response: Response;
+  readonly response?: Response;
 }
 export interface SleepStep {
   /** Seconds. */
   readonly sleep: number;
+  /** What is waited for are the processes of a Python model; without them it takes less. */
+  readonly shortly?: true;
 }
 export interface ActStep {
   readonly act: Act;

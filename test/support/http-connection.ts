@@ -20,6 +20,21 @@ export const exchange = (
   bytes: Uint8Array,
   complete: (received: Buffer) => boolean,
   timeoutMs: number,
+): Promise<RawAnswer> => converse(port, bytes, complete, timeoutMs, timeoutMs);
+
+/** Sends bytes and gathers whatever comes, until nothing more does for a while or the server closes. */
+export const exchangeUntilQuiet = (port: number, bytes: Uint8Array): Promise<RawAnswer> =>
+  converse(port, bytes, () => false, FIRST_BYTE_MS, QUIET_MS);
+
+const FIRST_BYTE_MS = 1500;
+const QUIET_MS = 250;
+
+const converse = (
+  port: number,
+  bytes: Uint8Array,
+  complete: (received: Buffer) => boolean,
+  firstByteMs: number,
+  quietMs: number,
 ): Promise<RawAnswer> =>
   new Promise((resolve) => {
     const chunks: Buffer[] = [];
@@ -30,11 +45,13 @@ export const exchange = (
       socket.destroy();
       resolve({ received: Buffer.concat(chunks, size), ended });
     };
-    const timer = setTimeout(() => finish(null), timeoutMs);
+    let timer = setTimeout(() => finish(null), firstByteMs);
     socket.once("connect", () => socket.write(bytes));
     socket.on("data", (chunk: Buffer) => {
       chunks.push(chunk);
       size += chunk.length;
+      clearTimeout(timer);
+      timer = setTimeout(() => finish(null), quietMs);
       if (complete(Buffer.concat(chunks, size))) finish(null);
     });
     socket.once("end", () => finish("closed"));

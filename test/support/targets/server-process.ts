@@ -79,7 +79,7 @@ const signalNumbers: Readonly<Record<string, number>> = {
 };
 
 /** `I1125 15:36:00.000000 123 file.cc:1] "text"` without what changes from run to run; ONNX Runtime's time stamp too. */
-const withoutLogPrefix = (text: string): string =>
+export const withoutLogPrefix = (text: string): string =>
   text.replace(/^[IWEF]\d{4} [\d:.]+ \d+ /gm, "").replace(/^\d{4}-\d\d-\d\d [\d:.]+ \[/gm, "[");
 
 let nextPort = Number(process.env.CONFORMANCE_PORTS?.split("-")[0] ?? 0);
