@@ -431,21 +431,24 @@ const failedResponses = (batch: readonly InferenceRequest[], error: TritonError)
   batch.map(() => ({ final: true, error, outputs: [] }));
 
 /**
- * What ONNX Runtime says to a run whose list of arenas to shrink names one that is not there. onnxruntime-node does not
- * pass the list on, so nothing is shrunk; the texts are those of 1.19.2.
+ * What ONNX Runtime 1.30 says to a run whose list of arenas to shrink names one that is not there; an arena of the list
+ * that is there makes up for those that are not. onnxruntime-node does not pass the list on, so nothing is shrunk.
  */
 const shrinkageError = ({ arenaShrinkage, session }: ModelOptions): TritonError | null => {
+  let missing: string | null = null;
+  let found = false;
   for (const entry of arenaShrinkage.split(";")) {
+    if (entry === "") continue;
     const [device = "", id = "0"] = entry.split(":");
-    if (entry === "" || (device === "cpu" && id === "0" && session.enableCpuMemArena)) continue;
     if (device !== "cpu" && device !== "gpu") {
       return runtimeError(`Unsupported device specified in the memory arena shrink list: ${device}`);
     }
-    return runtimeError(
-      device === "cpu" && id === "0"
-        ? `The registered allocator for device-id  combination is not an arena based allocator: ${entry}`
-        : `Did not find an arena based allocator registered for device-id  combination in the memory arena shrink list: ${entry}`,
-    );
+    if (device === "cpu" && id === "0" && session.enableCpuMemArena) found = true;
+    else missing ??= entry;
   }
-  return null;
+  return missing === null || found
+    ? null
+    : runtimeError(
+        `Did not find an arena based allocator registered for device-id combination in the memory arena shrink list: ${missing}`,
+      );
 };
