@@ -1,4 +1,4 @@
-import { formatDouble } from "../../common/rapidjson-double.ts";
+import { formatDouble, scaleByPowerOfTen } from "../../common/rapidjson-double.ts";
 import {
   exactInteger,
   type Field,
@@ -55,14 +55,20 @@ const valueJson = (field: Field, value: unknown): string => {
 const integerText = (type: FieldType, value: number): string =>
   isIntegerKind(type.kind) ? String(exactInteger(type.kind, value)) : String(value);
 
-/** protobuf prints the shortest of 6 or 9 digits, and RapidJSON prints what it reads of that: whole numbers as integers. */
+/**
+ * protobuf prints a float with 6 digits, or 9 where those are not enough, and RapidJSON prints what it reads of that: whole
+ * numbers as integers, others as doubles that its inexact reader may have moved by a bit.
+ */
 const floatJson = (value: number): string => {
   if (Number.isNaN(value)) return '"NaN"';
   if (!Number.isFinite(value)) return value > 0 ? '"Infinity"' : '"-Infinity"';
-  const short = Number(value.toPrecision(6));
-  const digits = Math.fround(short) === value ? 6 : 9;
-  const read = Number(value.toPrecision(digits));
-  return Number.isInteger(read) && Math.abs(read) < 10 ** digits ? String(read) : formatDouble(read);
+  const digits = Math.fround(Number(value.toPrecision(6))) === value ? 6 : 9;
+  const rounded = Number(value.toPrecision(digits));
+  if (Number.isInteger(rounded) && Math.abs(rounded) < 10 ** digits) return String(rounded);
+  const [mantissa = "", exponent = ""] = Math.abs(rounded).toExponential().split("e");
+  const fractionDigits = Math.max(0, mantissa.length - 2);
+  const read = scaleByPowerOfTen(Number(mantissa.replace(".", "")), Number(exponent) - fractionDigits);
+  return formatDouble(rounded < 0 ? -read : read);
 };
 
 const escapes: Readonly<Record<string, string>> = {

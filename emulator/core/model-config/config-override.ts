@@ -9,7 +9,7 @@ import {
   modelConfigSchema,
 } from "./config-schema.ts";
 import { type JsonValue, readJson } from "./json-reader.ts";
-import { asModelConfig, emptyMessage, type FieldValue, type Message, memberSet } from "./message.ts";
+import { asModelConfig, emptyMessage, type FieldValue, type Message, mapKey, memberSet } from "./message.ts";
 import type { ModelConfig } from "./model-config.ts";
 
 /**
@@ -124,7 +124,7 @@ class Converter {
       );
       const empty = field.type.kind === "message" ? emptyMessage(field.type.message) : "";
       const value = item.kind === "null" ? empty : this.#mapValue(field.type, item, entryPlace);
-      if (typedKey !== undefined && value !== undefined) target.set(String(typedKey), value);
+      if (typedKey !== undefined && value !== undefined) target.set(mapKey(typedKey), value);
     }
   }
 

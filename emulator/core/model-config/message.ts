@@ -1,4 +1,4 @@
-import { type Field, type MessageSchema, modelConfigSchema } from "./config-schema.ts";
+import { exactInteger, type Field, type MessageSchema, modelConfigSchema } from "./config-schema.ts";
 import type { ModelConfig } from "./model-config.ts";
 
 /** What a field can hold while a reader does not know its type: a scalar, a sub-message, a list or a map. */
@@ -52,6 +52,10 @@ export const memberSet = (schema: MessageSchema, message: Message, oneof: string
   }
   return null;
 };
+
+/** A key as maps hold it: with every digit. */
+export const mapKey = (key: FieldValue): string =>
+  String(typeof key === "number" ? exactInteger("uint64", key) : key);
 
 /** A finished message as the type its schema was declared with; the schema's declaration is what makes this true. */
 export const asModelConfig = (message: Message): ModelConfig => message as unknown as ModelConfig;

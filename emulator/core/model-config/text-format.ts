@@ -7,7 +7,15 @@ import {
   type MessageSchema,
   modelConfigSchema,
 } from "./config-schema.ts";
-import { asModelConfig, emptyMessage, type FieldValue, isSet, type Message, memberSet } from "./message.ts";
+import {
+  asModelConfig,
+  emptyMessage,
+  type FieldValue,
+  isSet,
+  type Message,
+  mapKey,
+  memberSet,
+} from "./message.ts";
 import type { ModelConfig } from "./model-config.ts";
 import { stringValue, TextTokenizer } from "./text-tokenizer.ts";
 
@@ -106,7 +114,7 @@ class TextParser {
     };
     const entry = this.#message(entrySchema);
     const value = entry.value ?? (field.type.kind === "message" ? emptyMessage(field.type.message) : "");
-    return [String(entry.key), value];
+    return [mapKey(entry.key ?? ""), value];
   }
 
   #message(schema: MessageSchema): Message {
