@@ -717,6 +717,8 @@ const cachedString = (bytes: Uint8Array, start: number, end: number, hash: numbe
   }
   let text = "";
   for (let i = start; i < end; i++) text += String.fromCharCode(bytes[i]!);
-  cachedStrings[slot] = text;
-  return text;
+  // A property name is one object for the engine wherever it stands: comparing it with a literal looks at no characters.
+  const name = Object.keys({ [text]: 0 })[0]!;
+  cachedStrings[slot] = name;
+  return name;
 };
