@@ -1,5 +1,5 @@
-import { constants, deflate, deflateSync, gzip, gzipSync, unzip, unzipSync } from "node:zlib";
-import { fail, ok, type TritonError } from "../../../common/status.ts";
+import { constants, deflate, deflateSync, gzip, gzipSync, inflateRaw, inflateRawSync } from "node:zlib";
+import { fail, type TritonError } from "../../../common/status.ts";
 
 /** Compressed bodies of inference requests and replies (spec/triton-wire.md 1.9, asked of 2.51.0). */
 
@@ -17,8 +17,8 @@ export type DecompressedBody =
   | { readonly ok: false; readonly error: TritonError; readonly headers: readonly string[] };
 
 /**
- * Decompresses a request body. Either label takes either format, and what cannot be decompressed is no error: it is as
- * many bytes as could be had, often none.
+ * Decompresses a request body. Either label takes either format. Corrupt data is no error: it is zero bytes. Of data cut
+ * short the real server uses what is there, and it looks neither at checksums nor at what follows the first stream.
  * Errors: UNSUPPORTED for another label, INVALID_ARG for an empty body or one that becomes too large.
  * @param encoding value of the header `Content-Encoding`
  * @param done for bodies up to 64 kB called before the function returns
@@ -29,7 +29,7 @@ export const decompressBody = (
   done: (result: DecompressedBody) => void,
 ): void => {
   if (encoding === "identity") {
-    done(ok(body));
+    done(decompressed(body));
     return;
   }
   if (encoding !== "gzip" && encoding !== "deflate") {
@@ -41,27 +41,60 @@ export const decompressBody = (
     done({ ...fail("INVALID_ARG", "nothing to be decompressed"), headers: [] });
     return;
   }
+  const start = deflateStart(body);
+  if (start < 0) {
+    done(decompressed(Buffer.alloc(0)));
+    return;
+  }
+  const stream = body.subarray(start);
   if (body.length > SYNC_BYTES) {
-    unzip(body, unzipOptions, (error, value) => done(error === null ? ok(value) : undecompressed(error)));
+    inflateRaw(stream, inflateOptions, (error, value) => {
+      done(error === null ? decompressed(value) : undecompressed(error));
+    });
     return;
   }
   let value: Buffer;
   try {
-    value = unzipSync(body, unzipOptions);
+    value = inflateRawSync(stream, inflateOptions);
   } catch (error) {
     done(undecompressed(error));
     return;
   }
-  done(ok(value));
+  done(decompressed(value));
 };
 
-const unzipOptions = { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: LARGEST_DECOMPRESSED };
+const inflateOptions = { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: LARGEST_DECOMPRESSED };
+
+const decompressed = (value: Buffer): DecompressedBody => ({ ok: true, value });
 
 const undecompressed = (error: unknown): DecompressedBody => {
   const tooLarge = error instanceof Error && "code" in error && error.code === "ERR_BUFFER_TOO_LARGE";
-  if (!tooLarge) return ok(Buffer.alloc(0));
+  if (!tooLarge) return decompressed(Buffer.alloc(0));
   const message = `Decompressed data size exceeds the maximum allowed value of ${LARGEST_DECOMPRESSED} bytes.`;
   return { ...fail("INVALID_ARG", message), headers: [] };
+};
+
+/** Where the deflate data begins behind a gzip (RFC 1952) or zlib (RFC 1950) header; -1 = there is neither. */
+const deflateStart = (body: Buffer): number => {
+  if (body.length < 2) return -1;
+  const isZlib = (body[0]! & 0x0f) === 8 && body.readUInt16BE(0) % 31 === 0 && (body[1]! & 0x20) === 0;
+  if (isZlib) return 2;
+  if (body.length < 10 || body[0] !== 0x1f || body[1] !== 0x8b || body[2] !== 8) return -1;
+  const flags = body[3]!;
+  let position = 10;
+  if ((flags & 0x04) !== 0) {
+    if (position + 2 > body.length) return -1;
+    position += 2 + body.readUInt16LE(position);
+  }
+  // A name and a comment, each up to a zero byte.
+  for (const flag of [0x08, 0x10]) {
+    if ((flags & flag) === 0) continue;
+    const end = body.indexOf(0, position);
+    if (end < 0) return -1;
+    position = end + 1;
+  }
+  if ((flags & 0x02) !== 0) position += 2;
+  return position <= body.length ? position : -1;
 };
 
 /**
