@@ -21,9 +21,9 @@ export interface EncodedInferResponse {
  * that JSON or classification does not carry, INTERNAL for a tensor whose size does not match its shape or its region.
  */
 export const encodeInferResponse = (
-  response: InferenceResponse,
   request: DecodedInferRequest,
   version: ServableVersion,
+  response: InferenceResponse,
 ): Result<EncodedInferResponse> => {
   const json = new BodyWriter();
   const binary: Uint8Array[] = [];
