@@ -1,11 +1,13 @@
 import { fail, ok, type Result } from "../../common/status.ts";
 import {
+  camelCase,
   type EnumSchema,
   type Field,
   type FieldType,
   type IntegerKind,
   integerRange,
   type MessageSchema,
+  mapEntryName,
   modelConfigSchema,
 } from "./config-schema.ts";
 import { type JsonValue, readJson } from "./json-reader.ts";
@@ -103,7 +105,7 @@ class Converter {
       return;
     }
     if (json.kind !== "object") {
-      this.#invalidValue(inner, valueText(json), typeUrl(`${schema.name}.${entryName(name)}`));
+      this.#invalidValue(inner, valueText(json), typeUrl(mapEntryName(schema, name)));
       return;
     }
     const keys = new Set<string>();
@@ -185,14 +187,6 @@ const fieldName = (schema: MessageSchema, key: string): string | null => {
   if (schema.fields.has(key)) return key;
   for (const name of schema.fields.keys()) if (camelCase(name) === key) return name;
   return null;
-};
-
-const camelCase = (name: string): string =>
-  name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
-
-const entryName = (field: string): string => {
-  const camel = camelCase(field);
-  return `${camel.charAt(0).toUpperCase()}${camel.slice(1)}Entry`;
 };
 
 const typeUrl = (name: string): string => `type.googleapis.com/${name}`;

@@ -71,6 +71,16 @@ interface TypedField<V> extends Field {
   readonly value?: V;
 }
 
+/** protobuf's JSON name of a field: `max_batch_size` → `maxBatchSize`. */
+export const camelCase = (name: string): string =>
+  name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+
+/** Full name of the message that protobuf makes up for the entries of a map field. */
+export const mapEntryName = (schema: MessageSchema, field: string): string => {
+  const camel = camelCase(field);
+  return `${schema.name}.${camel.charAt(0).toUpperCase()}${camel.slice(1)}Entry`;
+};
+
 /** Inclusive ranges of the integer kinds. */
 export const integerRange: Record<IntegerKind, { readonly min: bigint; readonly max: bigint }> = {
   int32: { min: -(2n ** 31n), max: 2n ** 31n - 1n },

@@ -5,6 +5,7 @@ import {
   type IntegerKind,
   integerRange,
   type MessageSchema,
+  mapEntryName,
   modelConfigSchema,
 } from "./config-schema.ts";
 import {
@@ -106,7 +107,7 @@ class TextParser {
 
   #mapEntry(schema: MessageSchema, name: string, field: Field): [string, FieldValue] {
     const entrySchema: MessageSchema = {
-      name: `${schema.name}.${entryName(name)}`,
+      name: mapEntryName(schema, name),
       fields: new Map<string, Field>([
         ["key", { ...field, shape: "one", type: { kind: field.key } }],
         ["value", { ...field, shape: "one" }],
@@ -248,10 +249,6 @@ class TextParser {
     );
   }
 }
-
-/** `cc_model_filenames` → `CcModelFilenamesEntry` */
-const entryName = (field: string): string =>
-  `${field.replace(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase())}Entry`;
 
 /** Null for what is no number of its base. A number that no 64 bits can hold need not be exact. */
 const unsignedValue = (text: string): bigint | null => {
