@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { availableParallelism, constants } from "node:os";
 import { fileURLToPath } from "node:url";
 import type { ServerLog } from "../common/server-log.ts";
@@ -39,18 +39,38 @@ const stopSignal = (): Promise<void> =>
     process.on("SIGTERM", received);
   });
 
+/** The real server looks at this before all else, whatever `--exit-on-error` says. */
+const checkRepositories = (paths: readonly string[]): TritonError | null => {
+  for (const path of paths) {
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found === undefined) return new TritonError("INTERNAL", `failed to stat file ${path}`);
+    if (!found.isDirectory()) {
+      return new TritonError("INVALID_ARG", "repository path is not a valid directory");
+    }
+  }
+  return null;
+};
+
+const sayNotCreated = (error: TritonError): void =>
+  printLines([`error: creating server: ${error.asString().replace(": ", " - ")}`]);
+
 /** null when the server cannot be started; why has been said then, in the real server's words where it has some. */
 const start = async (
   config: Config,
   log: ServerLog,
   extraBackends: readonly Backend[],
 ): Promise<Emulator | null> => {
+  const unusable = checkRepositories(config.modelRepository);
+  if (unusable !== null) {
+    sayNotCreated(unusable);
+    return null;
+  }
   const { createEmulator } = await import("../emulator.ts");
   try {
     return await createEmulator({ config, log, extraBackends });
   } catch (error) {
     if (error instanceof TritonError) {
-      printLines([`error: creating server: ${error.asString().replace(": ", " - ")}`]);
+      sayNotCreated(error);
     } else if (error instanceof ServiceStartError) {
       log.error(error.message);
     } else {
