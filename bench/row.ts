@@ -40,8 +40,10 @@ export function rowOf(
   const values = Object.fromEntries([...rounds].map(([name, series]) => [name, spreadOf(series).median]));
   const ours = rounds.get(OURS);
   const base = rounds.get(to);
-  const comparable = ours !== undefined && base !== undefined && base.every((value) => value > 0);
-  const ratio = comparable ? { ...ratiosOf(ours, base), to } : null;
+  if (ours === undefined || base === undefined || base.includes(0)) {
+    return { section, what, unit, values, ratio: null, target };
+  }
+  const ratio = { ...ratiosOf(ours, base), to };
   return { section, what, unit, values, ratio, target };
 }
 

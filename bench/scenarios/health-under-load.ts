@@ -1,8 +1,8 @@
 import { Agent, request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
+import { binaryInference, type HttpInference, sendHttp } from "../../test/support/infer-requests.ts";
 import type { ServerProcess } from "../../test/support/server-process.ts";
 import { type BenchContext, startServers, stopAll } from "../context.ts";
-import { binaryInference, type HttpInference, sendHttp } from "../infer-requests.ts";
 import { runWrk } from "../load-clients.ts";
 import { interleave, quantile } from "../rounds.ts";
 import { OURS, type Row, rowOf } from "../row.ts";

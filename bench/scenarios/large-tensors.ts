@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { connect } from "node:net";
+import { binaryInference, type HttpInference } from "../../test/support/infer-requests.ts";
 import type { ServerProcess } from "../../test/support/server-process.ts";
 import { type BenchContext, startServers, stopAll } from "../context.ts";
-import { binaryInference, type HttpInference } from "../infer-requests.ts";
 import { interleave, quantile } from "../rounds.ts";
 import { type Row, rowOf } from "../row.ts";
 

@@ -1,9 +1,9 @@
 import { Agent } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
+import { sendHttp } from "../../test/support/infer-requests.ts";
 import { processTreeUsage } from "../../test/support/process-tree.ts";
 import type { ServerProcess } from "../../test/support/server-process.ts";
 import { type BenchContext, copyModel, startServers, stopAll } from "../context.ts";
-import { sendHttp } from "../infer-requests.ts";
 import { quantile } from "../rounds.ts";
 import { type Row, rowOf } from "../row.ts";
 

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { sendHttp } from "../../test/support/infer-requests.ts";
 import { processTreeUsage } from "../../test/support/process-tree.ts";
 import type { ServerCommand, ServerProcess } from "../../test/support/server-process.ts";
 import { type BenchContext, copyModel, startServer } from "../context.ts";
-import { sendHttp } from "../infer-requests.ts";
 import { quantile } from "../rounds.ts";
 import { type Row, rowOf } from "../row.ts";
 

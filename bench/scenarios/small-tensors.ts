@@ -1,3 +1,12 @@
+import {
+  binaryInference,
+  grpcInference,
+  type HttpInference,
+  jsonInference,
+  MODEL_INFER,
+  sendGrpc,
+  sendHttp,
+} from "../../test/support/infer-requests.ts";
 import { processTreeUsage } from "../../test/support/process-tree.ts";
 import type { ServerProcess } from "../../test/support/server-process.ts";
 import {
@@ -9,15 +18,6 @@ import {
   startServers,
   stopAll,
 } from "../context.ts";
-import {
-  binaryInference,
-  grpcInference,
-  type HttpInference,
-  jsonInference,
-  MODEL_INFER,
-  sendGrpc,
-  sendHttp,
-} from "../infer-requests.ts";
 import { type LoadResult, runH2load, runWrk } from "../load-clients.ts";
 import { interleave } from "../rounds.ts";
 import { type Row, rowOf, type Target } from "../row.ts";

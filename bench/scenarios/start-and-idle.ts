@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { binaryInference, sendHttp } from "../../test/support/infer-requests.ts";
 import { processTreeUsage } from "../../test/support/process-tree.ts";
 import {
   BARE_HTTP,
@@ -9,7 +10,6 @@ import {
   startServers,
   stopAll,
 } from "../context.ts";
-import { binaryInference, sendHttp } from "../infer-requests.ts";
 import { interleave } from "../rounds.ts";
 import { type Row, rowOf } from "../row.ts";
 

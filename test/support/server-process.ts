@@ -30,8 +30,8 @@ export interface ServerProcess extends AsyncDisposable {
   readonly metricsPort: number;
   /** Spawn to the first 200 of /v2/health/ready. */
   readonly readyMs: number;
-  /** Null while it runs. */
-  exitCode(): number | null;
+  /** Null while it runs, then the exit code or the signal. */
+  ended(): number | string | null;
   /** SIGTERM, then SIGKILL after ten seconds. */
   stop(): Promise<void>;
 }
@@ -73,7 +73,7 @@ export async function startServerProcess(
     grpcPort,
     metricsPort,
     readyMs,
-    exitCode: () => child.exitCode,
+    ended: () => child.exitCode ?? child.signalCode,
     stop,
     [Symbol.asyncDispose]: stop,
   };

@@ -1,6 +1,6 @@
 import { type Agent, request } from "node:http";
 import { connect } from "node:http2";
-import { ProtobufWriter } from "../emulator/common/protobuf-wire.ts";
+import { ProtobufWriter } from "../../emulator/common/protobuf-wire.ts";
 
 /** An inference over HTTP, ready to send. */
 export interface HttpInference {

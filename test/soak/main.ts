@@ -1,0 +1,91 @@
+import { mkdtempSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { OWN_SERVER, SAMPLE_REPOSITORY } from "../support/own-server.ts";
+import { processTreeUsage } from "../support/process-tree.ts";
+import { startServerProcess } from "../support/server-process.ts";
+import { sendTraffic, type TrafficCounts } from "./traffic.ts";
+import { leaksIn, type Sample, trendOf } from "./trend.ts";
+
+/** What a Node process writes when nobody caught an error. */
+const UNHANDLED = /unhandled|uncaught|^\s+at .*[:(]\d+:\d+|\w*Error: .*\[ERR_/im;
+const ROWS_PRINTED = 20;
+
+const { values: options } = parseArgs({
+  options: {
+    minutes: { type: "string", default: "10" },
+    seed: { type: "string", default: String(Date.now() % 1_000_000) },
+  },
+});
+
+process.exitCode = await main(Number(options.minutes), Number(options.seed));
+
+/** Mixed valid and invalid traffic with loads and unloads; fails on wrong answers, leaks and unhandled errors. */
+async function main(minutes: number, seed: number): Promise<number> {
+  const logFile = join(mkdtempSync(join(tmpdir(), "triton-local-soak-")), "server.log");
+  console.log(`${minutes} minutes, seed ${seed}, server log ${logFile}`);
+  await using server = await startServerProcess(OWN_SERVER, {
+    modelRepository: SAMPLE_REPOSITORY,
+    flags: ["--model-control-mode=explicit", "--load-model=*"],
+    logFile,
+  });
+  const counts: TrafficCounts = { valid: 0, invalid: 0, loads: 0, wrong: [] };
+  const startedAt = performance.now();
+  const until = startedAt + minutes * 60_000;
+  const goesOn = () => performance.now() < until && server.ended() === null;
+  const traffic = sendTraffic(server, goesOn, seed, counts);
+  const samples = await sampleWhile(goesOn, server.pid, startedAt, Math.min(5000, (until - startedAt) / 60));
+  await traffic;
+
+  const problems = [
+    ...counts.wrong,
+    ...leaksIn(samples),
+    ...(server.ended() === null ? [] : [`the server ended (${server.ended()})`]),
+    ...unhandledErrors(readFileSync(logFile, "utf8")),
+  ];
+  console.log(tableOf(samples));
+  const { growthMBPerMinute, moreHandles, moreThreads } = trendOf(samples);
+  console.log(
+    `${counts.valid} valid, ${counts.invalid} invalid requests, ${counts.loads} loads; after the warm-up: ` +
+      `${growthMBPerMinute.toFixed(2)} MB a minute, ${moreHandles} handles, ${moreThreads} threads more`,
+  );
+  for (const problem of problems) console.error(`FAILED ${problem}`);
+  return problems.length > 0 ? 1 : 0;
+}
+
+async function sampleWhile(
+  goesOn: () => boolean,
+  pid: number,
+  startedAt: number,
+  everyMs: number,
+): Promise<readonly Sample[]> {
+  const samples: Sample[] = [];
+  while (goesOn()) {
+    await sleep(everyMs);
+    samples.push({ ...processTreeUsage(pid), seconds: (performance.now() - startedAt) / 1000 });
+  }
+  return samples;
+}
+
+function unhandledErrors(log: string): readonly string[] {
+  const lines = log.split("\n").filter((line) => UNHANDLED.test(line));
+  return lines.length === 0
+    ? []
+    : [`${lines.length} lines of unhandled errors in the log, first: ${lines[0]}`];
+}
+
+function tableOf(samples: readonly Sample[]): string {
+  const step = Math.max(1, Math.ceil(samples.length / ROWS_PRINTED));
+  const most = Math.max(...samples.map(({ rssBytes }) => rssBytes));
+  const rows = samples
+    .filter((_, i) => i % step === 0 || i === samples.length - 1)
+    .map(({ seconds, rssBytes, handles, threads }) => {
+      const bar = "#".repeat(Math.round((40 * rssBytes) / most));
+      const cells = [seconds.toFixed(0), (rssBytes / 1e6).toFixed(1), String(handles), String(threads)];
+      return `${cells.map((cell) => cell.padStart(9)).join("")}  ${bar}`;
+    });
+  const header = ["seconds", "RSS MB", "handles", "threads"].map((title) => title.padStart(9)).join("");
+  return [header, ...rows].join("\n");
+}
