@@ -33,10 +33,10 @@ const CYCLED = ["identity_int8", "identity_uint16", "identity_fp64", "batched_li
 
 type Action = (ports: Ports, agent: Agent, random: () => number) => Promise<void>;
 
-/** Sends mixed traffic until `until` (ms of performance.now) with a handful of clients at once. */
+/** Sends mixed traffic with a handful of clients at once, as long as `goesOn` says so. */
 export async function sendTraffic(
   ports: Ports,
-  until: number,
+  goesOn: () => boolean,
   seed: number,
   counts: TrafficCounts,
 ): Promise<void> {
