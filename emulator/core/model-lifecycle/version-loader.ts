@@ -4,6 +4,7 @@ import type { Random } from "../../common/random.ts";
 import { fail, ok, type Result } from "../../common/status.ts";
 import type { Backend, BackendModel, InstanceSpec, ModelContext } from "../backend.ts";
 import type { AllocationOwner, MemoryAccount, Reservation } from "../memory/memory-account.ts";
+import { normaliseInstanceGroups } from "../model-config/instance-groups.ts";
 import type { ModelConfig } from "../model-config/model-config.ts";
 import { finishConfig } from "../model-config/prepare.ts";
 import { createScheduler } from "../scheduler/create-scheduler.ts";
@@ -59,11 +60,16 @@ export class VersionLoader {
       );
       return;
     }
+    const groups = normaliseInstanceGroups(config, { gpuCount: options.gpuCount });
+    if (!groups.ok) {
+      done(groups);
+      return;
+    }
     const context: ModelContext = {
       name: config.name,
       version,
       folder,
-      config,
+      config: groups.value,
       autoComplete: options.autoComplete,
       backendConfig: new Map([
         ...(options.backendConfig.get("") ?? []),

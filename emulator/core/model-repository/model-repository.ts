@@ -335,7 +335,10 @@ export class ModelRepository {
   }
 
   #prepare(model: string, source: ConfigSource | null, folder: ModelFolder): Result<ModelConfig> {
-    const prepared = prepareConfig(source, model, folder, { autoComplete: this.#options.autoComplete });
+    const prepared = prepareConfig(source, model, folder, {
+      autoComplete: this.#options.autoComplete,
+      log: this.#log,
+    });
     if (prepared.ok) return prepared;
     return fail(prepared.error.code, `Poll failed for model directory '${model}': ${prepared.error.message}`);
   }

@@ -67,7 +67,11 @@ export const startHttpFrontend = async (
         return;
       }
     }
-    request.url = path;
+    if (path.includes("#")) {
+      // For the real server a fragment is part of the path; Express would drop it.
+      unusualPaths.set(request, path);
+      request.url = path.replaceAll("#", "%23");
+    } else request.url = path;
     app(request, response);
   };
   const server = createServer(
@@ -112,6 +116,8 @@ const requestPath = (url: string): string => {
   return query < 0 ? path : path.slice(0, query);
 };
 
+const unusualPaths = new WeakMap<IncomingMessage, string>();
+
 const createApp = (
   server: InferenceServer,
   restricted: ReadonlyMap<RestrictedCategory, RestrictedApi>,
@@ -125,7 +131,7 @@ const createApp = (
     // Express would percent-decode what a pattern captures; the real server does not decode paths at all.
     const pattern = new RegExp(route.pattern.source.replaceAll(/\(\?<\w+>/g, "(?:"));
     app.all(pattern, (request, response) => {
-      const groups = route.pattern.exec(request.url)?.groups ?? {};
+      const groups = route.pattern.exec(unusualPaths.get(request) ?? request.url)?.groups ?? {};
       runRoute(route, groups, request, response, server, restricted, pool);
     });
   }
@@ -208,6 +214,9 @@ const listen = (server: Server, options: HttpFrontendOptions): Promise<number> =
     });
   });
 
+/** How often a draining server looks for connections that have become idle. */
+const DRAIN_LOOK_MS = 50;
+
 const drain = async (server: Server, timeoutSecs: number, log: Log): Promise<boolean> => {
   let ended = false;
   const closed = new Promise<void>((resolve) => {
@@ -216,16 +225,20 @@ const drain = async (server: Server, timeoutSecs: number, log: Log): Promise<boo
       resolve();
     });
   });
-  server.closeIdleConnections();
-  for (let left = timeoutSecs; !ended; left--) {
+  const started = performance.now();
+  let left = timeoutSecs;
+  for (;;) {
+    server.closeIdleConnections();
     const open = await new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count)));
-    if (ended || open === 0) break;
-    log.info(`Timeout ${left}: Found ${open} HTTP service connections`);
-    if (left <= 0) return false;
-    const second = new Promise<void>((resolve) => {
-      setTimeout(resolve, 1000);
+    if (ended || open === 0) return true;
+    if (performance.now() - started >= (timeoutSecs - left) * 1000) {
+      log.info(`Timeout ${left}: Found ${open} HTTP service connections`);
+      if (left <= 0) return false;
+      left--;
+    }
+    const look = new Promise<void>((resolve) => {
+      setTimeout(resolve, DRAIN_LOOK_MS);
     });
-    await Promise.race([closed, second]);
+    await Promise.race([closed, look]);
   }
-  return true;
 };

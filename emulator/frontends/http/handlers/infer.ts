@@ -134,7 +134,7 @@ const answer = (
     reply(untypedError(response.error));
     return;
   }
-  const encoded = encodeInferResponse(response, decoded, version);
+  const encoded = encodeInferResponse(decoded, version, response);
   if (!encoded.ok) {
     reply(untypedError(encoded.error));
     return;
