@@ -13,7 +13,7 @@ interface Waiting {
  * first run at once, since a session costs the weights once more. Runs take any session that is idle.
  */
 export class ModelSessions {
-  readonly #pool: WorkerPool;
+  readonly #pool: Pick<WorkerPool, "open">;
   readonly #request: OpenRequest;
   readonly #sessions: { readonly session: WorkerSession; busy: boolean }[] = [];
   readonly #waiting: Waiting[] = [];
@@ -23,7 +23,7 @@ export class ModelSessions {
   #mayGrow = true;
 
   /** @param first the session that is open already */
-  constructor(pool: WorkerPool, request: OpenRequest, first: WorkerSession) {
+  constructor(pool: Pick<WorkerPool, "open">, request: OpenRequest, first: WorkerSession) {
     this.#pool = pool;
     this.#request = request;
     this.#sessions.push({ session: first, busy: false });

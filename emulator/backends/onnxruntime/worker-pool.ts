@@ -48,11 +48,14 @@ export interface WorkerSession {
  */
 export class WorkerPool {
   readonly #size: number;
+  readonly #entry: URL;
   readonly #workers: SessionWorker[] = [];
   #nextSession = 1;
 
-  constructor(size: number) {
+  /** @param entry the threads' program; another one only in tests */
+  constructor(size: number, entry: URL = sessionWorkerEntry()) {
     this.#size = Math.max(1, size);
+    this.#entry = entry;
   }
 
   /**
@@ -86,11 +89,15 @@ export class WorkerPool {
   #start(): SessionWorker {
     const vacant = this.#workers.findIndex((worker) => !worker.alive);
     const number = vacant === -1 ? this.#workers.length : vacant;
-    const worker = new SessionWorker(number);
+    const worker = new SessionWorker(number, this.#entry);
     this.#workers[number] = worker;
     return worker;
   }
 }
+
+/** The built package holds .js files, the sources .ts ones. */
+const sessionWorkerEntry = (): URL =>
+  new URL(import.meta.url.endsWith(".ts") ? "./session-worker.ts" : "./session-worker.js", import.meta.url);
 
 const leastLoaded = (workers: readonly SessionWorker[]): SessionWorker | null => {
   let best: SessionWorker | null = null;
@@ -113,11 +120,9 @@ class SessionWorker {
   /** Open sessions and those being opened. */
   sessions = 0;
 
-  constructor(number: number) {
+  constructor(number: number, entry: URL) {
     this.number = number;
-    // The built package holds .js files, the sources .ts ones.
-    const entry = import.meta.url.endsWith(".ts") ? "./session-worker.ts" : "./session-worker.js";
-    this.#worker = new Worker(new URL(entry, import.meta.url), { name: `onnxruntime-${number}` });
+    this.#worker = new Worker(entry, { name: `onnxruntime-${number}` });
     this.#worker.unref();
     this.#worker.on("message", (reply: WorkerReply) => this.#onReply(reply));
     this.#worker.on("error", (error) =>

@@ -241,7 +241,7 @@ export const int64 = (name: string, shape: readonly number[], values: readonly n
 export const numbers = (response: InferenceResponse | undefined, name: string): number[] => {
   const tensor = response?.outputs.find((one) => one.name === name);
   if (tensor === undefined) throw new Error(`no output ${name}: ${response?.error?.message ?? "no error"}`);
-  const copy = tensor.data.slice();
+  const copy = new Uint8Array(tensor.data);
   switch (tensor.datatype) {
     case "FP32":
       return [...new Float32Array(copy.buffer)];

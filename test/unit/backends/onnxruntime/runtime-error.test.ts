@@ -1,0 +1,36 @@
+import { expect, test } from "vitest";
+import { runtimeError } from "../../../../emulator/backends/onnxruntime/runtime-error.ts";
+
+test.each([
+  [7, "Load model from /m/1/model.onnx failed:Protobuf parsing failed."],
+  [
+    1,
+    "Load model from /m/1/model.onnx failed:/onnxruntime_src/onnxruntime/core/graph/model.cc:187 ModelProto does not have a graph.\n",
+  ],
+  [1, "Load model from /m/1/model.onnx failed:Fatal error: my.ops:Thing(-1) is not a registered function/op"],
+  [1, "Load model from /m/1/model.onnx failed:This is an invalid model. Error: the graph is not acyclic."],
+  [10, 'Load model from /m/1/model.onnx failed:This is an invalid model. In Node, ("", Frobnicate, "", -1)'],
+  [10, "Load model from /m/1/model.onnx failed:This is an invalid model. Type Error: Type 'tensor(uint16)'"],
+  [1, "External data path validation failed for initializer: W. Error: x"],
+  [
+    2,
+    "Non-zero status code returned while running Gather node. Name:'pick' Status Message: indices element out of data bounds, idx=7 must be within the inclusive range [-4,3]",
+  ],
+  [
+    1,
+    "Non-zero status code returned while running Div node. Name:'' Status Message: element_wise_ops.cc:692 Compute Integer division by zero",
+  ],
+  [
+    1,
+    "Non-zero status code returned while running Add node. Name:'plus' Status Message: /onnxruntime_src/onnxruntime/core/x.h:563 void f()",
+  ],
+  [2, "Unexpected input data type. Actual: (tensor(float)) , expected: (tensor(int32))"],
+  [2, "Got invalid dimensions for input: X for the following indices\n index: 1 Got: 3 Expected: 4\n"],
+  [2, "Invalid output name: NOPE"],
+  [2, "At least one output should be requested."],
+  [1, "something never seen"],
+])("runtime error: code %i is told from the text, %s", (code, text) => {
+  const error = runtimeError(text);
+  expect(error.code).toBe("INTERNAL");
+  expect(error.message).toBe(`onnx runtime error ${code}: ${text}`);
+});
