@@ -242,7 +242,7 @@ class RequestDecoder {
       const region = this.#readSharedMemory(parameters);
       if (region !== null) return region;
     }
-    const count = int64Product(shape);
+    const count = countElements(shape);
     if (count === 0) return empty;
     const data = parse(memberOf(entry, "data"), "data");
     if (!(data instanceof JsonTensorData)) {
@@ -386,8 +386,9 @@ const readShape = (entry: JsonValue): number[] => {
   return shape;
 };
 
-/** Elements of a shape, counted in 64 bits as the real server counts: absurd shapes may come out as 0. */
-const int64Product = (shape: readonly number[]): number => {
+/** Elements of a shape as this front end of 2.51.0 counts them: in 64 bits, which may overflow to 0, and 0 for a scalar. */
+const countElements = (shape: readonly number[]): number => {
+  if (shape.length === 0) return 0;
   let product = 1;
   for (const dim of shape) product *= dim;
   if (Number.isSafeInteger(product)) return product;

@@ -36,7 +36,7 @@ export const readTensorData = (reader: JsonReader, input: JsonObject): Uint8Arra
   const shape = input.find("shape");
   if (typeof datatype !== "string" || !isDataType(datatype) || !isJsonArray(shape)) return null;
   if (datatype === "BYTES" || datatype === "FP16" || datatype === "BF16") return null;
-  let count = 1;
+  let count = shape.length === 0 ? 0 : 1;
   for (const dim of shape) {
     if (typeof dim !== "number" || dim < 0) return null;
     count *= dim;
