@@ -262,6 +262,9 @@ const inferTwin = (groups: Groups, body: JsonObject): GrpcTwin | null => {
     if (!isObject(output) || typeof output.name !== "string") return null;
     const outputParameters = parameterMap(output.parameters ?? {});
     if (outputParameters === null || "binary_data" in outputParameters) return null;
+    // 0 turns classification off in JSON and is refused here.
+    if ("parameters" in output && isObject(output.parameters) && output.parameters.classification === 0)
+      return null;
     asked.push({ name: output.name, parameters: outputParameters });
   }
   const requestParameters = parameterMap(parameters ?? {});

@@ -25,6 +25,8 @@ export interface ConformanceCase {
 export interface CaseModel {
   /** Text of config.pbtxt; absent = no such file. */
   readonly config?: string;
+  /** A model of model-repo/, copied whole. */
+  readonly sample?: string;
   /** A file of models/, put as `<version>/model.py`. */
   readonly code?: string;
   /** A file of models/onnx/, put as `<version>/model.onnx`; or path in the model folder -> file. */

@@ -43,6 +43,12 @@ export const layOutModels = (
 };
 
 const layOutModel = (model: CaseModel, folder: string): void => {
+  if (model.sample !== undefined) {
+    cpSync(fileURLToPath(new URL(`../../model-repo/${model.sample}`, import.meta.url)), folder, {
+      recursive: true,
+    });
+    return;
+  }
   if (model.config !== undefined) writeFileSync(join(folder, "config.pbtxt"), model.config);
   const put = (path: string, content: string | Uint8Array): void => {
     mkdirSync(dirname(join(folder, path)), { recursive: true });

@@ -58,16 +58,25 @@ export const startServerProcess = async (
   const giveUp = Date.now() + 60_000;
   while (code === null) {
     const answer = await exchange(httpPort, liveRequest, (received) => received.includes("\r\n\r\n"), 1000);
-    if (answer.received.length > 0) return running;
+    if (answer.received.length > 0) {
+      // The metrics port opens last.
+      for (let tries = 0; tries < 25 && !(await accepts(metricsPort)); tries++) await pause();
+      return running;
+    }
     if (Date.now() > giveUp) {
       await running.stop();
       throw new Error(`the server did not become ready:\n${text}`);
     }
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await pause();
   }
   killGroup();
   throw new StartFailure(code, withoutLogPrefix(text));
 };
+
+const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20));
+
+const accepts = async (port: number): Promise<boolean> =>
+  (await exchange(port, liveRequest, (received) => received.length > 0, 500)).ended !== "refused";
 
 const liveRequest = Buffer.from("GET /v2/health/live HTTP/1.1\r\n\r\n");
 const signalNumbers: Readonly<Record<string, number>> = {
