@@ -1,8 +1,8 @@
-import type { IncomingHttpHeaders } from "node:http2";
 import type { Parameter } from "../../core/tensor/inference-request.ts";
+import type { Headers } from "./http2/hpack.ts";
 
 /** Picks the request headers that go on to the backend as string parameters. */
-export type HeaderForwarding = (headers: IncomingHttpHeaders) => readonly Parameter[];
+export type HeaderForwarding = (headers: Headers) => readonly Parameter[];
 
 const nothing: readonly Parameter[] = [];
 
@@ -13,8 +13,7 @@ export const createHeaderForwarding = (pattern: RegExp | null): HeaderForwarding
     const forwarded: Parameter[] = [];
     for (const [name, value] of Object.entries(headers)) {
       if (name.startsWith(":") || value === undefined || !pattern.test(name)) continue;
-      const values = Array.isArray(value) ? value : [value];
-      for (const text of values) forwarded.push({ name, value: { kind: "string", value: text } });
+      forwarded.push({ name, value: { kind: "string", value } });
     }
     return forwarded;
   };

@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders } from "node:http2";
+import type { Headers } from "./http2/hpack.ts";
 import { type GrpcStatus, grpcCode } from "./wire/status.ts";
 
 /** The groups of RPCs that `--grpc-restricted-protocol` names (spec/triton-wire.md 1.14). */
@@ -22,7 +22,7 @@ export interface RestrictedProtocol {
 /** Null when the call may go on. */
 export const restrictionStatus = (
   rule: RestrictedProtocol | undefined,
-  headers: IncomingHttpHeaders,
+  headers: Headers,
 ): GrpcStatus | null => {
   if (rule === undefined) return null;
   const header = `triton-grpc-protocol-${rule.key}`;

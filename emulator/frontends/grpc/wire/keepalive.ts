@@ -1,4 +1,5 @@
-import { constants, type ServerHttp2Session } from "node:http2";
+import type { Http2Connection } from "../http2/connection.ts";
+import { errorCode } from "../http2/frames.ts";
 
 /** The keep-alive flags of the real server; all times in milliseconds. */
 export interface KeepaliveOptions {
@@ -37,7 +38,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Watches one connection: pings a silent client, sends away one that pings too much or is too old. */
 export class ConnectionKeeper {
-  readonly #session: ServerHttp2Session;
+  readonly #connection: Http2Connection;
   readonly #options: KeepaliveOptions;
   readonly #timers: NodeJS.Timeout[] = [];
   #calls = 0;
@@ -45,18 +46,18 @@ export class ConnectionKeeper {
   #lastPingMs = Number.NEGATIVE_INFINITY;
   #pingsWithoutData = 0;
 
-  constructor(session: ServerHttp2Session, options: KeepaliveOptions) {
-    this.#session = session;
+  constructor(connection: Http2Connection, options: KeepaliveOptions) {
+    this.#connection = connection;
     this.#options = options;
-    session.on("ping", () => this.#pinged());
-    session.on("close", () => {
-      for (const timer of this.#timers) clearTimeout(timer);
-    });
     if (options.timeMs < MAX_TIMER_MS)
       this.#timers.push(setInterval(() => this.#ping(), options.timeMs).unref());
     if (options.maxConnectionAgeMs > 0 && options.maxConnectionAgeMs < MAX_TIMER_MS) {
       this.#timers.push(setTimeout(() => this.#retire(), options.maxConnectionAgeMs).unref());
     }
+  }
+
+  closed(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
   }
 
   callStarted(): void {
@@ -74,7 +75,8 @@ export class ConnectionKeeper {
     this.#lastPingMs = Number.NEGATIVE_INFINITY;
   }
 
-  #pinged(): void {
+  /** The client sent a ping. */
+  pinged(): void {
     const { permitWithoutCalls, minRecvPingIntervalMs, maxPingStrikes } = this.#options;
     const idle = !permitWithoutCalls && this.#calls === 0;
     const now = performance.now();
@@ -83,25 +85,24 @@ export class ConnectionKeeper {
     if (now >= allowedAt) return;
     this.#strikes++;
     if (maxPingStrikes === 0 || this.#strikes <= maxPingStrikes) return;
-    this.#session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM, 0, Buffer.from("too_many_pings"));
-    this.#session.destroy();
+    this.#connection.end(errorCode.ENHANCE_YOUR_CALM, "too_many_pings");
   }
 
   #ping(): void {
     const { permitWithoutCalls, maxPingsWithoutData, timeoutMs } = this.#options;
-    const session = this.#session;
-    if (session.destroyed || (this.#calls === 0 && !permitWithoutCalls)) return;
+    const connection = this.#connection;
+    if (connection.destroyed || (this.#calls === 0 && !permitWithoutCalls)) return;
     if (maxPingsWithoutData > 0 && this.#pingsWithoutData >= maxPingsWithoutData) return;
     this.#pingsWithoutData++;
-    const giveUp = setTimeout(() => session.destroy(), Math.min(timeoutMs, MAX_TIMER_MS)).unref();
-    session.ping(() => clearTimeout(giveUp));
+    const giveUp = setTimeout(() => connection.destroy(), Math.min(timeoutMs, MAX_TIMER_MS)).unref();
+    connection.ping(() => clearTimeout(giveUp));
   }
 
   #retire(): void {
-    const session = this.#session;
-    session.close();
+    const connection = this.#connection;
+    connection.drain();
     const grace = this.#options.maxConnectionAgeGraceMs;
     if (grace > 0 && grace < MAX_TIMER_MS)
-      this.#timers.push(setTimeout(() => session.destroy(), grace).unref());
+      this.#timers.push(setTimeout(() => connection.destroy(), grace).unref());
   }
 }

@@ -1,14 +1,10 @@
-import {
-  createSecureServer,
-  createServer,
-  type Http2SecureServer,
-  type Http2Server,
-  type ServerHttp2Session,
-} from "node:http2";
+import { createServer as createTcpServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
 import type { Log } from "../../../common/log.ts";
+import { Http2Connection } from "../http2/connection.ts";
 import type { CompressionLevel } from "./compression.ts";
 import { ConnectionKeeper, type KeepaliveOptions } from "./keepalive.ts";
-import { acceptCall, type Method } from "./server-call.ts";
+import { acceptCall, type CallContext, type Method } from "./server-call.ts";
 
 /** Contents of PEM files. */
 export interface TlsOptions {
@@ -37,44 +33,34 @@ export interface Listener {
   close(): Promise<void>;
 }
 
-/** Flow-control and frame sizes of the real server's SETTINGS (2.51.0). */
-const settings = {
-  initialWindowSize: 4 * 1024 * 1024,
-  maxFrameSize: 4 * 1024 * 1024,
-  maxHeaderListSize: 16_384,
-};
-const CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024;
-
-const http2Options = {
-  settings,
-  // Megabytes. Node counts what waits to be sent; large tensors on several streams are no attack.
-  maxSessionMemory: 1024 * 1024,
-};
-
 /** Serves gRPC methods over HTTP/2. @param methods by path @throws what listening failed with */
 export const listen = async (
   methods: ReadonlyMap<string, Method>,
   options: ListenerOptions,
   log: Log,
 ): Promise<Listener> => {
-  const server = createHttp2Server(options.tls);
-  const sessions = new Set<ServerHttp2Session>();
-  server.on("session", (session: ServerHttp2Session) => {
-    sessions.add(session);
-    session.on("close", () => sessions.delete(session));
-    session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
-    const keeper = new ConnectionKeeper(session, options.keepalive);
-    session.on("stream", (stream, headers) => {
-      keeper.callStarted();
-      stream.on("close", () => keeper.callEnded());
-      acceptCall(stream, headers, {
-        methods,
-        compressionLevel: options.compressionLevel,
-        beforeReply: () => keeper.replied(),
-        log,
-      });
+  const connections = new Set<Http2Connection>();
+  const accept = (socket: Socket): void => {
+    const connection: Http2Connection = new Http2Connection(socket, {
+      stream: (stream, headers) => acceptCall(stream, headers, context),
+      ping: () => keeper.pinged(),
+      closed: () => {
+        connections.delete(connection);
+        keeper.closed();
+      },
     });
-  });
+    connections.add(connection);
+    const keeper = new ConnectionKeeper(connection, options.keepalive);
+    const context: CallContext = {
+      methods,
+      compressionLevel: options.compressionLevel,
+      callStarted: () => keeper.callStarted(),
+      callEnded: () => keeper.callEnded(),
+      beforeReply: () => keeper.replied(),
+      log,
+    };
+  };
+  const server = createServer(options.tls, accept);
   const { address: host, port, reusePort } = options;
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -84,31 +70,35 @@ export const listen = async (
     });
   });
   server.on("error", (error: Error) => log.error(`gRPC listener: ${error.message}`));
-  const closed = (): Promise<void> => new Promise((resolve) => server.close(() => resolve()));
+  const stopListening = (): Promise<void> => new Promise((resolve) => server.close(() => resolve()));
   const address = server.address();
   return {
     port: address === null || typeof address === "string" ? port : address.port,
     drain: () => {
-      const done = closed();
-      for (const session of sessions) session.close();
-      return done;
+      const stopped = stopListening();
+      for (const connection of connections) connection.drain();
+      return stopped;
     },
     close: () => {
-      const done = closed();
-      for (const session of sessions) session.destroy();
-      return done;
+      const stopped = stopListening();
+      for (const connection of connections) connection.destroy();
+      return stopped;
     },
   };
 };
 
-const createHttp2Server = (tls: TlsOptions | null): Http2Server | Http2SecureServer => {
-  if (tls === null) return createServer(http2Options);
-  return createSecureServer({
-    ...http2Options,
-    cert: tls.certificate,
-    key: tls.key,
-    ...(tls.rootCertificate === null ? {} : { ca: tls.rootCertificate }),
-    requestCert: tls.mutual,
-    rejectUnauthorized: tls.mutual,
-  });
+const createServer = (tls: TlsOptions | null, accept: (socket: Socket) => void): Server => {
+  if (tls === null) return createTcpServer({ noDelay: true }, accept);
+  return createTlsServer(
+    {
+      noDelay: true,
+      ALPNProtocols: ["h2"],
+      cert: tls.certificate,
+      key: tls.key,
+      ...(tls.rootCertificate === null ? {} : { ca: tls.rootCertificate }),
+      requestCert: tls.mutual,
+      rejectUnauthorized: tls.mutual,
+    },
+    accept,
+  );
 };

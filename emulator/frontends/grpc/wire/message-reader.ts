@@ -13,8 +13,9 @@ export type MessageSink = (message: Uint8Array, compressed: boolean) => void;
 /** Cuts a stream of DATA bytes into messages. A message that lies in one chunk is a view of it; others are put together. */
 export class MessageReader {
   readonly #sink: MessageSink;
-  readonly #prefix = Buffer.alloc(PREFIX_BYTES);
+  /** Flag byte and length, as far as they have come. */
   #prefixBytes = 0;
+  #compressed = false;
   #message: Buffer | null = null;
   #received = 0;
   #length = 0;
@@ -28,13 +29,18 @@ export class MessageReader {
     let at = 0;
     while (at < chunk.length) {
       if (this.#prefixBytes < PREFIX_BYTES) {
-        const taken = Math.min(PREFIX_BYTES - this.#prefixBytes, chunk.length - at);
-        this.#prefix.set(chunk.subarray(at, at + taken), this.#prefixBytes);
-        this.#prefixBytes += taken;
-        at += taken;
-        if (this.#prefixBytes < PREFIX_BYTES) return null;
-        const problem = this.#start();
-        if (problem !== null) return problem;
+        const byte = chunk[at++]!;
+        if (this.#prefixBytes++ === 0) this.#compressed = (byte & 1) === 1;
+        else this.#length = this.#length * 256 + byte;
+        if (this.#prefixBytes < PREFIX_BYTES) continue;
+        if (this.#length > MAX_MESSAGE_BYTES) {
+          return {
+            code: grpcCode.RESOURCE_EXHAUSTED,
+            message: `Received message larger than max (${this.#length} vs. ${MAX_MESSAGE_BYTES})`,
+          };
+        }
+        if (this.#length === 0) this.#end(noBytes);
+        continue;
       }
       const missing = this.#length - this.#received;
       if (this.#received === 0 && chunk.length - at >= missing) {
@@ -47,18 +53,6 @@ export class MessageReader {
       at += taken;
       if (this.#received === this.#length) this.#end(this.#message!);
     }
-    return null;
-  }
-
-  #start(): GrpcStatus | null {
-    this.#length = this.#prefix.readUInt32BE(1);
-    if (this.#length > MAX_MESSAGE_BYTES) {
-      return {
-        code: grpcCode.RESOURCE_EXHAUSTED,
-        message: `Received message larger than max (${this.#length} vs. ${MAX_MESSAGE_BYTES})`,
-      };
-    }
-    if (this.#length === 0) this.#end(this.#prefix.subarray(0, 0));
     return null;
   }
 
@@ -80,13 +74,16 @@ export class MessageReader {
   }
 
   #end(message: Uint8Array): void {
-    const compressed = (this.#prefix[0]! & 1) === 1;
+    const compressed = this.#compressed;
     this.#prefixBytes = 0;
+    this.#length = 0;
     this.#message = null;
     this.#received = 0;
     this.#sink(message, compressed);
   }
 }
+
+const noBytes = new Uint8Array(0);
 
 /** Prefix and message; small messages in one piece, large parts as they are. */
 export const frameMessage = (parts: readonly Uint8Array[], compressed: boolean): readonly Uint8Array[] => {

@@ -3,10 +3,6 @@ export class Sequence {
   readonly #waiting: ((done: () => void) => void)[] = [];
   #busy = false;
 
-  get idle(): boolean {
-    return !this.#busy;
-  }
-
   run(task: (done: () => void) => void): void {
     this.#waiting.push(task);
     this.#next();

@@ -1,5 +1,7 @@
-import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import type { Log } from "../../../common/log.ts";
+import { errorCode } from "../http2/frames.ts";
+import { encodeHeaders, type Headers } from "../http2/hpack.ts";
+import type { Http2Stream, StreamListener } from "../http2/stream.ts";
 import {
   ACCEPTED_ENCODINGS,
   type CompressionAlgorithm,
@@ -36,22 +38,25 @@ export interface CallContext {
   /** By path. */
   readonly methods: ReadonlyMap<string, Method>;
   readonly compressionLevel: CompressionLevel;
+  readonly callStarted: () => void;
+  readonly callEnded: () => void;
   /** Called before anything is written, for the connection's ping policy. */
   readonly beforeReply: () => void;
   readonly log: Log;
 }
 
 /** One call: its messages in, its messages and status out, in order whatever compression takes. */
-export class ServerCall {
-  readonly headers: IncomingHttpHeaders;
-  readonly #stream: ServerHttp2Stream;
+export class ServerCall implements StreamListener {
+  readonly headers: Headers;
+  readonly #stream: Http2Stream;
   readonly #method: Method;
   readonly #encoding: CompressionAlgorithm | null;
   readonly #replyAlgorithm: CompressionAlgorithm | null;
   readonly #handler: CallHandler;
   readonly #reader: MessageReader;
-  readonly #inbox = new Sequence();
-  readonly #outbox = new Sequence();
+  /** Only there once something had to be decompressed, or compressed: what follows has to wait its turn. */
+  #inbox: Sequence | null = null;
+  #outbox: Sequence | null = null;
   readonly #context: CallContext;
   #deadline: NodeJS.Timeout | undefined;
   #messages = 0;
@@ -61,8 +66,8 @@ export class ServerCall {
   #ended = false;
 
   constructor(
-    stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
+    stream: Http2Stream,
+    headers: Headers,
     method: Method,
     encoding: CompressionAlgorithm | null,
     timeoutMs: number | null,
@@ -73,13 +78,12 @@ export class ServerCall {
     this.#method = method;
     this.#encoding = encoding;
     this.#replyAlgorithm = method.compressesReplies
-      ? chooseAlgorithm(context.compressionLevel, textOf(headers["grpc-accept-encoding"]))
+      ? chooseAlgorithm(context.compressionLevel, headers["grpc-accept-encoding"])
       : null;
     this.#context = context;
+    context.callStarted();
     this.#reader = new MessageReader((message, compressed) => this.#receive(message, compressed));
-    stream.on("data", (chunk: Buffer) => this.#data(chunk));
-    stream.on("end", () => this.#halfClose());
-    stream.on("close", () => this.#closed());
+    stream.listener = this;
     if (timeoutMs !== null) this.#setDeadline(timeoutMs);
     this.#handler = method.open(this);
   }
@@ -98,13 +102,11 @@ export class ServerCall {
   /** Ends the call; later calls of `send` and `end` do nothing. */
   end(status: GrpcStatus): void {
     if (this.#ended) return;
-    this.#ended = true;
-    this.#deaf = true;
-    clearTimeout(this.#deadline);
-    if (this.#outbox.idle) this.#finish(status);
+    this.#setEnded();
+    if (this.#outbox === null) this.#finish(status, null);
     else
       this.#outbox.run((done) => {
-        this.#finish(status);
+        this.#finish(status, null);
         done();
       });
   }
@@ -120,11 +122,17 @@ export class ServerCall {
       });
       return;
     }
-    this.send(parts);
-    this.end(OK);
+    if (this.#replyAlgorithm !== null) {
+      this.send(parts);
+      this.end(OK);
+      return;
+    }
+    if (this.#ended) return;
+    this.#setEnded();
+    this.#finish(OK, parts);
   }
 
-  #data(chunk: Buffer): void {
+  data(chunk: Uint8Array): void {
     if (this.#deaf) return;
     const problem = this.#reader.push(chunk);
     if (problem !== null) this.#abort(problem);
@@ -136,10 +144,11 @@ export class ServerCall {
     if (this.#method.unary) this.#deaf = true;
     // The real server takes the flag for noise where the call names no encoding (2.51.0).
     const algorithm = compressed ? this.#encoding : null;
-    if (algorithm === null && this.#inbox.idle) {
+    if (algorithm === null && this.#inbox === null) {
       this.#deliver(message);
       return;
     }
+    this.#inbox ??= new Sequence();
     this.#inbox.run((done) => {
       if (algorithm === null) {
         this.#deliver(message);
@@ -169,16 +178,18 @@ export class ServerCall {
     }
   }
 
-  #halfClose(): void {
+  endOfRequest(): void {
     if (this.#ended) return;
     if (this.#method.unary) {
       if (this.#messages === 0) this.end({ code: grpcCode.INTERNAL, message: "Unable to parse request" });
       return;
     }
-    this.#inbox.run((done) => {
-      if (!this.#ended) this.#handler.halfClose();
-      done();
-    });
+    if (this.#inbox === null) this.#handler.halfClose();
+    else
+      this.#inbox.run((done) => {
+        if (!this.#ended) this.#handler.halfClose();
+        done();
+      });
   }
 
   /** Answers and stops listening while the client may still be sending. */
@@ -196,15 +207,21 @@ export class ServerCall {
     this.#deadline.unref();
   }
 
-  #closed(): void {
-    clearTimeout(this.#deadline);
-    if (this.#ended) return;
+  #setEnded(): void {
     this.#ended = true;
     this.#deaf = true;
+    clearTimeout(this.#deadline);
+  }
+
+  closed(): void {
+    this.#context.callEnded();
+    if (this.#ended) return;
+    this.#setEnded();
     this.#handler.cancel();
   }
 
   #compressAndWrite(algorithm: CompressionAlgorithm, parts: readonly Uint8Array[]): void {
+    this.#outbox ??= new Sequence();
     this.#outbox.run((done) => {
       const message = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
       compress(algorithm, message, (compressed) => {
@@ -215,48 +232,30 @@ export class ServerCall {
   }
 
   #write(parts: readonly Uint8Array[], compressed: boolean): void {
-    const stream = this.#stream;
-    if (stream.destroyed) return;
     this.#sendHeaders();
-    const pieces = frameMessage(parts, compressed);
-    if (pieces.length === 1) {
-      stream.write(pieces[0]!);
-      return;
-    }
-    stream.cork();
-    for (const piece of pieces) stream.write(piece);
-    stream.uncork();
+    this.#stream.write(frameMessage(parts, compressed));
   }
 
   #sendHeaders(): void {
     if (this.#stream.headersSent) return;
     this.#context.beforeReply();
     this.#stream.respond(
-      this.#replyAlgorithm === null
-        ? replyHeaders
-        : { ...replyHeaders, "grpc-encoding": this.#replyAlgorithm },
-      respondOptions,
+      this.#replyAlgorithm === null ? replyHeaders : compressedReplyHeaders[this.#replyAlgorithm],
     );
   }
 
-  #finish(status: GrpcStatus): void {
+  /** @param lastMessage sent before the status */
+  #finish(status: GrpcStatus, lastMessage: readonly Uint8Array[] | null): void {
     const stream = this.#stream;
-    if (stream.destroyed) return;
-    const trailers = status === OK ? okTrailers : trailersOf(status);
-    if (!stream.headersSent) {
-      if (status.code === grpcCode.OK) {
-        // A stream without a message still has its headers before its trailers.
-        this.#sendHeaders();
-      } else {
-        this.#context.beforeReply();
-        stream.respond({ ...errorHeaders, ...trailers }, { endStream: true });
-        return;
-      }
+    if (status.code !== grpcCode.OK && !stream.headersSent) {
+      this.#context.beforeReply();
+      stream.respondAndEnd(errorHeaders(status));
+      return;
     }
-    stream.once("wantTrailers", () => {
-      if (!stream.destroyed) stream.sendTrailers(trailers);
-    });
-    stream.end();
+    // A stream that ends well without a message still has its headers before its trailers.
+    this.#sendHeaders();
+    if (lastMessage !== null) stream.write(frameMessage(lastMessage, false));
+    stream.end(status === OK ? okTrailers : encodeHeaders(statusFields(status)));
   }
 }
 
@@ -265,59 +264,55 @@ export const OK: GrpcStatus = { code: grpcCode.OK, message: "" };
 /** Node's timers hold no more. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-const replyHeaders = {
-  ":status": 200,
-  "content-type": "application/grpc",
-  "grpc-accept-encoding": ACCEPTED_ENCODINGS,
+type Fields = readonly (readonly [name: string, value: string])[];
+
+const commonFields: Fields = [
+  [":status", "200"],
+  ["content-type", "application/grpc"],
+];
+const replyFields: Fields = [...commonFields, ["grpc-accept-encoding", ACCEPTED_ENCODINGS]];
+
+const replyHeaders = encodeHeaders(replyFields);
+const compressedReplyHeaders: Record<CompressionAlgorithm, Buffer> = {
+  gzip: encodeHeaders([...replyFields, ["grpc-encoding", "gzip"]]),
+  deflate: encodeHeaders([...replyFields, ["grpc-encoding", "deflate"]]),
 };
-const errorHeaders = { ":status": 200, "content-type": "application/grpc" };
-const respondOptions = { waitForTrailers: true, sendDate: false } as const;
-const okTrailers = { "grpc-status": "0" };
+const okTrailers = encodeHeaders([["grpc-status", "0"]]);
 
-const trailersOf = (status: GrpcStatus): Record<string, string> => ({
-  "grpc-status": String(status.code),
-  ...(status.message === "" ? {} : { "grpc-message": percentEncode(status.message) }),
-});
+const statusFields = ({ code, message }: GrpcStatus): Fields => [
+  ["grpc-status", String(code)],
+  ...(message === "" ? [] : [["grpc-message", percentEncode(message)] as const]),
+];
 
-const textOf = (value: string | string[] | undefined): string | undefined =>
-  Array.isArray(value) ? value.join(",") : value;
+/** A response that is nothing but its status. */
+const errorHeaders = (status: GrpcStatus): Buffer =>
+  encodeHeaders([...commonFields, ...statusFields(status)]);
 
 /** Starts a call on a stream, or ends the stream as the real server does when it carries no call it knows. */
-export const acceptCall = (
-  stream: ServerHttp2Stream,
-  headers: IncomingHttpHeaders,
-  context: CallContext,
-): void => {
-  stream.on("error", ignore);
-  const encoding = textOf(headers["grpc-encoding"]) ?? "identity";
-  const timeout = textOf(headers["grpc-timeout"]);
+export const acceptCall = (stream: Http2Stream, headers: Headers, context: CallContext): void => {
+  const encoding = headers["grpc-encoding"] ?? "identity";
+  const timeout = headers["grpc-timeout"];
   const timeoutMs = timeout === undefined ? null : parseTimeoutMs(timeout);
   const contentType = headers["content-type"];
   if (
-    (contentType !== undefined && !/^application\/grpc(?:$|[+;])/.test(contentType)) ||
+    (contentType !== undefined &&
+      contentType !== "application/grpc" &&
+      !/^application\/grpc(?:$|[+;])/.test(contentType)) ||
     (encoding !== "identity" && !isCompressionAlgorithm(encoding)) ||
     (timeout !== undefined && timeoutMs === null)
   ) {
-    stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    stream.reset(errorCode.INTERNAL_ERROR);
     return;
   }
   if (headers[":method"] !== "POST") {
-    refuse(stream, { code: grpcCode.UNKNOWN, message: "Bad method header" });
+    stream.respondAndEnd(errorHeaders({ code: grpcCode.UNKNOWN, message: "Bad method header" }));
     return;
   }
   const method = context.methods.get(headers[":path"] ?? "");
   if (method === undefined) {
-    refuse(stream, { code: grpcCode.UNIMPLEMENTED, message: "" });
+    stream.respondAndEnd(errorHeaders({ code: grpcCode.UNIMPLEMENTED, message: "" }));
     return;
   }
   const algorithm = isCompressionAlgorithm(encoding) ? encoding : null;
   new ServerCall(stream, headers, method, algorithm, timeoutMs, context);
 };
-
-const refuse = (stream: ServerHttp2Stream, status: GrpcStatus): void => {
-  stream.resume();
-  stream.respond({ ...errorHeaders, ...trailersOf(status) }, { endStream: true });
-};
-
-/** A stream that breaks is closed, and its call cancelled; there is nobody to tell. */
-const ignore = (): void => {};
