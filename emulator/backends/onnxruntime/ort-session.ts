@@ -337,7 +337,7 @@ const toOrtTensor = (dataType: DataType, shape: readonly number[], data: Uint8Ar
     case "INT16":
       return new Tensor("int16", view(Int16Array, data, 2), shape);
     case "FP16":
-      return new Tensor("float16", view(Uint16Array, data, 2), shape);
+      return halfTensor(view(Uint16Array, data, 2), shape);
     case "UINT32":
       return new Tensor("uint32", view(Uint32Array, data, 4), shape);
     case "UINT64":
@@ -348,6 +348,13 @@ const toOrtTensor = (dataType: DataType, shape: readonly number[], data: Uint8Ar
       throw new SessionError({ kind: "internal", text: "BF16 tensors cannot be given to ONNX Runtime" });
   }
 };
+
+/**
+ * Where JavaScript has Float16Array, Tensor turns its data into one, and onnxruntime-node 1.30 then reads 0 bytes of it;
+ * of a Uint16Array it reads all.
+ */
+const halfTensor = (data: Uint16Array, shape: readonly number[]): OrtTensor =>
+  Object.defineProperty(new Tensor("float16", data, shape), "data", { value: data });
 
 type ViewConstructor<T> = new (buffer: ArrayBufferLike, byteOffset: number, length: number) => T;
 

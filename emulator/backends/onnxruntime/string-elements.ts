@@ -29,8 +29,10 @@ export const readStringElements = (data: Uint8Array, count: number): string[] =>
 };
 
 const readText = (buffer: Buffer, start: number, end: number): string => {
-  const bytes = buffer.subarray(start, end);
-  if (isAscii(bytes)) return buffer.toString("latin1", start, end);
+  const found = buffer.subarray(start, end);
+  if (isAscii(found)) return buffer.toString("latin1", start, end);
+  // TextDecoder takes no memory that threads share.
+  const bytes = new Uint8Array(found);
   try {
     const text = strictUtf8.decode(bytes);
     return escapedText.test(text) ? escapeText(text) : text;

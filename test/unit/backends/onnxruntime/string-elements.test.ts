@@ -18,6 +18,13 @@ test("string elements: UTF-8 is text to the graph", () => {
   expect(readStringElements(elements("", "a", "é€😀"), 3)).toEqual(["", "a", "é€😀"]);
 });
 
+test("string elements: UTF-8 is text also in memory that threads share", () => {
+  const data = elements("é€😀");
+  const shared = new Uint8Array(new SharedArrayBuffer(data.length));
+  shared.set(data);
+  expect(readStringElements(shared, 1)).toEqual(["é€😀"]);
+});
+
 test("string elements: end at their first NUL byte", () => {
   expect(readStringElements(elements("a\0b", "\0", "c"), 3)).toEqual(["a", "", "c"]);
 });
