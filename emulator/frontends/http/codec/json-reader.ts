@@ -337,7 +337,7 @@ export class JsonReader {
     let digit = byte - ZERO;
     if (digit < 0 || digit > 9) {
       this.position = position;
-      return this.#scanNamedNumber(minus);
+      return this.#scanNamedNumber(start, minus);
     }
     // Significant digits of the integer part; the reader does not count the first one.
     let significantDigits = 0;
@@ -456,16 +456,18 @@ export class JsonReader {
     this.number = minus ? -scaled : scaled;
   }
 
-  /** `NaN`, `Inf` and `Infinity`; the sign counts for the last two. */
-  #scanNamedNumber(minus: boolean): NumberKind {
-    if (this.#consume(0x4e)) {
-      if (!this.#consume(0x61) || !this.#consume(0x4e)) this.#fail("Invalid value.");
-      this.number = Number.NaN;
-      return DOUBLE;
-    }
-    if (!this.#consume(0x49) || !this.#consume(0x6e) || !this.#consume(0x66)) this.#fail("Invalid value.");
-    if (this.peek() === 0x69) this.#expect("inity");
-    this.number = minus ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+  /**
+   * `NaN`, `Inf` and `Infinity`; the sign counts for the last two. As in the original, a `NaN` that breaks off may go on as
+   * `Inf`, and a fraction or an exponent behind any of them makes it a number that begins with 0.
+   */
+  #scanNamedNumber(start: number, minus: boolean): NumberKind {
+    if (this.#consume(0x4e) && this.#consume(0x61) && this.#consume(0x4e)) this.number = Number.NaN;
+    else if (this.#consume(0x49) && this.#consume(0x6e) && this.#consume(0x66)) {
+      if (this.peek() === 0x69) this.#expect("inity");
+      this.number = minus ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+    } else this.#fail("Invalid value.");
+    const byte = this.peek();
+    if (byte === DOT || (byte | 0x20) === 0x65) this.#scanFractionAndExponent(start, minus, 0, false, 0);
     return DOUBLE;
   }
 
