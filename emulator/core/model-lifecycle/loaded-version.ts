@@ -57,7 +57,10 @@ export class LoadedVersion implements ServableVersion {
     this.#validator = new RequestValidator(parts.config);
     this.#labels = parts.labels;
     this.#reservation = parts.reservation;
-    this.scheduler.setInstances(parts.instances.map(({ slot }) => slot));
+    this.scheduler.setInstances(
+      parts.instances.map(({ slot }) => slot),
+      () => {},
+    );
   }
 
   labels(output: string): readonly string[] | null {
@@ -67,6 +70,25 @@ export class LoadedVersion implements ServableVersion {
   infer(request: InferenceRequest): TritonError | null {
     request.arrivedUs = this.#clock.now();
     return this.#validator.validate(request) ?? this.scheduler.enqueue(request);
+  }
+
+  /** Changes the instances in place; calls back when those that are no longer listed are gone. */
+  replaceInstances(config: ModelConfig, instances: readonly LoadedInstance[], done: () => void): void {
+    const surplus = new Map(
+      this.instances.filter((known) => !instances.includes(known)).map((known) => [known.slot, known]),
+    );
+    this.config = config;
+    this.instances = instances;
+    let left = surplus.size;
+    this.scheduler.setInstances(
+      instances.map(({ slot }) => slot),
+      (slot) => {
+        releaseInstances([surplus.get(slot)!], () => {
+          if (--left === 0) done();
+        });
+      },
+    );
+    if (surplus.size === 0) done();
   }
 
   /** Waits for the last request, then gives everything back. New requests must no longer be sent here. */

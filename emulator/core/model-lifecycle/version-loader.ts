@@ -215,10 +215,7 @@ export class VersionLoader {
           done(made);
           return;
         }
-        loaded.config = config;
-        loaded.instances = [...kept, ...made.value];
-        loaded.scheduler.setInstances(loaded.instances.map(({ slot }) => slot));
-        releaseWhenFree(surplus, () => done(ok(null)));
+        loaded.replaceInstances(config, [...kept, ...made.value], () => done(ok(null)));
       },
     );
   }
@@ -300,18 +297,6 @@ const instanceSpecs = (config: ModelConfig): PlannedInstance[] =>
       })),
     );
   });
-
-const releaseWhenFree = (instances: readonly LoadedInstance[], done: () => void): void => {
-  let left = instances.length;
-  if (left === 0) done();
-  for (const instance of instances) {
-    instance.slot.whenFree(() => {
-      releaseInstances([instance], () => {
-        if (--left === 0) done();
-      });
-    });
-  }
-};
 
 /** The label files of all outputs: one label a line, by line number. */
 const readLabels = (

@@ -39,6 +39,7 @@ export class BatchScheduler implements Scheduler {
   #inflight = 0;
   #stopped = false;
   #formingDeferred = false;
+  #dispatching = false;
   #timer: Timer | null = null;
   #whenIdle: (() => void)[] = [];
 
@@ -60,10 +61,13 @@ export class BatchScheduler implements Scheduler {
     return this.#inflight;
   }
 
-  setInstances(slots: readonly InstanceSlot[]): void {
+  setInstances(slots: readonly InstanceSlot[], onUnused: (slot: InstanceSlot) => void): void {
+    const gone = this.#slots.filter((slot) => !slots.includes(slot));
     this.#slots = slots;
     this.#free = slots.filter((slot) => !slot.busy);
     this.#dispatch();
+    if (this.#queue !== null && this.#queue.size > 0) this.#form();
+    for (const slot of gone) slot.whenFree(() => onUnused(slot));
   }
 
   stop(): void {
@@ -117,14 +121,13 @@ export class BatchScheduler implements Scheduler {
   /** Moves waiting requests into payloads as far as the rules allow, and sets a timer for what must wait. */
   #form(): void {
     const queue = this.#queue!;
-    this.#timer?.cancel();
-    this.#timer = null;
-    queue.sweep(
-      this.#clock.now(),
-      (request) =>
-        this.#refuse(request, "REJECTED", new TritonError("UNAVAILABLE", "Request timeout expired")),
-      (request) => this.#refuse(request, "CANCELED", new TritonError("CANCELLED", "")),
+    queue.rejectExpired(this.#clock.now(), (request) =>
+      this.#refuse(request, "REJECTED", new TritonError("UNAVAILABLE", "Request timeout expired")),
     );
+    // A cancel is only seen when requests are chosen, not by the looks in between (2.51.0).
+    if (this.#hasRoom()) {
+      queue.dropCancelled((request) => this.#refuse(request, "CANCELED", new TritonError("CANCELLED", "")));
+    }
     let waitUs = SWEEP_INTERVAL_US;
     while (queue.size > 0 && this.#hasRoom()) {
       const wait = this.#formOne(queue);
@@ -134,12 +137,8 @@ export class BatchScheduler implements Scheduler {
       }
       this.#dispatch();
     }
-    if (queue.size > 0) {
-      this.#timer = this.#clock.setTimer(waitUs, () => {
-        this.#timer = null;
-        this.#form();
-      });
-    }
+    this.#timer?.cancel();
+    this.#timer = queue.size > 0 ? this.#clock.setTimer(waitUs, () => this.#form()) : null;
   }
 
   /** The payload that may still grow: the last one, while no instance has taken it. */
@@ -235,7 +234,10 @@ export class BatchScheduler implements Scheduler {
     return true;
   }
 
+  /** A batch that ends before `run` returns comes back here; the loop that is under way then goes on. */
   #dispatch(): void {
+    if (this.#dispatching) return;
+    this.#dispatching = true;
     while (this.#free.length > 0 && this.#payloads.length > 0) {
       const slot = this.#free.shift()!;
       const payload = this.#payloads.shift()!;
@@ -248,6 +250,7 @@ export class BatchScheduler implements Scheduler {
         if (this.#inflight === 0) this.#idle();
       });
     }
+    this.#dispatching = false;
   }
 
   #refuse(request: InferenceRequest, reason: "REJECTED" | "CANCELED", error: TritonError): void {

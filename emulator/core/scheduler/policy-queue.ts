@@ -78,30 +78,27 @@ export class PolicyQueue {
     return true;
   }
 
-  /** Takes out what has expired (action REJECT) or was cancelled, and puts what expired with action DELAY behind. */
-  sweep(
-    nowUs: number,
-    onExpired: (request: InferenceRequest) => void,
-    onCancelled: (request: InferenceRequest) => void,
-  ): void {
+  /** Takes out what has waited too long (action REJECT), or puts it behind the others of its level (DELAY). */
+  rejectExpired(nowUs: number, onExpired: (request: InferenceRequest) => void): void {
     for (const level of this.#levels) {
-      const kept: Waiting[] = [];
-      let changed = false;
-      for (const entry of level.waiting) {
-        if (entry.request.cancelled) {
-          changed = true;
+      for (const entry of extract(level.waiting, ({ expiresUs }) => expiresUs <= nowUs)) {
+        if (level.policy.timeout_action === "DELAY") level.delayed.push(entry);
+        else {
           this.#size--;
-          onCancelled(entry.request);
-        } else if (entry.expiresUs <= nowUs) {
-          changed = true;
-          if (level.policy.timeout_action === "DELAY") level.delayed.push(entry);
-          else {
-            this.#size--;
-            onExpired(entry.request);
-          }
-        } else kept.push(entry);
+          onExpired(entry.request);
+        }
       }
-      if (changed) level.waiting.splice(0, level.waiting.length, ...kept);
+    }
+  }
+
+  dropCancelled(onCancelled: (request: InferenceRequest) => void): void {
+    for (const { waiting, delayed } of this.#levels) {
+      for (const list of [waiting, delayed]) {
+        for (const { request } of extract(list, (entry) => entry.request.cancelled)) {
+          this.#size--;
+          onCancelled(request);
+        }
+      }
     }
   }
 
@@ -126,3 +123,15 @@ export class PolicyQueue {
     return taken;
   }
 }
+
+/** Removes the entries that match and returns them; both keep their order. */
+const extract = (list: Waiting[], matches: (entry: Waiting) => boolean): Waiting[] => {
+  const taken: Waiting[] = [];
+  let kept = 0;
+  for (const entry of list) {
+    if (matches(entry)) taken.push(entry);
+    else list[kept++] = entry;
+  }
+  list.length = kept;
+  return taken;
+};

@@ -12,6 +12,9 @@ export interface Scheduler {
   stop(): void;
   /** Calls back once when `inflight` is or becomes 0. */
   whenIdle(run: () => void): void;
-  /** Replaces the instances (in-place update); one that is busy is used up to the end of its batch. */
-  setInstances(slots: readonly InstanceSlot[]): void;
+  /**
+   * Replaces the instances (in-place update). One that goes is used up to the end of its batch, or of the sequences it
+   * holds; then `onUnused` is called for it.
+   */
+  setInstances(slots: readonly InstanceSlot[], onUnused: (slot: InstanceSlot) => void): void;
 }

@@ -27,6 +27,8 @@ interface Place {
   readonly slot: InstanceSlot;
   readonly sequences: (Sequence | null)[];
   timer: Timer | null;
+  /** Set where the instance is to go: called when its last sequence has left. */
+  whenEmpty: (() => void) | null;
 }
 
 const keyOf = (id: number | bigint | string): SequenceKey => (typeof id === "string" ? `s${id}` : `n${id}`);
@@ -82,7 +84,7 @@ export class SequenceScheduler implements Scheduler {
     else this.#whenIdle.push(run);
   }
 
-  setInstances(slots: readonly InstanceSlot[]): void {
+  setInstances(slots: readonly InstanceSlot[], onUnused: (slot: InstanceSlot) => void): void {
     const known = new Map(this.#places.map((place) => [place.slot, place]));
     const capacity =
       this.#batching.oldest?.max_candidate_sequences ?? Math.max(1, this.#config.max_batch_size);
@@ -92,9 +94,28 @@ export class SequenceScheduler implements Scheduler {
           slot,
           sequences: new Array<Sequence | null>(Math.max(1, capacity)).fill(null),
           timer: null,
+          whenEmpty: null,
         },
     );
     this.#fillSlots();
+    for (const [slot, place] of known) {
+      if (slots.includes(slot)) continue;
+      place.whenEmpty = () => onUnused(slot);
+      this.#leaveWhenEmpty(place);
+    }
+  }
+
+  #leaveWhenEmpty(place: Place): void {
+    if (
+      place.whenEmpty === null ||
+      place.slot.busy ||
+      place.sequences.some((sequence) => sequence !== null)
+    ) {
+      return;
+    }
+    const { whenEmpty } = place;
+    place.whenEmpty = null;
+    whenEmpty();
   }
 
   enqueue(request: InferenceRequest): TritonError | null {
@@ -173,21 +194,16 @@ export class SequenceScheduler implements Scheduler {
 
   /** Runs a batch on an instance if it is free, something waits, and no delay says otherwise. */
   #consider(place: Place): void {
-    if (place.slot.busy || place.timer !== null) return;
+    if (place.slot.busy) return;
     const ready = place.sequences.filter(
       (sequence): sequence is Sequence =>
         sequence !== null && sequence.waiting.length > 0 && !sequence.running,
     );
     if (ready.length === 0) return;
+    place.timer?.cancel();
     const wait = this.#delay(place, ready);
-    if (wait > 0) {
-      place.timer = this.#clock.setTimer(wait, () => {
-        place.timer = null;
-        this.#runNow(place);
-      });
-      return;
-    }
-    this.#clock.defer(() => this.#runNow(place));
+    if (wait > 0) place.timer = this.#clock.setTimer(wait, () => this.#runNow(place));
+    else this.#clock.defer(() => this.#runNow(place));
   }
 
   /** Microseconds to wait for more requests; 0 = go. */
@@ -196,7 +212,8 @@ export class SequenceScheduler implements Scheduler {
     const delayUs = oldest?.max_queue_delay_microseconds ?? direct?.max_queue_delay_microseconds ?? 0;
     if (delayUs === 0) return 0;
     if (oldest !== undefined) {
-      if (ready.length >= this.#batchLimit() || oldest.preferred_batch_size.includes(ready.length)) return 0;
+      const enough = Math.min(this.#batchLimit(), ...oldest.preferred_batch_size);
+      if (ready.length >= enough) return 0;
     } else if (ready.length / place.sequences.length >= (direct?.minimum_slot_utilization ?? 0)) return 0;
     const oldestUs = Math.min(...ready.map((sequence) => sequence.waiting[0]!.queuedUs));
     return Math.max(0, delayUs - (this.#clock.now() - oldestUs));
@@ -208,6 +225,7 @@ export class SequenceScheduler implements Scheduler {
 
   #runNow(place: Place): void {
     if (place.slot.busy) return;
+    place.timer?.cancel();
     const chosen = this.#batching.oldest === undefined ? this.#directRows(place) : this.#oldestRows(place);
     if (chosen.length === 0) return;
     const batch: InferenceRequest[] = [];
@@ -311,6 +329,7 @@ export class SequenceScheduler implements Scheduler {
     }
     this.#fillSlots();
     this.#consider(place);
+    this.#leaveWhenEmpty(place);
     this.#watchIdle();
     if (this.#inflight === 0) {
       const waiting = this.#whenIdle;
@@ -327,22 +346,32 @@ export class SequenceScheduler implements Scheduler {
     sequence.place = null;
   }
 
-  /** Looks again when the quietest sequence could have been silent for too long. */
+  /** Looks again when the sequence that is silent for the longest time could lose its slot. */
   #watchIdle(): void {
     if (this.#idleTimer !== null || this.#open.size === 0) return;
     const limit = this.#batching.max_sequence_idle_microseconds;
-    this.#idleTimer = this.#clock.setTimer(limit / 2, () => {
+    const now = this.#clock.now();
+    let nextUs = Number.POSITIVE_INFINITY;
+    for (const sequence of this.#open.values()) {
+      nextUs = Math.min(nextUs, (isSilent(sequence) ? sequence.lastUs : now) + limit);
+    }
+    this.#idleTimer = this.#clock.setTimer(nextUs - now, () => {
       this.#idleTimer = null;
-      const now = this.#clock.now();
-      for (const sequence of [...this.#open.values()]) {
-        if (sequence.place === null || sequence.running || sequence.waiting.length > 0) continue;
-        if (now - sequence.lastUs < limit) continue;
-        this.#open.delete(sequence.key);
-        this.#release(sequence);
-      }
-      this.#fillSlots();
+      this.#releaseSilent();
       this.#watchIdle();
     });
+  }
+
+  #releaseSilent(): void {
+    const sinceUs = this.#clock.now() - this.#batching.max_sequence_idle_microseconds;
+    for (const sequence of [...this.#open.values()]) {
+      if (!isSilent(sequence) || sequence.lastUs > sinceUs) continue;
+      const place = sequence.place!;
+      this.#open.delete(sequence.key);
+      this.#release(sequence);
+      this.#leaveWhenEmpty(place);
+    }
+    this.#fillSlots();
   }
 
   #end(run: () => void): void {
@@ -353,7 +382,12 @@ export class SequenceScheduler implements Scheduler {
 
 const invalid = (message: string): TritonError => new TritonError("INVALID_ARG", message);
 
+/** Holds a slot and does nothing with it. */
+const isSilent = (sequence: Sequence): boolean =>
+  sequence.place !== null && !sequence.running && sequence.waiting.length === 0;
+
 const sameShapes = (a: InferenceRequest, b: InferenceRequest): boolean =>
+  a.inputs.length === b.inputs.length &&
   a.inputs.every((input) => {
     const other = b.inputs.find(({ name }) => name === input.name);
     return other !== undefined && input.shape.every((dim, index) => dim === other.shape[index]);
