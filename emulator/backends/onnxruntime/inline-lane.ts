@@ -7,7 +7,8 @@ export class InlineLane {
   /** Best time seen for each set of shapes, in microseconds; Infinity = never run. */
   readonly #times = new Map<string, ShapeTimes>();
   #last: ShapeTimes | null = null;
-  #average = 0;
+  #bestOfRow = Number.POSITIVE_INFINITY;
+  #row = 0;
   #open = true;
 
   /** False once inline runs turned out slow: then for good. */
@@ -35,10 +36,16 @@ export class InlineLane {
     times.best = Math.min(times.best, us);
   }
 
-  /** An inline run took `us` microseconds. One interruption by the machine is no slow model, so a sample is capped. */
+  /**
+   * An inline run took `us` microseconds. A slow model is slow every time, the machine interrupts only now and then: so
+   * the best of some runs in a row decides.
+   */
   observe(us: number): void {
-    this.#average += (Math.min(us, SAMPLE_CAP_US) - this.#average) / AVERAGE_OVER;
-    if (this.#average > SLOW_US) this.#open = false;
+    this.#bestOfRow = Math.min(this.#bestOfRow, us);
+    if (++this.#row < ROW) return;
+    if (this.#bestOfRow > SLOW_US) this.#open = false;
+    this.#row = 0;
+    this.#bestOfRow = Number.POSITIVE_INFINITY;
   }
 
   #find(shapes: readonly (readonly number[])[]): ShapeTimes | null {
@@ -59,8 +66,7 @@ const MAX_INPUT_BYTES = 65536;
 const INLINE_LIMIT_US = 100;
 const RUNS_BEFORE_INLINE = 2;
 const SLOW_US = 500;
-const SAMPLE_CAP_US = 2000;
-const AVERAGE_OVER = 8;
+const ROW = 8;
 /** Shape sets remembered; a model with more dynamic shapes than this runs the others in workers. */
 const MAX_SHAPES = 256;
 

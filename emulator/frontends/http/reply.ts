@@ -53,6 +53,11 @@ export const methodNotAllowed = (type: "json" | "plain"): HttpReply => ({
 
 export const notFound: HttpReply = plainErrorReply(404, "Not Found");
 
+const SMALL_BODY = 4096;
+
+const asBuffer = (bytes: Uint8Array): Buffer =>
+  bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
 /**
  * Writes a reply with the header order of the real server (spec/triton-wire.md 1.1): the handler's own, the length of a
  * body, `Connection: close`, the length 0, `Connection: keep-alive`, and `Content-Type: text/plain` where no handler set one.
@@ -78,8 +83,11 @@ export const sendReply = (request: IncomingMessage, response: ServerResponse, re
   response.removeHeader("Connection");
   response.writeHead(reply.status, reasonPhrase[reply.status] ?? "", headers);
   const { body } = reply;
-  if (body.length <= 1) {
-    response.end(body[0]);
+  if (byteSize <= SMALL_BODY) {
+    // As a string the body leaves with the head in one write of one piece.
+    let text = "";
+    for (const part of body) text += asBuffer(part).toString("latin1");
+    response.end(text, "latin1");
     return;
   }
   response.cork();
