@@ -171,9 +171,9 @@ class RequestDecoder {
 
   #readParameters(value: JsonValue): void {
     const members = take(membersOf(value), "failed to get request params.: ");
-    for (const name of members.names) {
+    for (let member = members.first; member !== null; member = member.next) {
       // Of equal names the first value counts, each time.
-      this.#readParameter(name, members.find(name)!);
+      this.#readParameter(member.name, members.find(member.name)!);
     }
   }
 

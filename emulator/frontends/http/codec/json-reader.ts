@@ -28,15 +28,39 @@ export class JsonDouble {
   }
 }
 
-/** Members in the document's order, equal names included. */
+/** Members in the document's order, equal names included; a chain, since most objects are small and soon gone. */
 export class JsonObject {
-  readonly names: string[] = [];
-  readonly values: JsonValue[] = [];
+  first: JsonMember | null = null;
+  last: JsonMember | null = null;
 
-  /** The first member of that name. */
+  /** The value of the first member of that name. */
   find(name: string): JsonValue | undefined {
-    const index = this.names.indexOf(name);
-    return index < 0 ? undefined : this.values[index];
+    for (let member = this.first; member !== null; member = member.next) {
+      if (member.name === name) return member.value;
+    }
+    return undefined;
+  }
+
+  *entries(): IterableIterator<readonly [name: string, value: JsonValue]> {
+    for (let member = this.first; member !== null; member = member.next) yield [member.name, member.value];
+  }
+
+  /** Adds a member whose value is to come. */
+  add(name: string): void {
+    const member = new JsonMember(name);
+    if (this.last === null) this.first = member;
+    else this.last.next = member;
+    this.last = member;
+  }
+}
+
+export class JsonMember {
+  readonly name: string;
+  value: JsonValue = null;
+  next: JsonMember | null = null;
+
+  constructor(name: string) {
+    this.name = name;
   }
 }
 
@@ -244,7 +268,7 @@ export class JsonReader {
         this.skipWhitespace();
         const next = this.peek();
         if (container instanceof JsonObject) {
-          container.values.push(value);
+          container.last!.value = value;
           if (next === COMMA) {
             this.position++;
             this.skipWhitespace();
@@ -494,7 +518,7 @@ export class JsonReader {
 
   #readMemberName(object: JsonObject): void {
     if (this.peek() !== QUOTE) this.#fail("Missing a name for object member.");
-    object.names.push(this.readString());
+    object.add(this.readString());
     this.skipWhitespace();
     if (this.peek() !== COLON) this.#fail("Missing a colon after a name of object member.");
     this.position++;
@@ -503,13 +527,9 @@ export class JsonReader {
 
   /** Whether the member whose name was just read is `data` of an element of the root's `inputs`, and an array. */
   #atTensorData(outer: readonly Container[], input: JsonObject): boolean {
-    if (outer.length !== 2 || input.names[input.names.length - 1] !== "data") return false;
+    if (outer.length !== 2 || input.last!.name !== "data") return false;
     const root = outer[0];
-    return (
-      this.peek() === OPEN_BRACKET &&
-      root instanceof JsonObject &&
-      root.names[root.names.length - 1] === "inputs"
-    );
+    return this.peek() === OPEN_BRACKET && root instanceof JsonObject && root.last!.name === "inputs";
   }
 
   #readTensorData(readTensorData: TensorDataReader, input: JsonObject): JsonTensorData {

@@ -60,9 +60,7 @@ const readLoadParameters = (body: Buffer): Result<readonly LoadParameter[]> => {
   const members = membersOf(field);
   if (!members.ok) return members;
   const parameters: LoadParameter[] = [];
-  const { names, values } = members.value;
-  for (const [index, name] of names.entries()) {
-    const value = values[index]!;
+  for (const [name, value] of members.value.entries()) {
     if (name === "config") {
       const json = asString(value);
       if (!json.ok) return json;
