@@ -200,11 +200,13 @@ export class BatchScheduler implements Scheduler {
       this.#move(queue, count, true);
       return 0;
     }
-    if (overdue || this.#delayUs === 0) {
+    // A batch that is formed and not of a preferred size takes what comes without a delay of its own.
+    const joins = growing !== null && !this.#preferred.has(base);
+    if (overdue || joins || this.#delayUs === 0) {
       this.#move(queue, count, false);
       return 0;
     }
-    return this.#delayUs - ageUs;
+    return Math.min(this.#delayUs - ageUs, queue.nextExpiryUs() - this.#clock.now());
   }
 
   #move(queue: PolicyQueue, count: number, closed: boolean): void {

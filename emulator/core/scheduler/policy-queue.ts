@@ -91,6 +91,15 @@ export class PolicyQueue {
     }
   }
 
+  /** Clock time at which the next waiting request expires; Infinity = none does. */
+  nextExpiryUs(): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const { waiting } of this.#levels) {
+      for (const { expiresUs } of waiting) next = Math.min(next, expiresUs);
+    }
+    return next;
+  }
+
   dropCancelled(onCancelled: (request: InferenceRequest) => void): void {
     for (const { waiting, delayed } of this.#levels) {
       for (const list of [waiting, delayed]) {

@@ -149,6 +149,21 @@ test("prefetched batch: grows until an instance takes it", () => {
   expect(fixture.batches()).toEqual(["a", "b,c"]);
 });
 
+test("prefetched batch: takes later requests without a delay of their own", () => {
+  const fixture = served(batching("max_queue_delay_microseconds: 1000000"));
+  fixture.backend.executeUs = 3_000_000;
+  send(fixture, "a");
+  fixture.clock.advance(1_500_000);
+  send(fixture, "b");
+  fixture.clock.advance(2_100_000);
+  send(fixture, "c");
+  fixture.clock.runAll();
+  expect(fixture.backend.runs.map(({ ids, atUs }) => [ids.join(), atUs])).toEqual([
+    ["a", 1_000_000],
+    ["b,c", 4_000_000],
+  ]);
+});
+
 test("prefetched batch: no longer obeys a cancel", () => {
   const fixture = served(batching("", 1));
   send(fixture, "a");
@@ -222,6 +237,18 @@ test("timeout REJECT: answers an expired request when an instance becomes free b
   fixture.clock.runAll();
   expect(b!.answeredUs).toBe(400_000);
   expect(fixture.batches()).toEqual(["a"]);
+});
+
+test("timeout REJECT: answers in time, when the request only waits for the queue delay", () => {
+  const fixture = served(
+    batching(
+      "max_queue_delay_microseconds: 5000000 default_queue_policy { default_timeout_microseconds: 700000 }",
+    ),
+  );
+  const [a] = send(fixture, "a");
+  fixture.clock.runAll();
+  expect(a!.error?.message).toBe("Request timeout expired");
+  expect(a!.answeredUs).toBe(700_000);
 });
 
 test("timeout DELAY: serves an expired request behind the others", () => {
