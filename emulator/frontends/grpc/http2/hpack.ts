@@ -1,7 +1,10 @@
 import { decodeHuffman } from "./hpack-huffman.ts";
 import { staticTable } from "./hpack-tables.ts";
 
-/** Header fields by lower-case name, pseudo-headers included; a field that came twice is joined with commas. */
+/**
+ * Header fields by lower-case name, pseudo-headers included. The values of a field that came more than once are joined
+ * with line feeds, which no value can hold.
+ */
 export type Headers = Readonly<Record<string, string | undefined>>;
 
 /** The block is not HPACK, or says more than is good: either way the connection's compression state is lost. */
@@ -45,7 +48,7 @@ export class HpackDecoder {
       listBytes += name.length + value.length + ENTRY_OVERHEAD_BYTES;
       if (listBytes > MAX_LIST_BYTES) throw new HpackError("header list too long");
       const before = headers[name];
-      headers[name] = before === undefined ? value : `${before},${value}`;
+      headers[name] = before === undefined ? value : `${before}\n${value}`;
     }
     this.#lastBlock = this.#changed ? null : block.slice();
     this.#lastHeaders = headers;
