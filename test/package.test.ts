@@ -37,7 +37,7 @@ test("package: packed and installed into an empty folder, npx triton-local serve
     expect(install, install.stderr).toMatchObject({ exitCode: 0 });
 
     const portsFile = join(folder, "ports.json");
-    await using server = await startCommand(["npx", "--no", "triton-local"], portsFile, {
+    await using server = await startCommand(["npx", "triton-local"], portsFile, {
       ...inUser,
       timeoutMs: 60_000,
     });
