@@ -24,6 +24,9 @@ import {
  * release 24.10, which shows in the message about an ambiguous abbreviation.
  */
 
+// Each schema is used once or twice: compiling it to a function would cost start-up time and never pay.
+z.config({ jitless: true });
+
 /** The parts of the protocols that `--http-restricted-api` and `--grpc-restricted-protocol` may name. */
 export const restrictableApis = [
   "health",
