@@ -71,20 +71,28 @@ export const planBatches = (config: ModelConfig, description: ModelDescription):
   };
 };
 
+/** What a batch becomes: the inputs of one run, and requests that are refused although the run goes on without them. */
+export interface GatheredBatch {
+  readonly inputs: readonly PartedInput[];
+  /** By place in the batch. */
+  readonly refused: ReadonlyMap<number, TritonError>;
+}
+
 /** The inputs of a run: every input of the requests joined along dimension 0, and what `batch_input` adds. */
 export const gatherInputs = (
   plan: BatchPlan,
   description: ModelDescription,
   batch: readonly InferenceRequest[],
-): Result<PartedInput[]> => {
+): Result<GatheredBatch> => {
   const inputs: PartedInput[] = [];
+  const refused = new Map<number, TritonError>();
   const [first] = batch;
-  if (first === undefined) return { ok: true, value: inputs };
+  if (first === undefined) return { ok: true, value: { inputs, refused } };
   for (const [position, input] of first.inputs.entries()) {
     if (!plan.knownInputs.has(input.name)) {
       return internal(`Failed to retrieve the ONNX input tensor info from '${input.name}'.`);
     }
-    const gathered = gatherInput(plan, batch, position, input);
+    const gathered = gatherInput(plan, batch, position, input, refused);
     if (!gathered.ok) return gathered;
     inputs.push(gathered.value);
   }
@@ -100,7 +108,7 @@ export const gatherInputs = (
   for (const name of plan.requiredInputs) {
     if (!inputs.some((input) => input.name === name)) return missingInput(description, name);
   }
-  return { ok: true, value: inputs };
+  return { ok: true, value: { inputs, refused } };
 };
 
 const gatherInput = (
@@ -108,33 +116,54 @@ const gatherInput = (
   batch: readonly InferenceRequest[],
   position: number,
   first: InputTensor,
+  refused: Map<number, TritonError>,
 ): Result<PartedInput> => {
   const { name, datatype } = first;
   if (!isDataType(datatype)) return internal(`input '${name}' has data type ${datatype}`);
   if (batch.length === 1) {
     const shape = plan.raggedInputs.has(name) && plan.batching ? [elementCount(first.shape)] : first.shape;
-    return fitted(plan, {
-      name,
-      dataType: datatype,
-      shape,
-      parts: [first.data],
-      byteLength: first.data.byteLength,
-    });
+    const data = checkedData(first, 0, refused);
+    return fitted(plan, { name, dataType: datatype, shape, parts: [data], byteLength: data.byteLength });
   }
   const parts: Uint8Array[] = [];
   let byteLength = 0;
   let rows = 0;
   let elements = 0;
-  for (const request of batch) {
+  for (const [index, request] of batch.entries()) {
     const input = inputNamed(request, name, position);
     if (input === undefined) return internal(`input '${name}' is missing in a request of the batch`);
-    parts.push(input.data);
-    byteLength += input.data.byteLength;
+    const data = checkedData(input, index, refused);
+    parts.push(data);
+    byteLength += data.byteLength;
     rows += input.shape[0] ?? 0;
     elements += elementCount(input.shape);
   }
   const shape = plan.raggedInputs.has(name) ? [elements] : [rows, ...first.shape.slice(1)];
   return fitted(plan, { name, dataType: datatype, shape, parts, byteLength });
+};
+
+/** The bytes of an input; empty strings where its own run out, and then its request is refused. */
+const checkedData = (input: InputTensor, index: number, refused: Map<number, TritonError>): Uint8Array => {
+  const { name, datatype, data, shape } = input;
+  if (datatype !== "BYTES") return data;
+  const buffer = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  let at = 0;
+  while (at + 4 <= buffer.length) {
+    const length = buffer.readUInt32LE(at);
+    const rest = buffer.length - at - 4;
+    if (length > rest) {
+      refused.set(
+        index,
+        new TritonError(
+          "INVALID_ARG",
+          `incomplete string data for inference input '${name}', expecting string of length ${length} but only ${rest} bytes available`,
+        ),
+      );
+      return new Uint8Array(4 * elementCount(shape));
+    }
+    at += 4 + length;
+  }
+  return data;
 };
 
 /** A scalar of the graph takes its first element and has no dimensions. */
@@ -156,7 +185,7 @@ const inputNamed = (request: InferenceRequest, name: string, position: number): 
 };
 
 /** The text of the node that finds its input missing, as ONNX Runtime words it. */
-const missingInput = (description: ModelDescription, name: string): Result<PartedInput[]> => {
+const missingInput = (description: ModelDescription, name: string): Result<GatheredBatch> => {
   const consumer = description.consumers.get(name);
   if (consumer === undefined) return internal(`onnx runtime error 2: Missing Input: ${name}`);
   return internal(

@@ -14,7 +14,14 @@ import type { MemoryDemand } from "../../core/memory/memory-account.ts";
 import type { ModelConfig } from "../../core/model-config/model-config.ts";
 import type { InferenceRequest, InferenceResponse } from "../../core/tensor/inference-request.ts";
 import { autoComplete, isComplete } from "./auto-complete.ts";
-import { type BatchPlan, gatherInputs, outputsToFetch, planBatches, splitOutputs } from "./batch.ts";
+import {
+  type BatchPlan,
+  type GatheredBatch,
+  gatherInputs,
+  outputsToFetch,
+  planBatches,
+  splitOutputs,
+} from "./batch.ts";
 import { checkConfig } from "./config-checks.ts";
 import { InlineSession } from "./inline-session.ts";
 import { modelFilePath, modelFileSizes, sessionDemand } from "./memory.ts";
@@ -64,7 +71,11 @@ export class OnnxRuntimeBackend implements Backend {
   }
 
   initializeModel(context: ModelContext, done: (result: Result<BackendModel>) => void): void {
-    this.#logInitialize();
+    const initialized = this.#initialize(context);
+    if (!initialized.ok) {
+      done(initialized);
+      return;
+    }
     context.log.info(`TRITONBACKEND_ModelInitialize: ${context.name} (version ${context.version})`);
     const options = this.#readOptions(context);
     if (!options.ok) {
@@ -128,12 +139,16 @@ export class OnnxRuntimeBackend implements Backend {
     return model.ok ? ok({ backend: backend.value, model: model.value }) : model;
   }
 
-  #logInitialize(): void {
-    if (this.#initialized) return;
-    this.#initialized = true;
+  /** Once for all models, and again as long as it fails. */
+  #initialize({ backendConfig }: ModelContext): Result<null> {
+    if (this.#initialized) return ok(null);
     this.#options.log.info(`TRITONBACKEND_Initialize: ${this.name}`);
     this.#options.log.info(`Triton TRITONBACKEND API version: ${BACKEND_API_VERSION}`);
     this.#options.log.info(`'${this.name}' TRITONBACKEND API version: ${BACKEND_API_VERSION}`);
+    const options = readBackendOptions(backendConfig);
+    if (!options.ok) return options;
+    this.#initialized = true;
+    return ok(null);
   }
 }
 
@@ -362,14 +377,17 @@ class OnnxInstance implements ModelInstance {
     const { clock, plan, description, options } = this.#parts;
     const computeStartUs = clock.now();
     const outputs = outputsToFetch(plan, batch);
-    const inputs = this.#prepare(batch, outputs) ?? gatherInputs(plan, description, batch);
+    const gathered = this.#prepare(batch, outputs) ?? gatherInputs(plan, description, batch);
     const computeInputEndUs = clock.now();
     const finish = (result: Result<RunResult>): void => {
       const computeOutputStartUs = clock.now();
       const responses = result.ok
         ? splitOutputs(plan, batch, result.value.outputs)
-        : failedResponses(batch, result.error);
-      for (let i = 0; i < responses.length; i++) sink.respond(i, responses[i]!);
+        : batch.map(() => failedResponse(result.error));
+      for (let i = 0; i < responses.length; i++) {
+        const refused = gathered.ok ? gathered.value.refused.get(i) : undefined;
+        sink.respond(i, refused === undefined ? responses[i]! : failedResponse(refused));
+      }
       sink.done({
         computeStartUs,
         computeInputEndUs,
@@ -378,10 +396,10 @@ class OnnxInstance implements ModelInstance {
         success: result.ok,
       });
     };
-    if (!inputs.ok) finish(inputs);
+    if (!gathered.ok) finish(gathered);
     else {
       const refused = shrinkageError(options);
-      if (refused === null) this.#run(inputs.value, outputs, finish);
+      if (refused === null) this.#run(gathered.value.inputs, outputs, finish);
       else finish({ ok: false, error: refused });
     }
   }
@@ -392,7 +410,7 @@ class OnnxInstance implements ModelInstance {
   }
 
   /** What fails before any input is looked at. */
-  #prepare(batch: readonly InferenceRequest[], outputs: readonly string[]): Result<PartedInput[]> | null {
+  #prepare(batch: readonly InferenceRequest[], outputs: readonly string[]): Result<GatheredBatch> | null {
     const { name, plan, description } = this.#parts;
     if (plan.batching) {
       let size = 0;
@@ -427,8 +445,7 @@ class OnnxInstance implements ModelInstance {
   }
 }
 
-const failedResponses = (batch: readonly InferenceRequest[], error: TritonError): InferenceResponse[] =>
-  batch.map(() => ({ final: true, error, outputs: [] }));
+const failedResponse = (error: TritonError): InferenceResponse => ({ final: true, error, outputs: [] });
 
 /**
  * What ONNX Runtime 1.30 says to a run whose list of arenas to shrink names one that is not there; an arena of the list

@@ -39,7 +39,7 @@ const rows = (count: number, first: number): InferenceRequest =>
 const gather = (of: ModelConfig, model: ModelDescription, batch: readonly InferenceRequest[]) => {
   const result = gatherInputs(planBatches(of, model), model, batch);
   if (!result.ok) throw result.error;
-  return result.value.map(({ name, dataType, shape, parts }) => {
+  return result.value.inputs.map(({ name, dataType, shape, parts }) => {
     const bytes = new Uint8Array(Buffer.concat(parts));
     return {
       name,
@@ -71,7 +71,7 @@ const seen = (response: InferenceResponse | undefined, name = "Y") => ({
 test("gather: a single request is passed on as it came", () => {
   const one = rows(1, 5);
   const result = gatherInputs(planBatches(identityConfig, identity), identity, [one]);
-  expect(result.ok && result.value[0]?.parts[0]).toBe(one.inputs[0]?.data);
+  expect(result.ok && result.value.inputs[0]?.parts[0]).toBe(one.inputs[0]?.data);
 });
 
 test("gather: joins requests along the first dimension", () => {
@@ -112,6 +112,28 @@ test("gather: an input the graph does not have, and one that nobody gave", () =>
         "onnxruntime::OpKernelContext::Input(int) const [with T = onnxruntime::Tensor] Missing Input: X\n",
     },
   });
+});
+
+test("gather: a request whose strings run out is refused, the others run", () => {
+  const strings = (bytes: readonly number[]) =>
+    request([{ name: "X", datatype: "BYTES", shape: [1, 2], data: Uint8Array.from(bytes) }], {
+      batchSize: 1,
+    });
+  const good = strings([1, 0, 0, 0, 97, 0, 0, 0, 0]);
+  const short = strings([1, 0, 0, 0, 97, 9, 0, 0, 0, 98]);
+  const result = gatherInputs(planBatches(identityConfig, identity), identity, [good, short]);
+  if (!result.ok) throw result.error;
+  expect(result.value.inputs[0]).toMatchObject({ shape: [2, 2], byteLength: 17 });
+  expect([...result.value.refused]).toEqual([
+    [
+      1,
+      expect.objectContaining({
+        code: "INVALID_ARG",
+        message:
+          "incomplete string data for inference input 'X', expecting string of length 9 but only 1 bytes available",
+      }),
+    ],
+  ]);
 });
 
 const ragged = description([info("X", [-1]), info("T", [-1], 6)], [info("Y", [-1])]);
