@@ -131,6 +131,7 @@ export class TritonServer implements InferenceServer {
         done(error);
         return;
       }
+      if (this.#state === "EXITING") return;
       this.#state = "READY";
       if (this.#options.modelControlMode === "poll") this.#schedulePoll();
       done(null);
@@ -141,9 +142,7 @@ export class TritonServer implements InferenceServer {
       this.#repository.listModels((listed) => {
         if (!listed.ok) done(listed.error);
         else {
-          this.#repository.poll((error) =>
-            finish(error === null ? null : new TritonError("INTERNAL", "failed to load all models")),
-          );
+          this.#repository.poll((error) => finish(error === null ? null : notAllLoaded()));
         }
       });
       return;
@@ -157,7 +156,8 @@ export class TritonServer implements InferenceServer {
     for (const model of startupModels) {
       this.#repository.load(model, [], (error) => {
         first ??= error;
-        if (--left === 0) finish(first);
+        // A model that could not even be read is not told by its own text.
+        if (--left === 0) finish(first?.code === "INTERNAL" ? notAllLoaded() : first);
       });
     }
   }
@@ -171,46 +171,53 @@ export class TritonServer implements InferenceServer {
     this.#pollTimer?.cancel();
     this.#log.info("Waiting for in-flight requests to complete.");
     this.#lifecycle.stopSchedulers();
-    let ended = false;
     let unloading = false;
-    let left = this.#options.exitTimeoutSecs;
-    const tick = (): void => {
+    let tenths = 0;
+    let timer: Timer | null = null;
+    let ended = false;
+    const end = (clean: boolean): void => {
       if (ended) return;
-      if (!unloading) {
+      ended = true;
+      timer?.cancel();
+      done(clean);
+    };
+    const look = (): void => {
+      const left = this.#options.exitTimeoutSecs - Math.floor(tenths / 10);
+      const wholeSecond = tenths % 10 === 0;
+      if (unloading) {
+        if (wholeSecond) this.#logLiveModels(left);
+      } else {
         const inflight = this.#lifecycle.inflight();
-        this.#log.info(
-          `Timeout ${left}: Found ${inflight.length} model versions that have in-flight inferences`,
-        );
-        for (const { model, version, count } of inflight) {
-          this.#log.info(`Model '${model}' (version ${version}) has ${count} in-flight inferences`);
-        }
+        if (wholeSecond || inflight.length === 0) this.#logInflight(left, inflight);
         if (inflight.length === 0) {
           unloading = true;
           this.#log.info("All models are stopped, unloading models");
-          this.#lifecycle.unloadAll();
-          this.#log.info(
-            `Timeout ${left}: Found ${this.#lifecycle.liveCopies} live models and 0 in-flight non-inference requests`,
-          );
-          this.#lifecycle.whenEmpty(() => {
-            ended = true;
-            done(true);
-          });
-          if (ended) return;
+          this.#repository.stop();
+          this.#logLiveModels(left);
+          this.#lifecycle.whenEmpty(() => end(true));
         }
-      } else {
-        this.#log.info(
-          `Timeout ${left}: Found ${this.#lifecycle.liveCopies} live models and 0 in-flight non-inference requests`,
-        );
       }
-      if (left <= 0) {
-        ended = true;
-        done(false);
-        return;
+      if (ended) return;
+      if (left <= 0) end(false);
+      else {
+        tenths++;
+        timer = this.#clock.setTimer(SECOND_US / 10, look);
       }
-      left--;
-      this.#clock.setTimer(unloading ? SECOND_US : SECOND_US / 10, tick);
     };
-    tick();
+    look();
+  }
+
+  #logInflight(left: number, inflight: ReturnType<ModelLifecycle["inflight"]>): void {
+    this.#log.info(`Timeout ${left}: Found ${inflight.length} model versions that have in-flight inferences`);
+    for (const { model, version, count } of inflight) {
+      this.#log.info(`Model '${model}' (version ${version}) has ${count} in-flight inferences`);
+    }
+  }
+
+  #logLiveModels(left: number): void {
+    this.#log.info(
+      `Timeout ${left}: Found ${this.#lifecycle.liveCopies} live models and 0 in-flight non-inference requests`,
+    );
   }
 
   isLive(): boolean {
@@ -342,6 +349,8 @@ export class TritonServer implements InferenceServer {
     });
   }
 }
+
+const notAllLoaded = (): TritonError => new TritonError("INTERNAL", "failed to load all models");
 
 const readStatistics = (loaded: LoadedVersion): ModelStatistics =>
   loaded.statistics.read(loaded.modelName, loaded.versionText);

@@ -9,6 +9,7 @@ import type { InstanceSlot } from "../scheduler/instance-slot.ts";
 import type { Scheduler } from "../scheduler/scheduler.ts";
 import type { VersionStatistics } from "../statistics/version-statistics.ts";
 import type { InferenceRequest } from "../tensor/inference-request.ts";
+import type { WarmupSample } from "./warmup.ts";
 
 /** An instance with what was reserved for it. `signature` tells instances apart for an in-place update. */
 export interface LoadedInstance {
@@ -26,6 +27,8 @@ export class LoadedVersion implements ServableVersion {
   readonly statistics: VersionStatistics;
   readonly scheduler: Scheduler;
   readonly backendModel: BackendModel;
+  /** Run on every instance before it serves. */
+  readonly warmup: readonly WarmupSample[];
   config: ModelConfig;
   instances: readonly LoadedInstance[];
   readonly #clock: Clock;
@@ -40,6 +43,7 @@ export class LoadedVersion implements ServableVersion {
     readonly statistics: VersionStatistics;
     readonly scheduler: Scheduler;
     readonly backendModel: BackendModel;
+    readonly warmup: readonly WarmupSample[];
     readonly instances: readonly LoadedInstance[];
     readonly labels: ReadonlyMap<string, readonly string[]>;
     readonly reservation: Reservation;
@@ -53,6 +57,7 @@ export class LoadedVersion implements ServableVersion {
     this.statistics = parts.statistics;
     this.scheduler = parts.scheduler;
     this.backendModel = parts.backendModel;
+    this.warmup = parts.warmup;
     this.instances = parts.instances;
     this.#validator = new RequestValidator(parts.config);
     this.#labels = parts.labels;

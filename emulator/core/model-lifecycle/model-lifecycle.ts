@@ -49,7 +49,7 @@ export class ModelLifecycle {
   readonly #log: { info(message: string): void; error(message: string): void };
   readonly #models = new Map<string, ModelEntry>();
   readonly #loadThreads: Semaphore;
-  /** Copies that have not yet given everything back, the unseen ones included. */
+  /** Copies that are being loaded or have not yet given everything back, the unseen ones included. */
   #live = 0;
   #whenEmpty: (() => void) | null = null;
 
@@ -164,13 +164,15 @@ export class ModelLifecycle {
         current.state = nextState(current.state, "load");
         current.reason = "";
       }
+      this.#live++;
       this.#log.info(`loading: ${plan.model}:${version}`);
       this.#loadThreads.run((release) => {
         this.#loader.load(plan.config, version, plan.folder, (result) => {
           release();
-          if (result.ok) this.#live++;
-          else
+          if (!result.ok) {
             this.#log.error(`failed to load '${plan.model}' version ${version}: ${result.error.asString()}`);
+            this.#countGone();
+          }
           settle(version, result);
         });
       });
@@ -206,8 +208,9 @@ export class ModelLifecycle {
     return this.#live;
   }
 
-  unloadAll(): void {
-    for (const model of this.#models.keys()) this.unload(model);
+  /** Names of all models that were ever asked for and could be read. */
+  knownModels(): string[] {
+    return [...this.#models.keys()];
   }
 
   #conclude(
@@ -261,22 +264,22 @@ export class ModelLifecycle {
         const loaded = outcome.value;
         if (known.serving !== null) this.#retire(loaded, () => {});
         else {
-          known.state = nextState(known.state, "unload");
-          this.#retire(loaded, () => this.#markUnloaded(plan.model, known, null));
+          known.serving = loaded;
+          this.#unloadVersion(plan.model, known);
         }
       }
     }
   }
 
   #unloadVersion(model: string, version: VersionEntry): void {
-    if (version.state !== "READY" || version.serving === null) return;
+    if (version.state === "UNLOADING" || version.serving === null) return;
     const loaded = version.serving;
     version.state = nextState(version.state, "unload");
     this.#retire(loaded, () => this.#markUnloaded(model, version, loaded));
   }
 
   /** A version that was loaded again meanwhile is left alone: the old copy went unseen. */
-  #markUnloaded(model: string, version: VersionEntry, gone: LoadedVersion | null): void {
+  #markUnloaded(model: string, version: VersionEntry, gone: LoadedVersion): void {
     this.#log.info(`successfully unloaded '${model}' version ${version.version}`);
     if (version.state !== "UNLOADING" || version.serving !== gone) return;
     version.serving = null;
@@ -287,10 +290,14 @@ export class ModelLifecycle {
   #retire(loaded: LoadedVersion, done: () => void): void {
     loaded.retire(() => {
       this.#metrics.release(loaded.statistics.metrics);
-      this.#live--;
       done();
-      if (this.#live === 0) this.#whenEmpty?.();
+      this.#countGone();
     });
+  }
+
+  #countGone(): void {
+    this.#live--;
+    if (this.#live === 0) this.#whenEmpty?.();
   }
 }
 

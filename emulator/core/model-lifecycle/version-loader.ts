@@ -175,6 +175,7 @@ export class VersionLoader {
             statistics,
             scheduler,
             backendModel,
+            warmup: samples,
             instances: made.value,
             labels,
             reservation,
@@ -209,7 +210,7 @@ export class VersionLoader {
       loaded.backendModel,
       missing,
       loaded.statistics,
-      [],
+      loaded.warmup,
       (made) => {
         if (!made.ok) {
           done(made);

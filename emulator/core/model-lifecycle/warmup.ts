@@ -1,6 +1,7 @@
 import type { Clock } from "../../common/clock.ts";
 import type { Random } from "../../common/random.ts";
 import { fail, ok, type Result, TritonError } from "../../common/status.ts";
+import { RequestValidator } from "../inference/request-validation.ts";
 import type { ModelConfig, ModelWarmup, WarmupInput } from "../model-config/model-config.ts";
 import type { InstanceSlot } from "../scheduler/instance-slot.ts";
 import type { ModelFolder, Storage } from "../storage.ts";
@@ -16,7 +17,10 @@ export interface WarmupSample {
   readonly inputs: readonly InputTensor[];
 }
 
-/** Makes the samples of a configuration; a sample with batch_size 0 is left out, as in the real server. */
+/**
+ * Makes the samples of a configuration and checks them as requests are checked; a sample with batch_size 0 is left out,
+ * as in the real server.
+ */
 export const readWarmupSamples = (
   config: ModelConfig,
   folder: ModelFolder,
@@ -24,6 +28,7 @@ export const readWarmupSamples = (
   done: (result: Result<readonly WarmupSample[]>) => void,
 ): void => {
   const samples: WarmupSample[] = [];
+  const validator = new RequestValidator(config);
   const wanted = config.model_warmup.filter((sample) => sample.batch_size > 0);
   const next = (): void => {
     const sample = wanted[samples.length];
@@ -36,12 +41,18 @@ export const readWarmupSamples = (
         done(inputs);
         return;
       }
+      const request = new InferenceRequest({ inputs: inputs.value, respond: () => {} });
+      const error = validator.validate(request);
+      if (error !== null) {
+        done({ ok: false, error });
+        return;
+      }
       samples.push({
         name: sample.name,
         rows: sample.batch_size,
         batching: config.max_batch_size > 0,
         runs: Math.max(1, sample.count),
-        inputs: inputs.value,
+        inputs: request.inputs,
       });
       next();
     });

@@ -58,6 +58,7 @@ export class ModelRepository {
   readonly #sources = new Map<string, LoadedSource>();
   /** Operations waiting for the one that runs, by model; present while one runs. */
   readonly #running = new Map<string, (() => void)[]>();
+  #stopped = false;
 
   constructor(
     storage: Storage,
@@ -123,8 +124,8 @@ export class ModelRepository {
   load(model: string, parameters: readonly LoadParameter[], done: (error: TritonError | null) => void): void {
     this.#serialise(model, (finish) => {
       this.#loadNow(model, parameters, (error) => {
-        finish();
         done(error);
+        finish();
       });
     });
   }
@@ -133,9 +134,15 @@ export class ModelRepository {
   unload(model: string, done: () => void): void {
     this.#serialise(model, (finish) => {
       this.#unloadNow(model);
-      finish();
       done();
+      finish();
     });
+  }
+
+  /** Unloads everything: each model after what is under way for it. Loads that have not begun are refused. */
+  stop(): void {
+    this.#stopped = true;
+    for (const model of this.#lifecycle.knownModels()) this.unload(model, () => {});
   }
 
   /**
@@ -197,6 +204,11 @@ export class ModelRepository {
         return;
       }
       const now = polled.value;
+      if (this.#stopped) {
+        if (now.temporary) this.#storage.removeOverrideFolder(now.folder.path);
+        done(new TritonError("UNAVAILABLE", "Server exiting"));
+        return;
+      }
       const source = this.#sources.get(model);
       const ready = this.#lifecycle.servingOf(model).length > 0;
       if (ready && source !== undefined && isUnchanged(source, now)) {
