@@ -4,14 +4,19 @@ import { existsSync, readFileSync } from "node:fs";
 import { delimiter, dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/**
- * The environment of a user who has nothing of ours on the PATH: without what npm and vitest add for the processes they
- * start. What says where packages come from stays.
- */
+/** What npm and vitest set for the processes they start, and our own options. Where packages come from is not among it. */
+const notOfTheUser = [
+  /^npm_(package_|lifecycle_|command$|execpath$|node_execpath$)/,
+  /^npm_config_(local_prefix|prefix|user_agent|node_gyp)$/,
+  /^(INIT_CWD|NODE|TEST|DEV|PROD|MODE|SSR|BASE_URL)$/,
+  /^(NODE_|VITE|TRITON_LOCAL_)/,
+];
+
+/** The environment of a user who has nothing of ours on the PATH. */
 export const userEnvironment = (): NodeJS.ProcessEnv => {
-  const ours =
-    /^(npm_package_|npm_lifecycle_|npm_command$|npm_execpath$|npm_node_execpath$|npm_config_(local_prefix|prefix|user_agent|node_gyp)$|INIT_CWD$|NODE$|NODE_|VITEST|VITE_|TEST$|DEV$|PROD$|MODE$|SSR$|BASE_URL$|TRITON_LOCAL_)/;
-  const kept = Object.entries(process.env).filter(([name]) => !ours.test(name));
+  const kept = Object.entries(process.env).filter(
+    ([name]) => !notOfTheUser.some((known) => known.test(name)),
+  );
   const path = (process.env.PATH ?? "")
     .split(delimiter)
     .filter((folder) => !/node_modules|node-gyp-bin/.test(folder))
@@ -62,6 +67,10 @@ export const mustRun = async (command: readonly string[], options: CommandOption
   if (exitCode === 0) return stdout;
   throw new Error(`${command.join(" ")} ended with ${exitCode}\n${stdout}\n${stderr}`);
 };
+
+/** Whether npm failed because it reached no registry and its cache lacks a package. */
+export const npmIsOffline = ({ exitCode, stderr }: CommandResult): boolean =>
+  exitCode !== 0 && /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENOTCACHED/.test(stderr);
 
 export interface Ports {
   readonly http: number;
