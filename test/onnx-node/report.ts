@@ -37,6 +37,9 @@ export function summaryOf(outcomes: readonly CaseOutcome[]): string {
       ...disagreements(outcomes).map(
         ({ name, ours, real }) => `  differs: ${name}: ours ${ours ?? "right"}; real ${real ?? "right"}`,
       ),
+      ...otherTexts(outcomes).map(
+        ({ name, ours, real }) => `  other text: ${name}\n    ours ${ours}\n    real ${real}`,
+      ),
     );
   }
   return lines.join("\n");
@@ -88,6 +91,11 @@ function failing(outcomes: readonly CaseOutcome[]): readonly CaseOutcome[] {
 
 function disagreements(outcomes: readonly CaseOutcome[]): readonly CaseOutcome[] {
   return outcomes.filter(({ ours, real }) => real !== undefined && (ours === null) !== (real === null));
+}
+
+/** Cases that fail on both, and with another text. */
+function otherTexts(outcomes: readonly CaseOutcome[]): readonly CaseOutcome[] {
+  return outcomes.filter(({ ours, real }) => ours !== null && typeof real === "string" && ours !== real);
 }
 
 function refusalOf(reason: string | null): { readonly why: string } | undefined {
