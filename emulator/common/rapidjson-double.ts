@@ -49,13 +49,25 @@ export const scaleByPowerOfTen = (significand: number, exponent: number): number
 
 /** Writes an integer below 2^32 in decimal; gives the end. */
 export const writeUint32 = (out: Uint8Array, at: number, value: number): number => {
+  if (value < 10) {
+    out[at] = ZERO + value;
+    return at + 1;
+  }
   const end = at + decimalDigits(value);
-  let rest = value;
-  for (let i = end - 1; i >= at; i--) {
-    const quotient = Math.floor(rest / 10);
-    out[i] = ZERO + rest - quotient * 10;
+  let position = end;
+  let rest = value >>> 0;
+  while (rest >= 100) {
+    const quotient = (rest / 100) >>> 0;
+    const pair = (rest - Math.imul(quotient, 100)) | 0;
+    position -= 2;
+    out[position] = tens[pair]!;
+    out[position + 1] = ones[pair]!;
     rest = quotient;
   }
+  if (rest >= 10) {
+    out[position - 2] = tens[rest]!;
+    out[position - 1] = ones[rest]!;
+  } else out[position - 1] = ZERO + rest;
   return end;
 };
 
@@ -67,10 +79,13 @@ const LOWER_E = 0x65;
 const scratch = new Uint8Array(maxDoubleByteSize);
 const doubleWord = new Float64Array(1);
 const words = new Uint32Array(doubleWord.buffer);
+/** The digits of 0 to 99 in ASCII. */
+const tens = Uint8Array.from({ length: 100 }, (_, value) => ZERO + Math.floor(value / 10));
+const ones = Uint8Array.from({ length: 100 }, (_, value) => ZERO + (value % 10));
 const powersOfTwo = Float64Array.from({ length: 32 }, (_, exponent) => 2 ** exponent);
 const powersOfTen = Float64Array.from({ length: 309 }, (_, exponent) => Number(`1e${exponent}`));
 
-/** Result of the digit generators: value = digits[0..digitCount) * 10 ** decimalExponent. */
+/** Result of the digit generators, in ASCII: value = digits[0..digitCount) * 10 ** decimalExponent. */
 const digits = new Uint8Array(24);
 let digitCount = 0;
 let decimalExponent = 0;
@@ -202,19 +217,19 @@ const generateDigits = (biasedExponent: number, fractionHigh: number, fractionLo
   }
   const unit = powersOfTwo[shift - 31]!;
   const integer = Math.floor(high / unit);
-  generateFromParts(integer, high - integer * unit, low, unit, delta, distance);
+  generateFromParts(integer, high - integer * unit, low, shift, delta, distance);
   decimalExponent += 348 - 8 * index;
 };
 
 /**
- * Digits of `integer` + a fraction of (fractionHigh * 2^31 + fractionLow) / (unit * 2^31), which is the upper boundary:
+ * Digits of `integer` + a fraction of (fractionHigh * 2^31 + fractionLow) / 2^shift, which is the upper boundary:
  * as few as stay within `delta`. Both `delta` and `distance` (to the value itself) count units of the fraction's last bit.
  */
 const generateFromParts = (
   integer: number,
   fractionHigh: number,
   fractionLow: number,
-  unit: number,
+  shift: number,
   delta: number,
   distance: number,
 ): void => {
@@ -222,21 +237,24 @@ const generateFromParts = (
   decimalExponent = 0;
   if (integer !== 0) appendDigits(integer, decimalDigits(integer));
   if (fractionHigh === 0 && fractionLow <= delta) {
-    while (digits[digitCount - 1] === 0) {
+    while (digits[digitCount - 1] === ZERO) {
       digitCount--;
       decimalExponent++;
     }
     return;
   }
+  const unit = powersOfTwo[shift - 31]!;
   const perUnit = 1 / unit;
   let high = fractionHigh;
   let low = fractionLow;
   let deltaHigh = 0;
   let deltaLow = delta;
   let made = 0;
-  // Once within delta, always within delta: so a step of several digits counts only if it ends outside.
-  let step = 6;
+  // The digits that are surely needed come in steps of several. Once within delta, always within delta: so such a step counts
+  // only if it ends outside.
+  let expected = ((shift - 12) * 77) >> 8;
   for (;;) {
+    const step = expected >= 6 ? 6 : expected > 1 ? expected : 1;
     const factor = powersOfTen[step]!;
     const lowProduct = low * factor;
     const lowCarry = Math.floor(lowProduct * PER_TWO_31);
@@ -250,7 +268,7 @@ const generateFromParts = (
     const nextDeltaHigh = deltaHigh * factor + deltaCarry;
     const within = nextHigh < nextDeltaHigh || (nextHigh === nextDeltaHigh && nextLow < nextDeltaLow);
     if (within && step > 1) {
-      step = step === 6 ? 3 : 1;
+      expected = 1;
       continue;
     }
     high = nextHigh;
@@ -258,6 +276,7 @@ const generateFromParts = (
     deltaHigh = nextDeltaHigh;
     deltaLow = nextDeltaLow;
     made += step;
+    expected -= step;
     appendDigits(chunk, step);
     if (within) break;
   }
@@ -271,18 +290,22 @@ const generateFromParts = (
 
 /** Appends `count` decimal digits of `value`, at most 9, without zeros in front of the first digit of all. */
 const appendDigits = (value: number, count: number): void => {
-  let rest = value | 0;
   const start = digitCount;
-  for (let i = start + count - 1; i >= start; i--) {
-    const quotient = (rest / 10) | 0;
-    digits[i] = rest - quotient * 10;
+  let position = start + count;
+  let rest = value | 0;
+  while (position - start >= 2) {
+    const quotient = (rest / 100) | 0;
+    const pair = rest - quotient * 100;
+    position -= 2;
+    digits[position] = tens[pair]!;
+    digits[position + 1] = ones[pair]!;
     rest = quotient;
   }
+  if (position > start) digits[start] = ZERO + rest;
   digitCount = start + count;
-  if (start !== 0) return;
-  let zeros = 0;
-  while (zeros < count && digits[zeros] === 0) zeros++;
-  if (zeros === 0) return;
+  if (start !== 0 || digits[0] !== ZERO) return;
+  let zeros = 1;
+  while (zeros < count && digits[zeros] === ZERO) zeros++;
   digits.copyWithin(0, zeros, count);
   digitCount -= zeros;
 };
@@ -327,7 +350,7 @@ const generateSubnormal = (magnitude: number): void => {
     const weight = 10n ** BigInt(kappa);
     const digit = Number(integer / weight);
     integer %= weight;
-    if (digit !== 0 || digitCount !== 0) digits[digitCount++] = digit;
+    if (digit !== 0 || digitCount !== 0) digits[digitCount++] = ZERO + digit;
     const remaining = (integer << shift) + rest;
     if (remaining <= delta) {
       decimalExponent += kappa;
@@ -342,7 +365,7 @@ const generateSubnormal = (magnitude: number): void => {
     const digit = Number(rest >> shift);
     rest &= one - 1n;
     made++;
-    if (digit !== 0 || digitCount !== 0) digits[digitCount++] = digit;
+    if (digit !== 0 || digitCount !== 0) digits[digitCount++] = ZERO + digit;
   } while (rest >= delta);
   decimalExponent -= made;
   correctLastDigit64(delta, rest, one, made < 9 ? distance * 10n ** BigInt(made) : 0n);
@@ -366,29 +389,29 @@ const layOut = (out: Uint8Array, at: number): number => {
   const point = count + decimalExponent;
   let position = at;
   if (decimalExponent >= 0 && point <= 21) {
-    for (let i = 0; i < count; i++) out[position++] = ZERO + digits[i]!;
+    for (let i = 0; i < count; i++) out[position++] = digits[i]!;
     for (let i = count; i < point; i++) out[position++] = ZERO;
     out[position++] = DOT;
     out[position++] = ZERO;
     return position;
   }
   if (point > 0 && point <= 21) {
-    for (let i = 0; i < point; i++) out[position++] = ZERO + digits[i]!;
+    for (let i = 0; i < point; i++) out[position++] = digits[i]!;
     out[position++] = DOT;
-    for (let i = point; i < count; i++) out[position++] = ZERO + digits[i]!;
+    for (let i = point; i < count; i++) out[position++] = digits[i]!;
     return position;
   }
   if (point > -6 && point <= 0) {
     out[position++] = ZERO;
     out[position++] = DOT;
     for (let i = point; i < 0; i++) out[position++] = ZERO;
-    for (let i = 0; i < count; i++) out[position++] = ZERO + digits[i]!;
+    for (let i = 0; i < count; i++) out[position++] = digits[i]!;
     return position;
   }
-  out[position++] = ZERO + digits[0]!;
+  out[position++] = digits[0]!;
   if (count > 1) {
     out[position++] = DOT;
-    for (let i = 1; i < count; i++) out[position++] = ZERO + digits[i]!;
+    for (let i = 1; i < count; i++) out[position++] = digits[i]!;
   }
   out[position++] = LOWER_E;
   if (point < 1) out[position++] = MINUS;

@@ -435,20 +435,29 @@ export class JsonReader {
       byte = position < end ? bytes[position]! : 0;
       if (byte < ZERO || byte > 0x39) this.#failAt("Miss fraction part in number.", position);
       if (!isDouble) {
-        while (value <= MAX_EXACT_NUMBER && byte >= ZERO && byte <= 0x39) {
-          value = appendDigit(value, byte - ZERO);
-          fractionExponent--;
-          if (value !== 0) significantDigits++;
-          position++;
-          byte = position < end ? bytes[position]! : 0;
+        const start = position;
+        if (value === 0) while (position < end && bytes[position] === ZERO) position++;
+        const significant = position;
+        for (; position < end && value <= EXACT_STEP; position++) {
+          const digit = bytes[position]! - ZERO;
+          if (digit < 0 || digit > 9) break;
+          value = value * 10 + digit;
         }
+        for (; position < end && value > EXACT_STEP && value <= MAX_EXACT_NUMBER; position++) {
+          const digit = bytes[position]! - ZERO;
+          if (digit < 0 || digit > 9) break;
+          value = appendDigit(value, digit);
+        }
+        significantDigits += position - significant;
+        fractionExponent = start - position;
+        byte = position < end ? bytes[position]! : 0;
       }
       while (byte >= ZERO && byte <= 0x39) {
         // Digits beyond the seventeenth are dropped.
         if (significantDigits < 17) {
           value = value * 10 + (byte - ZERO);
           fractionExponent--;
-          if (value > 0) significantDigits++;
+          significantDigits++;
         }
         position++;
         byte = position < end ? bytes[position]! : 0;
@@ -672,7 +681,6 @@ const MAX_EXACT = BigInt(Number.MAX_SAFE_INTEGER);
 
 /** `value * 10 + digit` of an integer up to 2^53, rounded once. */
 const appendDigit = (value: number, digit: number): number => {
-  if (value <= EXACT_STEP) return value * 10 + digit;
   const high = Math.floor(value / 2 ** 20);
   return high * 10 * 2 ** 20 + ((value - high * 2 ** 20) * 10 + digit);
 };

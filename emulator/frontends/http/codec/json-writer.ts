@@ -6,7 +6,7 @@
 /** A JSON string with its quotes. */
 export const jsonString = (text: string): string => {
   for (let i = 0; i < text.length; i++)
-    if (escapes[text.charCodeAt(i)] !== undefined) return `"${escapeText(text, i)}"`;
+    if (needsEscape(text.charCodeAt(i))) return `"${escapeText(text, i)}"`;
   return `"${text}"`;
 };
 
@@ -27,7 +27,7 @@ export const writeJsonBytes = (
   let position = at;
   for (let i = start; i < end; i++) {
     const byte = bytes[i]!;
-    if (byte >= 0x20 && byte !== 0x22 && byte !== 0x5c) {
+    if (!needsEscape(byte)) {
       out[position++] = byte;
       continue;
     }
@@ -36,6 +36,8 @@ export const writeJsonBytes = (
   }
   return position;
 };
+
+const needsEscape = (code: number): boolean => code < 0x20 || code === 0x22 || code === 0x5c;
 
 /** By character code; absent = written as it is. */
 const escapes: (string | undefined)[] = [];

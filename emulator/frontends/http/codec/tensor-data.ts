@@ -1,4 +1,3 @@
-import { scaleByPowerOfTen } from "../../../common/rapidjson-double.ts";
 import { fail, ok, type Result } from "../../../common/status.ts";
 import { type DataType, elementByteSize, isDataType } from "../../../core/tensor/data-type.ts";
 import {
@@ -95,7 +94,6 @@ const viewOf = (bytes: Uint8Array): DataView => {
 let lastView: DataView = new DataView(new ArrayBuffer(0));
 
 const COMMA = 0x2c;
-const DOT = 0x2e;
 const MINUS = 0x2d;
 const ZERO = 0x30;
 const OPEN_BRACKET = 0x5b;
@@ -236,45 +234,13 @@ const readFloats = (
   const end = offset + count * size;
   while (position >= 0) {
     if (at === end) return false;
-    const start = position;
-    let byte = bytes[position]!;
-    const minus = byte === MINUS;
-    if (minus) byte = bytes[++position]!;
-    let value = 0;
-    let fraction = 0;
-    if (byte > ZERO && byte <= 0x39) {
-      const limit = position + EXACT_DIGITS;
-      while (position < limit && byte >= ZERO && byte <= 0x39) {
-        value = value * 10 + (byte - ZERO);
-        byte = bytes[++position]!;
-      }
-      if (position === limit) fraction = -1;
-    } else if (byte === ZERO) byte = bytes[++position]!;
-    else fraction = -1;
-    if (byte === DOT && fraction === 0) {
-      const point = position;
-      const limit = start + EXACT_DIGITS;
-      byte = bytes[++position]!;
-      while (position < limit && byte >= ZERO && byte <= 0x39) {
-        value = value * 10 + (byte - ZERO);
-        byte = bytes[++position]!;
-      }
-      fraction = position - point - 1;
-      if (fraction === 0 || position >= limit) fraction = -1;
-    } else if (value === 0 && fraction === 0 && minus) value = -0;
-    if (fraction < 0 || (byte | 0x20) === 0x65) {
-      // Long, with an exponent, a named number or nothing of a number: the reader knows, or the slow path says.
-      byte = bytes[start]!;
-      const named = byte === 0x4e || byte === 0x49;
-      if (!named && byte !== MINUS && !(byte >= ZERO && byte <= 0x39)) return false;
-      reader.position = start;
-      const kind = reader.scanNumber();
-      value = kind === BIG_INTEGER ? Number(reader.bigInteger) : reader.number;
-      position = reader.position;
-    } else {
-      if (fraction > 0) value = scaleByPowerOfTen(value, -fraction);
-      if (minus) value = -value;
-    }
+    const byte = bytes[position]!;
+    const named = byte === 0x4e || byte === 0x49;
+    if (!named && byte !== MINUS && !(byte >= ZERO && byte <= 0x39)) return false;
+    reader.position = position;
+    const kind = reader.scanNumber();
+    const value = kind === BIG_INTEGER ? Number(reader.bigInteger) : reader.number;
+    position = reader.position;
     if (size === 4) view.setFloat32(at, value, true);
     else view.setFloat64(at, value, true);
     at += size;
