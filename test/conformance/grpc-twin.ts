@@ -128,14 +128,13 @@ const judgeError = (
   const { error = "" }: { error?: string } = JSON.parse(
     expected.body === "" ? "{}" : (expected.body ?? "{}"),
   );
-  // Node's HTTP/2 drops a header whose value ends in a blank, as grpc-message then does.
-  const message = error.endsWith(" ")
-    ? ""
-    : error.replaceAll("{repo}", context.repository).replace(/^HTTP end point/, "ModelInfer RPC");
+  const message = error.replaceAll("{repo}", context.repository).replace(/^HTTP end point/, "ModelInfer RPC");
   const differences: string[] = [];
   if (!(codesOfStatus[expected.status] ?? []).includes(actual.code))
     differences.push(`gRPC ${rpc}: code ${actual.code} (${actual.details}) for status ${expected.status}`);
-  if (actual.details !== message)
+  // Node's HTTP/2 may drop a header whose value ends in a blank, as grpc-message then does.
+  const dropped = message.endsWith(" ") && actual.details === "";
+  if (actual.details !== message && !dropped)
     differences.push(`gRPC ${rpc}: got      ${actual.details}\n    expected ${message}`);
   return differences;
 };

@@ -61,8 +61,14 @@ export const adjustments: ReadonlyMap<string, Adjust> = new Map([
   ["lifecycle-41", chain(silence(["seconds"], 9, 10), without(11, 12))],
   // Each policy took the place of the one before.
   ["lifecycle-44", replacePolicies()],
-  // The text was cut off.
-  ["metrics-08", steps((all) => all.map((step, index) => (index === 4 ? sameAnswer(step, all[0]!) : step)))],
+  // The gauges are 0 until they are first polled; the text of step 4 was cut off.
+  [
+    "metrics-08",
+    chain(
+      text((all) => all.replace(/(?<=(?:_bytes|_utilization) )0/g, "?")),
+      steps((all) => all.map((step, index) => (index === 4 ? sameAnswer(step, all[0]!) : step))),
+    ),
+  ],
   // The index is read while version 1 may still be unloading.
   ["onnxruntime-93", steps((all) => all.toSpliced(2, 0, { sleep: 0.3 }))],
   // The first state is memory that was never written.

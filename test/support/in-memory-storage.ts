@@ -8,12 +8,14 @@ interface StoredFile {
 }
 
 /**
- * Files by path, each with the time at which it was last written. Folders are where files are; a path that ends in `/`
- * is an empty folder. Answers come in a later turn of the clock, as the interface says.
+ * Files by path, with the times a disk would show: a file changes when it is written, a folder when something is put into
+ * it or taken out. A path that ends in `/` makes a folder. Answers come in a later turn, as the interface says.
  */
 export class InMemoryStorage implements Storage {
   readonly #clock: Clock;
   readonly #files = new Map<string, StoredFile>();
+  /** Time of the last change, by path. */
+  readonly #folders = new Map<string, number>();
   #overrides = 0;
   /** Folders of load overrides that were made and not removed. */
   readonly openOverrides = new Set<string>();
@@ -24,8 +26,26 @@ export class InMemoryStorage implements Storage {
 
   /** Writes (or rewrites) a file, changed now. */
   write(path: string, content: string | Uint8Array = ""): void {
+    if (path.endsWith("/")) {
+      this.#makeFolder(path.slice(0, -1));
+      return;
+    }
+    if (!this.#files.has(path)) this.#changeFolderOf(path);
     const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
     this.#files.set(path, { content: bytes, changedMs: this.#clock.epochMs() });
+  }
+
+  #makeFolder(path: string): void {
+    if (this.#folders.has(path)) return;
+    this.#changeFolderOf(path);
+    this.#folders.set(path, this.#clock.epochMs());
+  }
+
+  #changeFolderOf(path: string): void {
+    const end = path.lastIndexOf("/");
+    if (end < 0) return;
+    this.#makeFolder(path.slice(0, end));
+    this.#folders.set(path.slice(0, end), this.#clock.epochMs());
   }
 
   touch(path: string): void {
@@ -36,22 +56,23 @@ export class InMemoryStorage implements Storage {
 
   /** Removes a file, or a folder with all that is in it. */
   remove(path: string): void {
-    for (const known of this.#files.keys()) {
-      if (known === path || known.startsWith(`${path}/`)) this.#files.delete(known);
+    for (const map of [this.#files, this.#folders]) {
+      for (const known of map.keys()) {
+        if (known === path || known.startsWith(`${path}/`)) map.delete(known);
+      }
     }
+    this.#changeFolderOf(path);
   }
 
   listModels(root: string, done: (result: Result<readonly string[]>) => void): void {
     this.#clock.defer(() => {
-      const names = new Set<string>();
-      let exists = false;
-      for (const path of this.#files.keys()) {
-        if (!path.startsWith(`${root}/`)) continue;
-        exists = true;
-        const [name, ...rest] = path.slice(root.length + 1).split("/");
-        if (name !== undefined && name !== "" && rest.length > 0) names.add(name);
+      if (!this.#folders.has(root)) {
+        done(fail("INTERNAL", `failed to open directory ${root}: No such file or directory`));
+        return;
       }
-      done(exists ? ok([...names].sort()) : fail("INTERNAL", `failed to open directory ${root}`));
+      const below = [...this.#folders.keys()].filter((path) => path.startsWith(`${root}/`));
+      const names = below.map((path) => path.slice(root.length + 1)).filter((path) => !path.includes("/"));
+      done(ok(names.sort()));
     });
   }
 
@@ -98,39 +119,33 @@ export class InMemoryStorage implements Storage {
   }
 
   #folder(folder: string, configName: string | null): ModelFolder | null {
-    const entries = new Map<string, ModelFolderEntry>();
-    let changedMs = -1;
-    for (const [path, file] of this.#files) {
+    const changedMs = this.#folders.get(folder);
+    if (changedMs === undefined) return null;
+    const entries: ModelFolderEntry[] = [];
+    for (const [path, changedMs] of this.#folders) {
       if (!path.startsWith(`${folder}/`)) continue;
-      changedMs = Math.max(changedMs, 0);
-      const parts = path.slice(folder.length + 1).split("/");
-      for (let depth = 1; depth < parts.length; depth++) {
-        const below = parts.slice(0, depth).join("/");
-        entries.set(below, { path: below, kind: "folder", byteSize: 0, changedMs: 0 });
-      }
-      const below = parts.join("/");
-      if (parts.at(-1) !== "") {
-        entries.set(below, {
-          path: below,
-          kind: "file",
-          byteSize: file.content.length,
-          changedMs: file.changedMs,
-        });
-      }
+      entries.push({ path: path.slice(folder.length + 1), kind: "folder", byteSize: 0, changedMs });
     }
-    if (changedMs < 0) return null;
-    const configPath = [`configs/${configName}.pbtxt`, "config.pbtxt"].find((path) => entries.has(path));
-    return {
-      path: folder,
-      changedMs,
-      entries: [...entries.values()].sort((a, b) => (a.path < b.path ? -1 : 1)),
-      config:
-        configPath === undefined
-          ? null
-          : {
-              path: configPath,
-              text: new TextDecoder().decode(this.#files.get(`${folder}/${configPath}`)!.content),
-            },
-    };
+    for (const [path, { content, changedMs }] of this.#files) {
+      if (!path.startsWith(`${folder}/`)) continue;
+      entries.push({
+        path: path.slice(folder.length + 1),
+        kind: "file",
+        byteSize: content.length,
+        changedMs,
+      });
+    }
+    entries.sort((a, b) => (a.path < b.path ? -1 : 1));
+    const configPath = [`configs/${configName}.pbtxt`, "config.pbtxt"].find((candidate) =>
+      entries.some(({ path }) => path === candidate),
+    );
+    const config =
+      configPath === undefined
+        ? null
+        : {
+            path: configPath,
+            text: new TextDecoder().decode(this.#files.get(`${folder}/${configPath}`)!.content),
+          };
+    return { path: folder, changedMs, entries, config };
   }
 }

@@ -30,7 +30,7 @@ export const temporaryFolder = (): TemporaryFolder => {
 export const layOutModels = (
   { id, models }: Pick<ConformanceCase, "id" | "models">,
   repository: string,
-  byteCode: boolean,
+  hasPython: boolean,
 ): void => {
   for (const [name, model] of Object.entries(models)) {
     if (model.absent === true) continue;
@@ -38,7 +38,11 @@ export const layOutModels = (
     mkdirSync(folder, { recursive: true });
     layOutModel(model, folder);
     // A Python that imports a model for the first time writes byte code into its folder, which counts as a change.
-    if (byteCode && id !== "lifecycle-08") compileByteCode(folder);
+    if (id === "lifecycle-08") continue;
+    if (hasPython) compileByteCode(folder);
+    else
+      for (const version of model.versions ?? ["1"])
+        if (model.code !== undefined) writeByteCode(join(folder, version));
   }
 };
 
@@ -64,6 +68,14 @@ const layOutModel = (model: CaseModel, folder: string): void => {
     for (const [path, file] of Object.entries(model.onnx)) put(path, readFileSync(modelFile(`onnx/${file}`)));
   for (const [path, text] of Object.entries(model.files ?? {}))
     put(path, text.startsWith("= ") ? readFileSync(modelFile(text.slice(2))) : Buffer.from(text));
+};
+
+/** Where Python 3.11 keeps the byte code of `model.py`; stands in for what a Python would write. */
+export const writeByteCode = (versionFolder: string): void => {
+  const file = join(versionFolder, "__pycache__", "model.cpython-311.pyc");
+  if (existsSync(file)) return;
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, "");
 };
 
 const compileByteCode = (folder: string): void => {

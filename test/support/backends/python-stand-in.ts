@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fail, ok, type Result, TritonError } from "../../../emulator/common/status.ts";
 import type {
   Backend,
@@ -11,7 +11,7 @@ import type {
 } from "../../../emulator/core/backend.ts";
 import type { ModelConfig } from "../../../emulator/core/model-config/model-config.ts";
 import type { InferenceRequest, InferenceResponse } from "../../../emulator/core/tensor/inference-request.ts";
-import { modelFile } from "../model-repository.ts";
+import { modelFile, writeByteCode } from "../model-repository.ts";
 import { ActModel } from "./act-model.ts";
 import { ConstantModel, ImplicitStateModel, SequenceModel, TwoOutputsModel } from "./small-models.ts";
 
@@ -39,15 +39,18 @@ export interface ModelObjectContext {
   readonly after: (seconds: number, run: () => void) => void;
 }
 
-/** A process takes about this long to go away. */
-const RELEASE_SECONDS = 0.3;
-
 /**
  * Stands in for the Python backend: knows the model files of fixtures/conformance/models by their text and does what
  * they do, without a Python.
  */
 export class PythonStandIn implements Backend {
   readonly name = "python";
+  readonly #releaseSeconds: number;
+
+  /** @param releaseSeconds how long an instance takes to go away; the real one's process takes about 2 s */
+  constructor(releaseSeconds: number) {
+    this.#releaseSeconds = releaseSeconds;
+  }
 
   predictMemory(): readonly [] {
     return [];
@@ -68,8 +71,13 @@ export class PythonStandIn implements Backend {
       done(fail("INTERNAL", importing));
       return;
     }
+    writeByteCode(dirname(file));
     const make = modelClassOf(readFileSync(file, "utf8"));
-    done(make === null ? fail("INTERNAL", `no stand-in for ${file}`) : ok(new StandInModel(file, make)));
+    done(
+      make === null
+        ? fail("INTERNAL", `no stand-in for ${file}`)
+        : ok(new StandInModel(file, make, this.#releaseSeconds)),
+    );
   }
 }
 
@@ -122,9 +130,12 @@ class StandInModel implements BackendModel {
   readonly #file: string;
   readonly #make: MakeObject;
 
-  constructor(file: string, make: MakeObject) {
+  readonly #releaseSeconds: number;
+
+  constructor(file: string, make: MakeObject, releaseSeconds: number) {
     this.#file = file;
     this.#make = make;
+    this.#releaseSeconds = releaseSeconds;
   }
 
   predictInstanceMemory(): readonly [] {
@@ -139,7 +150,11 @@ class StandInModel implements BackendModel {
     const instanceName = spec.name;
     const object = this.#make({ file: this.#file, config, instanceName, after });
     object.initialize((raised) =>
-      done(raised === null ? ok(new StandInInstance(instanceName, object)) : fail("INTERNAL", raised)),
+      done(
+        raised === null
+          ? ok(new StandInInstance(instanceName, object, this.#releaseSeconds))
+          : fail("INTERNAL", raised),
+      ),
     );
   }
 
@@ -153,9 +168,12 @@ class StandInInstance implements ModelInstance {
   readonly #name: string;
   readonly #object: ModelObject;
 
-  constructor(name: string, object: ModelObject) {
+  readonly #releaseSeconds: number;
+
+  constructor(name: string, object: ModelObject, releaseSeconds: number) {
     this.#name = name;
     this.#object = object;
+    this.#releaseSeconds = releaseSeconds;
   }
 
   execute(batch: readonly InferenceRequest[], sink: ExecutionSink): void {
@@ -182,6 +200,6 @@ class StandInInstance implements ModelInstance {
   }
 
   release(done: () => void): void {
-    after(RELEASE_SECONDS, done);
+    after(this.#releaseSeconds, done);
   }
 }

@@ -16,6 +16,9 @@ export const emulatorTarget: Target = {
     options.ownProcess ? startServerProcess([process.execPath, launcher], options) : startInProcess(options),
 };
 
+/** Long enough to be seen, short enough not to be waited for. */
+const RELEASE_SECONDS = 0.3;
+
 const launcher = fileURLToPath(new URL("../serve-with-python-stand-in.ts", import.meta.url));
 
 const startInProcess = async ({ repository, flags, env }: StartOptions): Promise<RunningServer> => {
@@ -51,13 +54,15 @@ const startInProcess = async ({ repository, flags, env }: StartOptions): Promise
       log_format: config.logFormat,
     },
   );
-  const emulator = await createEmulator({ config, log, extraBackends: [new PythonStandIn()] }).catch(
-    (error: unknown) => {
-      if (error instanceof TritonError)
-        throw new StartFailure(1, `${withoutLogPrefix(text)}${error.asString()}`);
-      throw error;
-    },
-  );
+  const emulator = await createEmulator({
+    config,
+    log,
+    extraBackends: [new PythonStandIn(RELEASE_SECONDS)],
+  }).catch((error: unknown) => {
+    if (error instanceof TritonError)
+      throw new StartFailure(1, `${withoutLogPrefix(text)}${error.asString()}`);
+    throw error;
+  });
   return {
     httpPort: emulator.ports.http ?? 0,
     grpcPort: emulator.ports.grpc ?? 0,
