@@ -76,11 +76,13 @@ export interface SessionFailure {
   readonly text: string;
 }
 
-/** Where an input of a run lies in the memory that both threads share. */
+/** Where an input of a run lies in memory that both threads share. */
 export interface SharedInput {
   readonly name: string;
   readonly dataType: DataType;
   readonly shape: readonly number[];
+  /** null = the session's own memory. */
+  readonly memory: SharedArrayBuffer | null;
   readonly offset: number;
   readonly byteLength: number;
 }

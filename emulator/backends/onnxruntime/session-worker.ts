@@ -52,14 +52,13 @@ const run = async (
 const noBytes = new Uint8Array(0);
 
 const fromShared = (
-  { name, dataType, shape, offset, byteLength }: SharedInput,
-  memory: SharedArrayBuffer | null,
-): RunInput => ({
-  name,
-  dataType,
-  shape,
-  data: memory === null ? noBytes : new Uint8Array(memory, offset, byteLength),
-});
+  { name, dataType, shape, memory, offset, byteLength }: SharedInput,
+  own: SharedArrayBuffer | null,
+): RunInput => {
+  const source = memory ?? own;
+  const data = source === null ? noBytes : new Uint8Array(source, offset, byteLength);
+  return { name, dataType, shape, data };
+};
 
 /** Outputs are fresh buffers of their own, so they move rather than being copied; small strings may share Node's pool. */
 const transferable = (outputs: readonly RunOutput[]): ArrayBuffer[] => {

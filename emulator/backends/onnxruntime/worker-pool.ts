@@ -210,7 +210,7 @@ class PooledSession implements WorkerSession {
     done: (result: Result<RunResult>) => void,
   ): void {
     const grown = this.#reserve(inputs);
-    const shared = this.#memory === null ? [] : copyInto(this.#memory, inputs);
+    const shared = shareInputs(inputs, this.#memory);
     this.#worker.send(
       this.#session,
       { kind: "run", session: this.#session, inputs: shared, outputs, memory: grown ? this.#memory : null },
@@ -227,9 +227,9 @@ class PooledSession implements WorkerSession {
 
   /** Input memory stays at its high-water mark: pages already touched are what makes the copy cheap. */
   #reserve(inputs: readonly PartedInput[]): boolean {
-    let needed = 1;
-    for (const { byteLength } of inputs) needed += aligned(byteLength);
-    if (this.#memory !== null && this.#memory.byteLength >= needed) return false;
+    let needed = 0;
+    for (const input of inputs) needed += sharedPart(input) === null ? aligned(input.byteLength) : 0;
+    if (needed <= (this.#memory?.byteLength ?? 0)) return false;
     this.#memory = new SharedArrayBuffer(Math.max(SMALLEST_MEMORY, 2 ** Math.ceil(Math.log2(needed))));
     return true;
   }
@@ -240,17 +240,29 @@ const ALIGNMENT = 64;
 
 const aligned = (byteLength: number): number => Math.ceil(byteLength / ALIGNMENT) * ALIGNMENT;
 
-const copyInto = (memory: SharedArrayBuffer, inputs: readonly PartedInput[]): SharedInput[] => {
-  const bytes = new Uint8Array(memory);
+/** The one piece of an input that lies in shared memory already, such as a front end's slab; null where it has to be copied. */
+const sharedPart = ({
+  parts,
+}: PartedInput): { readonly memory: SharedArrayBuffer; readonly offset: number } | null => {
+  const [part] = parts;
+  if (parts.length !== 1 || part === undefined) return null;
+  return part.buffer instanceof SharedArrayBuffer ? { memory: part.buffer, offset: part.byteOffset } : null;
+};
+
+const shareInputs = (inputs: readonly PartedInput[], own: SharedArrayBuffer | null): SharedInput[] => {
+  const bytes = own === null ? null : new Uint8Array(own);
   let offset = 0;
-  return inputs.map(({ name, dataType, shape, parts, byteLength }) => {
+  return inputs.map((input) => {
+    const { name, dataType, shape, parts, byteLength } = input;
+    const shared = sharedPart(input);
+    if (shared !== null) return { name, dataType, shape, byteLength, ...shared };
     let at = offset;
     for (const part of parts) {
-      bytes.set(part, at);
+      bytes?.set(part, at);
       at += part.length;
     }
-    const input = { name, dataType, shape, offset, byteLength };
+    const copied = { name, dataType, shape, memory: null, offset, byteLength };
     offset += aligned(byteLength);
-    return input;
+    return copied;
   });
 };

@@ -82,6 +82,17 @@ test("worker pool: runs a session in a thread, joining the pieces of an input", 
   expect(small.ok && [...new Float32Array(new Uint8Array(small.value.outputs[0]!.data).buffer)]).toEqual([
     1, 2, 3, 4, 5, 6, 7, 8,
   ]);
+  const given = new Float32Array(new SharedArrayBuffer(20), 4);
+  given.set([4, 3, 2, 1]);
+  const part = new Uint8Array(given.buffer, 4, 16);
+  const shared = await run(
+    session,
+    [{ name: "X", dataType: "FP32", shape: [1, 4], parts: [part], byteLength: 16 }],
+    ["Y"],
+  );
+  expect(shared.ok && [...new Float32Array(new Uint8Array(shared.value.outputs[0]!.data).buffer)]).toEqual([
+    4, 3, 2, 1,
+  ]);
   const many = Array.from({ length: 40_000 }, (_, i) => i);
   const large = await run(session, [floats("X", [10_000, 4], many)], ["Y"]);
   expect(large.ok && [...new Float32Array(new Uint8Array(large.value.outputs[0]!.data).buffer)]).toEqual(
