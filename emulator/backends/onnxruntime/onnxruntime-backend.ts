@@ -452,6 +452,7 @@ const failedResponse = (error: TritonError): InferenceResponse => ({ final: true
  * that is there makes up for those that are not. onnxruntime-node does not pass the list on, so nothing is shrunk.
  */
 const shrinkageError = ({ arenaShrinkage, session }: ModelOptions): TritonError | null => {
+  if (arenaShrinkage === "") return null;
   let missing: string | null = null;
   let found = false;
   for (const entry of arenaShrinkage.split(";")) {
