@@ -254,7 +254,7 @@ const generateFromParts = (
   // only if it ends outside.
   let expected = ((shift - 12) * 77) >> 8;
   for (;;) {
-    const step = expected >= 6 ? 6 : expected > 1 ? expected : 1;
+    const step = Math.min(6, Math.max(1, expected));
     const factor = powersOfTen[step]!;
     const lowProduct = low * factor;
     const lowCarry = Math.floor(lowProduct * PER_TWO_31);

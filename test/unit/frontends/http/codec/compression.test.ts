@@ -30,7 +30,7 @@ test("decompressBody: takes a body of more than 64 kB", async () => {
   const large = Buffer.from(Array.from({ length: 60_000 }, (_, i) => (i * 7919) % 65_521).join());
   const compressed = gzipSync(large);
   expect(compressed.length).toBeGreaterThan(65_536);
-  expect(await bytesOf(compressed)).toEqual(large);
+  expect(large.equals(await bytesOf(compressed))).toBe(true);
 });
 
 test("decompressBody: passes over the optional fields of a gzip header", async () => {
@@ -119,6 +119,6 @@ test("compressBody: joins the pieces, with the headers of the real server", asyn
 
 test("compressBody: takes bodies of more than 64 kB", async () => {
   const large = Buffer.alloc(300_000, "abc");
-  expect(gunzipSync(await compress([large], "gzip"))).toEqual(large);
-  expect(inflateSync(await compress([large], "deflate"))).toEqual(large);
+  expect(large.equals(gunzipSync(await compress([large], "gzip")))).toBe(true);
+  expect(large.equals(inflateSync(await compress([large], "deflate")))).toBe(true);
 });

@@ -2,7 +2,6 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import type { TritonError } from "../../../../../emulator/common/status.ts";
 import type { ServableVersion } from "../../../../../emulator/core/inference-server.ts";
-import type { ModelConfig } from "../../../../../emulator/core/model-config/model-config.ts";
 import { type DataType, isDataType } from "../../../../../emulator/core/tensor/data-type.ts";
 import type { InputTensor, OutputTensor } from "../../../../../emulator/core/tensor/inference-request.ts";
 import {
@@ -14,6 +13,7 @@ import { encodeInferResponse } from "../../../../../emulator/frontends/http/code
 import { errorBody } from "../../../../../emulator/frontends/http/codec/json-writer.ts";
 import { httpStatus } from "../../../../../emulator/frontends/http/http-status.ts";
 import { caseBody, type InferCase, readCases } from "../../../../../fixtures/http-codec/cases.ts";
+import { minimalModelConfig } from "./minimal-model-config.ts";
 
 const cases = readCases(
   readFileSync(new URL("../../../../../fixtures/http-codec/infer.json", import.meta.url), "utf8"),
@@ -85,27 +85,9 @@ const version = (modelName: string): ServableVersion => ({
   modelName,
   version: 1,
   versionText: "1",
-  config: config(modelName === "lab0" ? 0 : 4),
+  config: minimalModelConfig(modelName === "lab0" ? 0 : 4),
   decoupled: false,
   labels: () => (modelName.startsWith("lab") ? ["zero", "", "two with space", 'three"q\r', "four"] : null),
-});
-
-const config = (maxBatchSize: number): ModelConfig => ({
-  name: "",
-  platform: "",
-  backend: "",
-  runtime: "",
-  max_batch_size: maxBatchSize,
-  input: [],
-  output: [],
-  batch_input: [],
-  batch_output: [],
-  instance_group: [],
-  default_model_filename: "",
-  cc_model_filenames: new Map(),
-  metric_tags: new Map(),
-  parameters: new Map(),
-  model_warmup: [],
 });
 
 const isOfCore = ({ reply }: InferCase): boolean =>
