@@ -45,6 +45,10 @@ interface Polled {
 const pollFailed = (model: string): TritonError =>
   new TritonError("INTERNAL", `failed to load '${model}', failed to poll from model repository`);
 
+/** Why a model could not be read: this is only logged. */
+const unreadable = (model: string, cause: string) =>
+  fail("INTERNAL", `Poll failed for model directory '${model}': ${cause}`);
+
 /**
  * The model repositories and what is done with the models in them: the control modes, loads with and without overrides,
  * unloads, the index (spec/triton-core.md 1.1 to 1.9, seen on 2.51.0). Operations on one model run one after the other.
@@ -261,13 +265,13 @@ export class ModelRepository {
     const files = parameters.filter((parameter) => parameter.kind === "file");
     if (files.length > 0) {
       if (override === undefined) {
-        done(fail("INVALID_ARG", "Load parameter 'config' must be specified for model file override"));
+        done(unreadable(model, "Load parameter 'config' must be specified for model file override"));
         return;
       }
       const contents = new Map(files.map(({ path, content }) => [path, content]));
       this.#storage.createOverrideFolder(contents, (made) => {
         if (!made.ok) {
-          done(made);
+          done(unreadable(model, made.error.message));
           return;
         }
         const prepared = this.#prepare(model, { json: override.json }, made.value);
@@ -351,8 +355,7 @@ export class ModelRepository {
       autoComplete: this.#options.autoComplete,
       log: this.#log,
     });
-    if (prepared.ok) return prepared;
-    return fail(prepared.error.code, `Poll failed for model directory '${model}': ${prepared.error.message}`);
+    return prepared.ok ? prepared : unreadable(model, prepared.error.message);
   }
 
   /** The model's folder, which must be in exactly one root. */
