@@ -47,13 +47,18 @@ export const classify = (
   const kept = Math.min(count, width);
   const classes: string[] = [];
   for (let row = 0; row < rows; row++) {
-    const values = readRow(view, datatype, row * width, width);
-    const order = Uint32Array.from({ length: width }, (_, index) => index);
+    const start = row * width;
+    const values = readRow(view, datatype, start, width);
+    const order = new Uint32Array(width);
+    for (let index = 0; index < width; index++) order[index] = index;
     sortByValue(order, values);
     for (let rank = 0; rank < kept; rank++) {
       const index = order[rank]!;
       const label = labels?.[index] ?? "";
-      classes.push(`${valueText(values[index]!, datatype)}:${index}${label === "" ? "" : `:${label}`}`);
+      const negative = (data[(start + index + 1) * size - 1]! & 0x80) !== 0;
+      classes.push(
+        `${valueText(values[index]!, datatype, negative)}:${index}${label === "" ? "" : `:${label}`}`,
+      );
     }
   }
   return ok({ shape: batched ? [rows, kept] : [kept], classes });
@@ -70,7 +75,9 @@ const readRow = (view: DataView, datatype: DataType, start: number, width: numbe
       signed ? view.getBigInt64((start + i) * size, true) : view.getBigUint64((start + i) * size, true),
     );
   }
-  return Float64Array.from({ length: width }, (_, i) => read(view, (start + i) * size));
+  const values = new Float64Array(width);
+  for (let i = 0; i < width; i++) values[i] = read(view, (start + i) * size);
+  return values;
 };
 
 const none = (): number => 0;
@@ -92,14 +99,15 @@ const readers: Record<DataType, (view: DataView, at: number) => number> = {
   BYTES: none,
 };
 
-const valueText = (value: number | bigint, datatype: DataType): string =>
-  typeof value === "number" && datatype.startsWith("FP") ? fixedText(value) : value.toString();
+/** @param negative the sign bit, which not-a-numbers have too */
+const valueText = (value: number | bigint, datatype: DataType, negative: boolean): string =>
+  typeof value === "number" && datatype.startsWith("FP") ? fixedText(value, negative) : value.toString();
 
 /** C's `%f`: six decimals, exact and half to even. */
-const fixedText = (value: number): string => {
-  if (Number.isNaN(value)) return "nan";
+const fixedText = (value: number, negative: boolean): string => {
+  const sign = negative ? "-" : "";
   const magnitude = Math.abs(value);
-  const sign = value < 0 || Object.is(value, -0) ? "-" : "";
+  if (Number.isNaN(value)) return `${sign}nan`;
   if (magnitude === Number.POSITIVE_INFINITY) return `${sign}inf`;
   if (magnitude >= 1e21) return `${sign}${BigInt(magnitude)}.000000`;
   const text = magnitude.toFixed(6);

@@ -16,7 +16,7 @@ import { caseBody, type InferCase, readCases } from "../../../../../fixtures/htt
 import { minimalModelConfig } from "./minimal-model-config.ts";
 
 const cases = readCases(
-  readFileSync(new URL("../../../../../fixtures/http-codec/infer.json", import.meta.url), "utf8"),
+  readFileSync(new URL("../../../../../fixtures/http-codec/infer.jsonl", import.meta.url), "utf8"),
 );
 
 interface Answer {
