@@ -1,8 +1,9 @@
-import { createServer, type IncomingMessage, type Server, ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import express from "express";
 import type { Log } from "../../common/log.ts";
 import type { InferenceServer } from "../../core/inference-server.ts";
+import { nodeHttp } from "../node-http.ts";
 import { readBody, SlabPool } from "./body.ts";
 import type { HttpCall } from "./handler.ts";
 import { handleInfer, type InferContext } from "./handlers/infer.ts";
@@ -34,7 +35,7 @@ const MAX_HEADER_BYTES = 64 * 1024;
 /**
  * A request line is answered like any other, so a HEAD gets a body (seen on 2.51.0); the runtime would cut it off.
  */
-class TritonResponse extends ServerResponse<IncomingMessage> {
+class TritonResponse extends nodeHttp.ServerResponse<IncomingMessage> {
   constructor(request: IncomingMessage) {
     super(request.method === "HEAD" ? Object.create(request, { method: { value: "GET" } }) : request);
   }
@@ -74,7 +75,7 @@ export const startHttpFrontend = async (
     } else request.url = path;
     app(request, response);
   };
-  const server = createServer(
+  const server = nodeHttp.createServer(
     {
       ServerResponse: TritonResponse,
       maxHeaderSize: MAX_HEADER_BYTES,

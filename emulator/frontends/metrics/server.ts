@@ -1,5 +1,6 @@
-import { createServer, type Server } from "node:http";
+import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { nodeHttp } from "../node-http.ts";
 
 export interface MetricsFrontend {
   readonly port: number;
@@ -14,7 +15,7 @@ export const startMetricsFrontend = async (
   options: { readonly address: string; readonly port: number },
   text: () => string,
 ): Promise<MetricsFrontend> => {
-  const server = createServer({ keepAliveTimeout: 0 }, (request, response) => {
+  const server = nodeHttp.createServer({ keepAliveTimeout: 0 }, (request, response) => {
     request.resume();
     response.sendDate = false;
     response.removeHeader("Connection");
