@@ -1,6 +1,6 @@
 import { fail, ok, type Result, type TritonError } from "../../common/status.ts";
 import type { InferenceServer, ServableVersion } from "../../core/inference-server.ts";
-import { classify } from "../../core/tensor/classification.ts";
+import { bytesOfClasses, classify } from "../../core/tensor/classification.ts";
 import {
   InferenceRequest,
   type InferenceResponse,
@@ -91,10 +91,16 @@ export const createResponseMessage = (
         classified.push(output);
         continue;
       }
-      const { config } = call.version;
-      const result = classify(output, count, call.version.labels(output.name), config.max_batch_size > 0);
+      const { datatype, shape, data } = output;
+      const batched = call.version.config.max_batch_size > 0;
+      const result = classify(datatype, shape, data, batched, count, call.version.labels(output.name));
       if (!result.ok) return result;
-      classified.push(result.value);
+      classified.push({
+        name: output.name,
+        datatype: "BYTES",
+        shape: result.value.shape,
+        data: bytesOfClasses(result.value.classes),
+      });
     }
     outputs = classified;
   }

@@ -1,10 +1,10 @@
 import { maxDoubleByteSize, writeDouble, writeUint32 } from "../../../common/rapidjson-double.ts";
 import { ok, type Result, TritonError } from "../../../common/status.ts";
 import type { ServableVersion } from "../../../core/inference-server.ts";
+import { bytesOfClasses, classify } from "../../../core/tensor/classification.ts";
 import { type DataType, elementByteSize } from "../../../core/tensor/data-type.ts";
 import type { InferenceResponse, OutputTensor, Parameter } from "../../../core/tensor/inference-request.ts";
 import { elementCount } from "../../../core/tensor/shape.ts";
-import { type ClassifiedTensor, classify } from "./classification.ts";
 import type { DecodedInferRequest, RequestedOutput } from "./infer-request.ts";
 import { jsonString, maxEscapedByteSize, writeJsonBytes } from "./json-writer.ts";
 
@@ -130,24 +130,13 @@ const writeClasses = (
     version.labels(output.name),
   );
   if (!classified.ok) throw classified.error;
-  const data = bytesTensor(classified.value);
+  const data = bytesOfClasses(classified.value.classes);
   writeDescription(json, output.name, "BYTES", classified.value.shape);
   if (options.binary) {
     writeBinarySize(json, data.byteLength);
     binary.push(data);
   } else writeData(json, { name: output.name, datatype: "BYTES", shape: classified.value.shape, data });
   json.text("}");
-};
-
-const bytesTensor = ({ classes }: ClassifiedTensor): Buffer => {
-  const parts: Buffer[] = [];
-  for (const text of classes) {
-    const bytes = Buffer.from(text);
-    const length = Buffer.allocUnsafe(4);
-    length.writeUInt32LE(bytes.length);
-    parts.push(length, bytes);
-  }
-  return Buffer.concat(parts);
 };
 
 const writeDescription = (
