@@ -1,0 +1,296 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import { expect, test } from "vitest";
+
+/**
+ * What each part of emulator/ may import besides itself; names are its folders, two levels deep in core, frontends and
+ * backends. Imports go downward only: a part names nothing that stands below it in this table.
+ */
+const mayImport: Readonly<Record<string, readonly string[]>> = {
+  common: [],
+  "core/tensor": ["common"],
+  "core/storage.ts": ["common"],
+  "core/memory": ["common"],
+  "core/settings": ["common"],
+  "core/model-config": ["common", "core/storage.ts", "core/tensor"],
+  "core/backend.ts": ["common", "core/memory", "core/model-config", "core/storage.ts", "core/tensor"],
+  "core/statistics": ["core/backend.ts"],
+  "core/inference-server.ts": [
+    "common",
+    "core/model-config",
+    "core/settings",
+    "core/statistics",
+    "core/tensor",
+  ],
+  "core/inference": ["common", "core/model-config", "core/tensor"],
+  "core/scheduler": [
+    "common",
+    "core/backend.ts",
+    "core/model-config",
+    "core/statistics",
+    "core/storage.ts",
+    "core/tensor",
+  ],
+  "core/model-lifecycle": [
+    "common",
+    "core/backend.ts",
+    "core/inference",
+    "core/inference-server.ts",
+    "core/memory",
+    "core/model-config",
+    "core/scheduler",
+    "core/statistics",
+    "core/storage.ts",
+    "core/tensor",
+  ],
+  "core/model-repository": [
+    "common",
+    "core/inference-server.ts",
+    "core/model-config",
+    "core/model-lifecycle",
+    "core/storage.ts",
+  ],
+  "core/triton-server.ts": [
+    "common",
+    "core/backend.ts",
+    "core/inference-server.ts",
+    "core/memory",
+    "core/model-config",
+    "core/model-lifecycle",
+    "core/model-repository",
+    "core/settings",
+    "core/statistics",
+    "core/storage.ts",
+    "core/tensor",
+  ],
+  storage: ["common", "core/storage.ts"],
+  "backends/onnxruntime": [
+    "common",
+    "core/backend.ts",
+    "core/memory",
+    "core/model-config",
+    "core/storage.ts",
+    "core/tensor",
+  ],
+  "frontends/node-http.ts": ["common"],
+  "frontends/http": [
+    "common",
+    "core/inference-server.ts",
+    "core/model-config",
+    "core/settings",
+    "core/statistics",
+    "core/tensor",
+    "frontends/node-http.ts",
+  ],
+  "frontends/grpc": [
+    "common",
+    "core/inference-server.ts",
+    "core/model-config",
+    "core/settings",
+    "core/statistics",
+    "core/tensor",
+    "frontends/node-http.ts",
+  ],
+  "frontends/metrics": ["common", "core/statistics", "frontends/node-http.ts"],
+  config: ["common", "core/settings"],
+  "emulator.ts": [
+    "common",
+    "config",
+    "core/backend.ts",
+    "core/inference-server.ts",
+    "core/memory",
+    "core/settings",
+    "core/statistics",
+    "core/triton-server.ts",
+    "backends/onnxruntime",
+    "frontends/http",
+    "frontends/grpc",
+    "frontends/metrics",
+    "storage",
+  ],
+  "index.ts": ["config", "emulator.ts"],
+  cli: ["common", "config", "core/backend.ts", "emulator.ts"],
+  "main.ts": ["cli"],
+};
+
+/** The two files of common/ that read the machine's time; the core takes a Clock instead. */
+const notForTheCore = ["common/system-clock.ts", "common/server-log.ts"];
+
+/** What would make the core impure, and what an identifier of that name stands for. */
+const impureGlobals = [
+  "Date",
+  "Math.random",
+  "setTimeout",
+  "setInterval",
+  "setImmediate",
+  "queueMicrotask",
+  "performance",
+  "process",
+  "console",
+  "fetch",
+  "crypto",
+  "await",
+  "async",
+  "Promise",
+  "require",
+];
+
+interface Import {
+  readonly line: number;
+  /** As written. */
+  readonly specifier: string;
+  /** Path below emulator/; null for a package. */
+  readonly target: string | null;
+  readonly typeOnly: boolean;
+}
+
+type Sources = ReadonlyMap<string, string>;
+
+const emulator = new URL("../../emulator/", import.meta.url);
+
+const readSources = (): Sources =>
+  new Map(
+    readdirSync(emulator, { recursive: true, encoding: "utf8" })
+      .filter((path) => path.endsWith(".ts"))
+      .sort()
+      .map((path) => [path, readFileSync(new URL(path, emulator), "utf8")]),
+  );
+
+const importsOf = (path: string, source: string): Import[] =>
+  [
+    ...source.matchAll(
+      /^(?:import|export)\s+(?:(type)\s)?(?:[\w$*{}\s,]*?\bfrom\s+)?"([^"]+)"|\bimport\s*\(\s*"([^"]+)"/gm,
+    ),
+  ].map((match) => {
+    const specifier = match[2] ?? match[3] ?? "";
+    return {
+      line: source.slice(0, match.index + match[0].length).split("\n").length,
+      specifier,
+      target: specifier.startsWith(".") ? normalize(join(dirname(path), specifier)) : null,
+      typeOnly: match[1] !== undefined,
+    };
+  });
+
+const partOf = (path: string): string => {
+  const [first = "", second] = path.split("/");
+  return second !== undefined && ["core", "frontends", "backends"].includes(first)
+    ? `${first}/${second}`
+    : first;
+};
+
+const wrongImports = (sources: Sources): string[] =>
+  [...sources].flatMap(([path, source]) => {
+    const part = partOf(path);
+    const allowed = mayImport[part];
+    if (allowed === undefined) return [`emulator/${path}: ${part} has no row in the table of imports`];
+    return importsOf(path, source).flatMap(({ line, specifier, target }) => {
+      const at = `emulator/${path}:${line}`;
+      const inCore = part.startsWith("core/");
+      if (target === null) {
+        return inCore || part === "common" ? [`${at}: ${part} imports the package ${specifier}`] : [];
+      }
+      if (inCore && notForTheCore.includes(target)) return [`${at}: the core imports ${target}`];
+      const other = partOf(target);
+      return other === part || allowed.includes(other) ? [] : [`${at}: ${part} imports ${other}`];
+    });
+  });
+
+/** Each cycle once, as a path of files. A type alone makes none: it is gone at run time. */
+const cycles = (sources: Sources): string[] => {
+  const found: string[] = [];
+  const done = new Set<string>();
+  const walk = (path: string, trail: readonly string[]): void => {
+    const start = trail.indexOf(path);
+    if (start >= 0) {
+      found.push([...trail.slice(start), path].join(" -> "));
+      return;
+    }
+    if (done.has(path)) return;
+    for (const { target, typeOnly } of importsOf(path, sources.get(path) ?? "")) {
+      if (target !== null && !typeOnly) walk(target, [...trail, path]);
+    }
+    done.add(path);
+  };
+  for (const path of sources.keys()) walk(path, []);
+  return found;
+};
+
+/** Comments and the text of strings become spaces; lines stay lines. */
+const codeOnly = (source: string): string =>
+  source.replace(/\/\*[\s\S]*?\*\/|\/\/[^\n]*|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'/g, (text) =>
+    text.replace(/[^\n]/g, " "),
+  );
+
+const impurities = (sources: Sources): string[] =>
+  [...sources].flatMap(([path, source]) => {
+    if (!path.startsWith("core/")) return [];
+    return codeOnly(source)
+      .split("\n")
+      .flatMap((text, index) =>
+        impureGlobals
+          .filter((name) =>
+            new RegExp(`(?<![\\w.#$])${name.replace(".", "\\.")}(?![\\w$])(?!\\s*[?:](?!:))`).test(text),
+          )
+          .map((name) => `emulator/${path}:${index + 1}: ${name}`),
+      );
+  });
+
+test("imports: go downward only, and the core and common import no package", () => {
+  expect(wrongImports(readSources())).toEqual([]);
+});
+
+test("imports: the table itself goes downward only", () => {
+  const order = Object.keys(mayImport);
+  const upward = order.flatMap((part, index) =>
+    (mayImport[part] ?? [])
+      .filter((other) => order.indexOf(other) >= index)
+      .map((other) => `${part} -> ${other}`),
+  );
+  expect(upward).toEqual([]);
+});
+
+test("imports: the table has a row for what is there, and for nothing else", () => {
+  const parts = new Set([...readSources().keys()].map(partOf));
+  expect([...parts].sort()).toEqual(Object.keys(mayImport).sort());
+});
+
+test("imports: make no cycle between files", () => {
+  expect(cycles(readSources())).toEqual([]);
+});
+
+test("core: reads no time, chance, process or network of its own, and awaits nothing", () => {
+  expect(impurities(readSources())).toEqual([]);
+});
+
+test("checks: find what they are there for, with file and line", () => {
+  const sources: Sources = new Map([
+    [
+      "core/scheduler/a.ts",
+      'import {\n  x,\n} from "../model-lifecycle/b.ts";\nimport { readFile } from "node:fs";\n',
+    ],
+    [
+      "core/model-lifecycle/b.ts",
+      'import { y } from "../scheduler/a.ts";\nconst now = Date.now();\n// Date\n',
+    ],
+    ["frontends/http/c.ts", 'import "express";\nconst g = await import("../grpc/d.ts");\n'],
+    [
+      "core/tensor/e.ts",
+      '\nimport { SystemClock } from "../../common/system-clock.ts";\nconst process = "Date";',
+    ],
+    ["other/f.ts", ""],
+  ]);
+  expect(wrongImports(sources)).toEqual([
+    "emulator/core/scheduler/a.ts:3: core/scheduler imports core/model-lifecycle",
+    "emulator/core/scheduler/a.ts:4: core/scheduler imports the package node:fs",
+    "emulator/frontends/http/c.ts:2: frontends/http imports frontends/grpc",
+    "emulator/core/tensor/e.ts:2: the core imports common/system-clock.ts",
+    "emulator/other/f.ts: other has no row in the table of imports",
+  ]);
+  expect(cycles(sources)).toEqual([
+    "core/scheduler/a.ts -> core/model-lifecycle/b.ts -> core/scheduler/a.ts",
+  ]);
+  expect(impurities(sources)).toEqual([
+    "emulator/core/model-lifecycle/b.ts:2: Date",
+    "emulator/core/tensor/e.ts:3: process",
+  ]);
+});
