@@ -1,4 +1,5 @@
 import { fail, ok, type Result } from "../../../common/status.ts";
+import { parseTraceNumber } from "../../../core/settings/trace-number.ts";
 import type {
   TraceLevel,
   TraceSettings,
@@ -77,39 +78,6 @@ const readNumber = (
   const text = asString(field);
   if (!text.ok) return text;
   return parseTraceNumber(name, text.value, "");
-};
-
-const UINT32 = 2 ** 32;
-const INT32_MAX = 2 ** 31 - 1;
-
-/** Numbers as C reads them. @param gap what stands after `got:` in one of the texts: nothing over HTTP, a space over gRPC */
-export const parseTraceNumber = (
-  name: "trace_rate" | "trace_count" | "log_frequency",
-  text: string,
-  gap: "" | " ",
-): Result<number> => {
-  const digits = /^\s*[+-]?\d+/.exec(text)?.[0];
-  if (digits === undefined) return fail("INVALID_ARG", `Unable to parse '${name}', got: ${text}`);
-  const value = Number(digits);
-  if (name === "trace_count") {
-    if (value > INT32_MAX || value < -INT32_MAX - 1) {
-      return fail(
-        "INVALID_ARG",
-        `Unable to parse '${name}', value is out of range [ -1, ${INT32_MAX} ], got: ${text}`,
-      );
-    }
-    if (value < -1) {
-      return fail("INVALID_ARG", `Unable to parse '${name}'. Expecting value >= -1, got:${gap}${text}`);
-    }
-    return ok(value);
-  }
-  if (value >= UINT32 || value < -UINT32) {
-    return fail(
-      "INVALID_ARG",
-      `Unable to parse '${name}', value is out of range [ 0, ${UINT32 - 1} ], got: ${text}`,
-    );
-  }
-  return ok(value < 0 ? value + UINT32 : value);
 };
 
 const settingsReply = (settings: TraceSettings): HttpReply =>
