@@ -31,6 +31,11 @@ export class InlineSession {
     );
   }
 
+  /** False once every run belongs to a worker. */
+  get available(): boolean {
+    return !this.#closed && this.#lane.open;
+  }
+
   /** A worker ran these inputs in `runUs` microseconds. */
   learn(inputs: readonly PartedInput[], runUs: number): void {
     this.#lane.learn(shapesOf(inputs), runUs);

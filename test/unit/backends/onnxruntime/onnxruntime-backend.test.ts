@@ -67,7 +67,7 @@ test("backend: completes, runs and gives back a model without a configuration", 
   ]);
 });
 
-test("backend: runs small repeated requests on the main thread with the same answers, when they proved short", async () => {
+test("backend: gives the same answers to repeated requests, wherever they run", async () => {
   const model = await loaded(backend, context(folders.make({ "1/model.onnx": "identity.onnx" })), 2);
   for (let i = 0; i < 20; i++) {
     const { responses } = await execute(model.instances[i % 2]!, [
