@@ -1,6 +1,7 @@
+import type { Stats } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join, posix, sep } from "node:path";
+import { dirname, join, relative, sep } from "node:path";
 import { fail, ok, type Result, TritonError } from "../common/status.ts";
 import type { ModelFolder, ModelFolderEntry, Storage } from "../core/storage.ts";
 
@@ -81,7 +82,7 @@ const readFolder = async (path: string, configName: string | null): Promise<Resu
   const status = await stat(path).catch(() => null);
   if (status === null || !status.isDirectory()) return ok(null);
   const entries: ModelFolderEntry[] = [];
-  await walk(path, "", entries);
+  await walk(path, "", entries, [folderId(status)]);
   entries.sort((a, b) => (a.path < b.path ? -1 : 1));
   const candidates = configName === null ? ["config.pbtxt"] : [`configs/${configName}.pbtxt`, "config.pbtxt"];
   const configPath = candidates.find((candidate) =>
@@ -94,45 +95,74 @@ const readFolder = async (path: string, configName: string | null): Promise<Resu
   return ok({ path, changedMs: Math.max(status.mtimeMs, status.ctimeMs), entries, config });
 };
 
-/** Files that vanish while we look are left out: the next look sees a settled folder. */
-const walk = async (root: string, below: string, entries: ModelFolderEntry[]): Promise<void> => {
+/** Tells a folder apart from all others, by whatever link it was reached. */
+const folderId = ({ dev, ino }: Stats): string => `${dev}:${ino}`;
+
+/**
+ * Files that vanish while we look are left out: the next look sees a settled folder. So is a link to a folder that it
+ * lies in.
+ * @param above ids of the folders walked through to get here
+ */
+const walk = async (
+  root: string,
+  below: string,
+  entries: ModelFolderEntry[],
+  above: readonly string[],
+): Promise<void> => {
   for (const name of await readdir(join(root, below))) {
     const path = below === "" ? name : `${below}/${name}`;
     const status = await stat(join(root, path)).catch(() => null);
     if (status === null) continue;
     const changedMs = Math.max(status.mtimeMs, status.ctimeMs);
     if (status.isDirectory()) {
+      const id = folderId(status);
+      if (above.includes(id)) continue;
       entries.push({ path, kind: "folder", byteSize: 0, changedMs });
-      await walk(root, path, entries);
+      await walk(root, path, entries, [...above, id]);
     } else entries.push({ path, kind: "file", byteSize: status.size, changedMs });
   }
 };
 
 const createOverride = async (files: ReadonlyMap<string, Uint8Array>): Promise<Result<ModelFolder>> => {
-  for (const path of files.keys()) {
-    const normalised = posix.normalize(path);
-    if (normalised.startsWith("../") || normalised === ".." || posix.isAbsolute(normalised)) {
-      return fail(
+  const folder = await mkdtemp(join(tmpdir(), "triton-local-"));
+  const written = await writeOverride(folder, files).then(
+    () => readFolder(folder, null),
+    async (error: unknown) => {
+      await rm(folder, { recursive: true, force: true });
+      throw error;
+    },
+  );
+  if (!written.ok) return written;
+  if (written.value === null) return fail("INTERNAL", `failed to read back ${folder}`);
+  return ok(written.value);
+};
+
+/** Every path is checked before anything is written. */
+const writeOverride = async (folder: string, files: ReadonlyMap<string, Uint8Array>): Promise<void> => {
+  const targets = new Map<string, Uint8Array>();
+  for (const [path, content] of files) {
+    const target = join(folder, path);
+    if (!target.startsWith(folder + sep)) {
+      throw new TritonError(
         "INVALID_ARG",
-        `Invalid file parameter '${path}' with normalized path '${normalised}' must stay within model directory.`,
+        `Invalid file parameter 'file:${path}' with normalized path '${target}' must stay within model directory.`,
+      );
+    }
+    targets.set(target, content);
+  }
+  for (const [target, content] of targets) {
+    try {
+      await mkdir(dirname(target), { recursive: true });
+      await writeFile(target, content);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== "EEXIST" && code !== "ENOTDIR" && code !== "EISDIR") throw error;
+      throw new TritonError(
+        "INVALID_ARG",
+        `Invalid file parameter 'file:${relative(folder, target)}', directory has been created as a file`,
       );
     }
   }
-  const folder = await mkdtemp(join(tmpdir(), "triton-local-"));
-  try {
-    for (const [path, content] of files) {
-      const target = join(folder, path.split("/").join(sep));
-      await mkdir(dirname(target), { recursive: true });
-      await writeFile(target, content);
-    }
-  } catch (error) {
-    await rm(folder, { recursive: true, force: true });
-    throw error;
-  }
-  const read = await readFolder(folder, null);
-  if (!read.ok) return read;
-  if (read.value === null) return fail("INTERNAL", `failed to read back ${folder}`);
-  return ok(read.value);
 };
 
 /** The system's own words for the common cases, as the real server prints them. */
