@@ -59,7 +59,7 @@ export function startServer(
   return startServerProcess(server, {
     modelRepository,
     flags: ["--model-control-mode=explicit", ...models.map((model) => `--load-model=${model}`)],
-    logFile: join(context.folder, `${server.name.replaceAll(" ", "-")}.log`),
+    logFile: join(context.folder, `${server.name.replaceAll(" ", "-")}-${process.hrtime.bigint()}.log`),
     readyTimeoutMs: 120_000,
   });
 }

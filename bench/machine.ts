@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { cpus, release, totalmem, type } from "node:os";
+import { cpus, loadavg, release, totalmem, type } from "node:os";
 import { join } from "node:path";
 
 /** Where figures come from: a figure without it says nothing. */
@@ -10,6 +10,8 @@ export interface Machine {
   readonly system: string;
   readonly node: string;
   readonly onnxRuntime: string;
+  /** Processes that wanted a core in the last minute, before the first scenario: what else the machine was doing. */
+  readonly loadBefore: number;
 }
 
 export function describeMachine(): Machine {
@@ -21,5 +23,6 @@ export function describeMachine(): Machine {
     system: `${type()} ${release()}`,
     node: process.version,
     onnxRuntime: JSON.parse(readFileSync(packageFile, "utf8")).version,
+    loadBefore: loadavg()[0] ?? 0,
   };
 }

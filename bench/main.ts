@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { ServerCommand } from "../test/support/server-process.ts";
@@ -11,7 +11,6 @@ import { OURS, REAL, type Row } from "./row.ts";
 import { scenarios } from "./scenarios.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
-const BUILT = join(ROOT, "dist", "emulator", "main.js");
 
 const { values: options } = parseArgs({
   options: {
@@ -58,6 +57,12 @@ async function main(): Promise<number> {
     folder,
     log: (line) => console.error(line),
   };
+  const machine = describeMachine();
+  if (machine.loadBefore > machine.cores / 2) {
+    console.log(
+      `The machine is busy (load ${machine.loadBefore.toFixed(1)}): trust the ratios only, and those little.`,
+    );
+  }
   const only = options.only.split(",").filter((name) => name !== "");
   const rows: Row[] = [];
   const failures: string[] = [];
@@ -75,7 +80,7 @@ async function main(): Promise<number> {
 
   const report: BenchReport = {
     date: new Date().toISOString(),
-    machine: describeMachine(),
+    machine,
     rounds: context.rounds,
     seconds: context.seconds,
     realServer: real && {
@@ -100,8 +105,9 @@ async function main(): Promise<number> {
 function ourServer(): ServerCommand {
   if (options.server !== undefined) return { name: OURS, command: options.server.split(" ") };
   const build = spawnSync("npm", ["run", "--silent", "build"], { cwd: ROOT, stdio: "inherit" });
-  if (build.status !== 0 || !existsSync(BUILT)) throw new Error("npm run build failed");
-  return { name: OURS, command: [process.execPath, BUILT, "serve"] };
+  if (build.status !== 0) throw new Error("npm run build failed");
+  const { bin } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+  return { name: OURS, command: [process.execPath, join(ROOT, bin["triton-local"]), "serve"] };
 }
 
 function realServer(): ServerCommand | null {

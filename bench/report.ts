@@ -43,7 +43,7 @@ export function writePerformancePage(path: string, report: BenchReport): void {
   const page = `# Performance
 
 Written by \`npm run bench -- --write-docs\`; do not edit. Measured on ${report.date.slice(0, 10)}: ${machine.cpu}, ${machine.cores} cores,
-${machine.memoryGiB} GiB, ${machine.system}; Node ${machine.node}, ONNX Runtime ${machine.onnxRuntime}. ${
+${machine.memoryGiB} GiB, ${machine.system}, load ${machine.loadBefore.toFixed(1)} before the start; Node ${machine.node}, ONNX Runtime ${machine.onnxRuntime}. ${
     report.realServer === null
       ? "No real server was there to compare with."
       : `The real server is tritonserver 2.51.0 with its ONNX Runtime backend on ONNX Runtime ${report.realServer.onnxRuntime}, beside ours on the same machine.`

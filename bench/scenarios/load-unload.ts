@@ -5,11 +5,13 @@ import { processTreeUsage } from "../../test/support/process-tree.ts";
 import type { ServerProcess } from "../../test/support/server-process.ts";
 import { type BenchContext, copyModel, startServers, stopAll } from "../context.ts";
 import { quantile } from "../rounds.ts";
-import { type Row, rowOf } from "../row.ts";
+import { OURS, type Row, rowOf } from "../row.ts";
 
 const SECTION = "Loads and unloads (a copy of `simple`, 500 times)";
 const CYCLES = 500;
 const SETTLE_MS = 2000;
+/** Not measured. The real server calls a version gone a moment before it is, and can die of a load in that moment. */
+const PAUSE_MS = 10;
 
 /** How long a small ONNX model takes to come and go, and whether threads or memory stay behind. */
 export async function loadUnload(context: BenchContext): Promise<readonly Row[]> {
@@ -17,7 +19,14 @@ export async function loadUnload(context: BenchContext): Promise<readonly Row[]>
   const servers = await startServers(context, repository, ["kept"]);
   const figures = new Map<string, CycleFigures>();
   try {
-    for (const server of servers) figures.set(server.name, await cycle(server));
+    for (const server of servers) {
+      try {
+        figures.set(server.name, await cycle(server));
+      } catch (error) {
+        if (server.name === OURS) throw error;
+        context.log(`${server.name} did not survive the loads and unloads: ${error}`);
+      }
+    }
   } finally {
     await stopAll(servers);
   }
@@ -48,12 +57,16 @@ interface CycleFigures {
 async function cycle(server: ServerProcess): Promise<CycleFigures> {
   const agent = new Agent({ keepAlive: true });
   // The pools that a server keeps for good start with its first loads.
-  for (let i = 0; i < 10; i++) await loadAndUnload(server, agent);
+  for (let i = 0; i < 10; i++) {
+    await sleep(PAUSE_MS);
+    await loadAndUnload(server, agent);
+  }
   await sleep(SETTLE_MS);
   const before = processTreeUsage(server.pid);
   const totals: number[] = [];
   const loads: number[] = [];
   for (let i = 0; i < CYCLES; i++) {
+    await sleep(PAUSE_MS);
     const { loadMs, totalMs } = await loadAndUnload(server, agent);
     loads.push(loadMs);
     totals.push(totalMs);
@@ -81,7 +94,7 @@ async function loadAndUnload(
   await post(server, agent, "/v2/repository/models/cycled/load");
   const loadMs = performance.now() - startedAt;
   await post(server, agent, "/v2/repository/models/cycled/unload");
-  // The answer to an unload comes before the model is gone, and the real server does not always survive a load meanwhile.
+  // The answer to an unload comes before the model is gone.
   while (!(await isGone(server, agent))) await sleep(0);
   return { loadMs, totalMs: performance.now() - startedAt };
 }
