@@ -21,6 +21,8 @@ export interface ConnectionListener {
   /** A request has begun: `stream.listener` is to be set before this returns. */
   stream(stream: Http2Stream, headers: Headers): void;
   ping(): void;
+  /** Something of ours threw; the connection is given up. */
+  failed(error: unknown): void;
   closed(): void;
 }
 
@@ -33,6 +35,8 @@ const CONNECTION_WINDOW = 16 * 1024 * 1024;
 /** Longest header block, and longest frame of anything but DATA. */
 const MAX_BLOCK_BYTES = 64 * 1024;
 const MAX_CONTINUATIONS = 128;
+/** Streams that may be open at once. The real server sets no limit; this one is only there to have one. */
+const MAX_STREAMS = 100_000;
 /** Acknowledgements that may wait for a client that does not read. */
 const MAX_UNSENT_ACKS = 1000;
 /** Streams a client may give up at once, and then per second; more is an attack, not a change of mind. */
@@ -172,7 +176,10 @@ export class Http2Connection {
     } catch (error) {
       if (error instanceof Http2Error) this.end(error.code, error.message);
       else if (error instanceof HpackError) this.end(errorCode.COMPRESSION_ERROR, error.message);
-      else throw error;
+      else {
+        this.#listener.failed(error);
+        this.end(errorCode.INTERNAL_ERROR, "internal error of the emulator, see its log");
+      }
     }
   }
 
@@ -362,7 +369,7 @@ export class Http2Connection {
       return;
     }
     this.#lastStreamId = streamId;
-    if (this.#draining) {
+    if (this.#draining || this.#streams.size >= MAX_STREAMS) {
       this.writeReset(streamId, errorCode.REFUSED_STREAM);
       return;
     }

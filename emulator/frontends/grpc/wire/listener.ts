@@ -44,6 +44,8 @@ export const listen = async (
     const connection: Http2Connection = new Http2Connection(socket, {
       stream: (stream, headers) => acceptCall(stream, headers, context),
       ping: () => keeper.pinged(),
+      failed: (error) =>
+        log.error(`unexpected failure of a gRPC connection: ${error instanceof Error ? error.stack : error}`),
       closed: () => {
         connections.delete(connection);
         keeper.closed();

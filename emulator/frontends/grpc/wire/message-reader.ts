@@ -6,7 +6,7 @@ export const PREFIX_BYTES = 5;
 export const MAX_MESSAGE_BYTES = 2 ** 31 - 1;
 
 /** A length is a claim: no more than this is allocated before the bytes have come. */
-const FIRST_ALLOCATION_BYTES = 64 * 1024 * 1024;
+const FIRST_ALLOCATION_BYTES = 16 * 1024 * 1024;
 
 export type MessageSink = (message: Uint8Array, compressed: boolean) => void;
 
