@@ -126,7 +126,7 @@ export class RequestValidator {
     for (let i = offset; i < shape.length; i++) {
       if (shape[i]! < 0) {
         return invalid(
-          `${request.logPrefix}All input dimensions should be specified for input '${input.name}' for model '${this.#model}', got ${shapeText(shape.slice(offset))}`,
+          `${request.logPrefix}All input dimensions should be specified for input '${input.name}' for model '${this.#model}', got ${shapeText(shape)}`,
         );
       }
     }
@@ -136,8 +136,9 @@ export class RequestValidator {
         `${request.logPrefix}unexpected shape for input '${input.name}' for model '${this.#model}'. Expected ${shapeText(full)}, got ${shapeText(shape)}. ${batching ? batchingNote : ""}`,
       );
     }
-    // A batch of 0 counts as one row here, as in the real core: it then fails with the size of one row.
-    let elements = batching ? Math.max(1, shape[0]!) : 1;
+    // As in the real core, a batch of 0 counts as one row here, and a negative one as what its 32 bits are without a sign:
+    // either then fails with the size that makes.
+    let elements = batching ? Math.max(1, shape[0]! >>> 0) : 1;
     for (let i = offset; i < shape.length; i++) elements *= shape[i]!;
     if (expected.datatype === "BYTES") return this.#checkStrings(request, input, elements);
     const byteSize = elements * elementByteSize[expected.datatype as DataType];

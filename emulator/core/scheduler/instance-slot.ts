@@ -72,7 +72,8 @@ export class InstanceSlot {
       if (reason !== null) statistics.recordFailure(reason, request.arrivedUs, now);
       else statistics.recordSuccess(request.batchSize, request.arrivedUs, request.queuedUs, now, report);
     }
+    if (!report.success) return;
     statistics.metrics.recordExecution();
-    if (report.success) statistics.recordExecution(rows, report, this.#clock.epochMs());
+    statistics.recordExecution(rows, report, this.#clock.epochMs());
   }
 }

@@ -138,6 +138,12 @@ test("shape: a negative dimension is refused before the shape is compared", () =
   );
 });
 
+test("shape: a negative dimension behind the batch is refused with the whole shape", () => {
+  expect(
+    messageOf(validatorOf({ IN: "INT32 [ 4 ]" }, 8), { inputs: [tensor({ shape: [1, -1] })] }),
+  ).toContain("for model 'm', got [1,-1]");
+});
+
 test("shape: must match the configured dimensions; the note on the batch dimension comes only with batching", () => {
   expect(messageOf(validatorOf({ IN: "INT32 [ 3 ]" }, 4), { inputs: [tensor({ shape: [1, 2] })] })).toBe(
     `[request id: <id_unknown>] unexpected shape for input 'IN' for model 'm'. Expected [-1,3], got [1,2]. ${batchNote}`,
