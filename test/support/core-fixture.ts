@@ -132,7 +132,6 @@ export class CoreFixture {
         strictReadiness: true,
         exitOnError: true,
         modelLoadThreadCount: 4,
-        exitTimeoutSecs: 30,
         backendConfig: new Map(),
         gpuCount: 0,
         trace: {

@@ -16,9 +16,9 @@ const slowToLoad = modelConfig(
 );
 
 /** Ends the server and keeps what the end says. */
-const stop = (fixture: CoreFixture): { clean: boolean | null } => {
+const stop = (fixture: CoreFixture, timeoutSecs = 30): { clean: boolean | null } => {
   const ended: { clean: boolean | null } = { clean: null };
-  fixture.server.stop((clean) => {
+  fixture.server.stop(timeoutSecs, (clean) => {
     if (ended.clean !== null) throw new Error("stop: answered twice");
     ended.clean = clean;
   });
@@ -207,47 +207,65 @@ test("stop: with nothing in flight unloads everything at once", () => {
   expect([fixture.server.isLive(), fixture.server.isReady()]).toEqual([true, false]);
 });
 
-test("stop: counts the seconds it waits for requests, refuses new ones, and ends soon after the last", () => {
-  const fixture = tritonServer({ models: { m: modelConfig() }, loaded: ["m"], exitTimeoutSecs: 10 });
-  fixture.backend.executeUs = 2_500_000;
-  const inFlight = fixture.infer("m");
-  const ended = stop(fixture);
+test("stop: counts the seconds while requests are queued, refuses new ones, and ends with the last answer", () => {
+  const fixture = tritonServer({ models: { m: modelConfig() }, loaded: ["m"] });
+  fixture.backend.executeUs = 1_500_000;
+  const calls = [fixture.infer("m"), fixture.infer("m"), fixture.infer("m")];
+  const ended = stop(fixture, 10);
   expect(fixture.infer("m", { id: "late" }).error?.asString()).toBe(
     "Unavailable: [request id: late] Server is stopping, scheduler for model has stopped accepting new inference requests",
   );
-  fixture.clock.advance(2_400_000);
+  fixture.clock.advance(4_499_999);
   expect(ended.clean).toBeNull();
-  fixture.clock.advance(200_000);
-  expect([inFlight.error, ended.clean]).toEqual([null, true]);
-  expect(logOfStop(fixture).filter((line) => line.includes("in-flight inferences"))).toEqual([
+  fixture.clock.advance(1);
+  expect(ended.clean).toBe(true);
+  expect(calls.map(({ error, open }) => [error, open])).toEqual([
+    [null, false],
+    [null, false],
+    [null, false],
+  ]);
+  expect(logOfStop(fixture)).toEqual([
+    "Waiting for in-flight requests to complete.",
     "Timeout 10: Found 1 model versions that have in-flight inferences",
-    "Model 'm' (version 1) has 1 in-flight inferences",
+    "Model 'm' (version 1) has 2 in-flight inferences",
     "Timeout 9: Found 1 model versions that have in-flight inferences",
-    "Model 'm' (version 1) has 1 in-flight inferences",
+    "Model 'm' (version 1) has 2 in-flight inferences",
     "Timeout 8: Found 1 model versions that have in-flight inferences",
     "Model 'm' (version 1) has 1 in-flight inferences",
-    "Timeout 8: Found 0 model versions that have in-flight inferences",
+    "Timeout 7: Found 0 model versions that have in-flight inferences",
+    "All models are stopped, unloading models",
+    "Timeout 7: Found 1 live models and 0 in-flight non-inference requests",
+    "Timeout 6: Found 1 live models and 0 in-flight non-inference requests",
+    "successfully unloaded 'm' version 1",
+    "Timeout 5: Found 0 live models and 0 in-flight non-inference requests",
   ]);
 });
 
-test("stop: gives up once, when the exit timeout passes, whatever ends later", () => {
-  const fixture = tritonServer({ models: { m: modelConfig() }, loaded: ["m"], exitTimeoutSecs: 2 });
-  fixture.backend.executeUs = 7_000_000;
-  fixture.infer("m");
-  const ended = stop(fixture);
-  fixture.clock.advance(1_999_999);
-  expect(ended.clean).toBeNull();
-  fixture.clock.advance(1);
-  expect(ended.clean).toBe(false);
-  fixture.clock.runAll();
+test("stop: gives up once, when the time is over, whatever ends later", () => {
+  for (const queued of [1, 3]) {
+    const fixture = tritonServer({ models: { m: modelConfig() }, loaded: ["m"] });
+    fixture.backend.executeUs = 7_000_000;
+    for (let i = 0; i < queued; i++) fixture.infer("m");
+    const ended = stop(fixture, 2);
+    fixture.clock.advance(1_999_999);
+    expect(ended.clean).toBeNull();
+    fixture.clock.advance(1);
+    expect(ended.clean).toBe(false);
+    fixture.clock.runAll();
+  }
 });
 
 test("stop: gives up, when an instance does not go", () => {
-  const fixture = tritonServer({ models: { m: modelConfig() }, loaded: ["m"], exitTimeoutSecs: 1 });
+  const fixture = tritonServer({ models: { m: modelConfig() }, loaded: ["m"] });
   fixture.backend.releaseUs = 5_000_000;
-  const ended = stop(fixture);
+  const ended = stop(fixture, 1);
   fixture.clock.runAll();
   expect(ended.clean).toBe(false);
+});
+
+test("stop with no time left: still unloads what is idle", () => {
+  const fixture = tritonServer({ models: { m: modelConfig() }, loaded: ["m"] });
+  expect(stop(fixture, 0)).toEqual({ clean: true });
 });
 
 test("stop: waits for a load that is under way and unloads what it loaded", () => {

@@ -444,15 +444,20 @@ test("initial state: a wrong one fails the load and says why", () => {
 
 test("stopping: refuses new sequences and finishes open ones", () => {
   const fixture = served(config());
-  const first = send(fixture, "1.1", "start");
+  const open = [send(fixture, "1.1", "start"), send(fixture, "1.2")];
   fixture.clock.settle();
-  fixture.server.stop(() => {});
+  fixture.server.stop(30, () => {});
   expect(send(fixture, "2.1", "start").error).toMatchObject({
     code: "UNAVAILABLE",
     message: "Server is stopping, scheduler for model has stopped accepting new inference requests",
   });
+  open.push(send(fixture, "1.3", "end"));
   fixture.clock.runAll();
-  expect(first.error).toBeNull();
+  expect(open.map((call) => [call.error, call.open])).toEqual([
+    [null, false],
+    [null, false],
+    [null, false],
+  ]);
 });
 
 test("instance that goes: serves its open sequence to the end before it is released", () => {
