@@ -116,8 +116,8 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
   let stopping: Promise<number> | null = null;
   const stop = (): Promise<number> => {
     stopping ??= (async () => {
-      const drained = (await frontends.http?.drain(config.exitTimeoutSecs)) ?? true;
-      const clean = drained && (await new Promise<boolean>((resolve) => server.stop(resolve)));
+      const left = (await frontends.http?.drain(config.exitTimeoutSecs)) ?? config.exitTimeoutSecs;
+      const clean = await new Promise<boolean>((resolve) => server.stop(left, resolve));
       await closeFrontends(frontends);
       await onnxruntime.stop();
       return clean ? 0 : 1;
@@ -250,7 +250,6 @@ const serverOptions = (config: Config) => {
     strictReadiness: config.strictReadiness,
     exitOnError: config.exitOnError,
     modelLoadThreadCount: config.modelLoadThreadCount,
-    exitTimeoutSecs: config.exitTimeoutSecs,
     backendConfig,
     gpuCount: 0,
     trace: config.trace,

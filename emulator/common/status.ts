@@ -44,7 +44,10 @@ export type Result<T> =
 
 export const ok = <T>(value: T): Result<T> => ({ ok: true, value });
 
-export const fail = (code: StatusCode, message: string): { readonly ok: false; readonly error: TritonError } => ({
+export const fail = (
+  code: StatusCode,
+  message: string,
+): { readonly ok: false; readonly error: TritonError } => ({
   ok: false,
   error: new TritonError(code, message),
 });

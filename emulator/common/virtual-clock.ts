@@ -28,7 +28,12 @@ export class VirtualClock implements Clock {
   }
 
   setTimer(delayUs: number, run: () => void): Timer {
-    const entry: Entry = { at: this.#now + Math.max(0, delayUs), order: this.#order++, run, cancelled: false };
+    const entry: Entry = {
+      at: this.#now + Math.max(0, delayUs),
+      order: this.#order++,
+      run,
+      cancelled: false,
+    };
     this.#push(entry);
     return {
       cancel: () => {
@@ -44,7 +49,8 @@ export class VirtualClock implements Clock {
   /** Moves to `now + byUs`, running every timer due on the way, those they set included. */
   advance(byUs: number): void {
     const end = this.#now + byUs;
-    for (let next = this.#heap[0]; next !== undefined && next.at <= end; next = this.#heap[0]) this.#runNext();
+    for (let next = this.#heap[0]; next !== undefined && next.at <= end; next = this.#heap[0])
+      this.#runNext();
     this.#now = end;
   }
 

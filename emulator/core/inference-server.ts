@@ -6,6 +6,9 @@ import type { ModelStatistics } from "./statistics/model-statistics.ts";
 import type { DataType } from "./tensor/data-type.ts";
 import type { InferenceRequest } from "./tensor/inference-request.ts";
 
+/** A version as a client asks for it: -1 = the latest; a bigint where a number would lose digits. */
+export type RequestedVersion = number | bigint;
+
 /** A version that is ready to serve, as a front end holds it between looking it up and sending a request. */
 export interface ServableVersion {
   readonly modelName: string;
@@ -60,14 +63,14 @@ export interface InferenceServer {
   isReady(): boolean;
   metadata(): ServerMetadata;
   /** False for an unknown model or version too: the core never says "unknown" here (2.51.0). @param version -1 = latest */
-  isModelReady(model: string, version: number): boolean;
+  isModelReady(model: string, version: RequestedVersion): boolean;
   /** Looks a model up for everything but `ready` and statistics. @param version -1 = the highest ready version
    *  Errors: NOT_FOUND, UNAVAILABLE (spec/triton-wire.md 1.3). */
-  findVersion(model: string, version: number): Result<ServableVersion>;
+  findVersion(model: string, version: RequestedVersion): Result<ServableVersion>;
   /** @param version -1 = all ready versions in `versions` */
-  modelMetadata(model: string, version: number): Result<ModelMetadata>;
+  modelMetadata(model: string, version: RequestedVersion): Result<ModelMetadata>;
   /** One element a ready version, sorted by name and version. @param model null = all; @param version -1 = all */
-  statistics(model: string | null, version: number): Result<readonly ModelStatistics[]>;
+  statistics(model: string | null, version: RequestedVersion): Result<readonly ModelStatistics[]>;
   repositoryIndex(readyOnly: boolean, done: (result: Result<readonly RepositoryIndexRow[]>) => void): void;
   loadModel(
     model: string,

@@ -8,6 +8,7 @@ import type {
   LoadParameter,
   ModelMetadata,
   RepositoryIndexRow,
+  RequestedVersion,
   ServableVersion,
   ServerMetadata,
   TensorMetadata,
@@ -43,7 +44,6 @@ export interface TritonServerOptions {
   readonly strictReadiness: boolean;
   readonly exitOnError: boolean;
   readonly modelLoadThreadCount: number;
-  readonly exitTimeoutSecs: number;
   readonly backendConfig: ReadonlyMap<string, ReadonlyMap<string, string>>;
   readonly gpuCount: number;
   readonly trace: TraceSettings;
@@ -163,16 +163,36 @@ export class TritonServer implements InferenceServer {
   }
 
   /**
-   * Ends serving: refuses new requests, waits for those in flight, unloads everything. Says each second what it waits for.
-   * `done(false)` = the exit timeout passed first.
+   * Ends serving: refuses new requests, waits for those that are queued, unloads everything. Says each second what it
+   * waits for; like the real server it counts a request as in flight only while no instance has taken it.
+   * @param timeoutSecs what earlier phases left of `--exit-timeout-secs`
+   * @param done false = the time passed first
    */
-  stop(done: (clean: boolean) => void): void {
+  stop(timeoutSecs: number, done: (clean: boolean) => void): void {
     this.#state = "EXITING";
     this.#pollTimer?.cancel();
     this.#log.info("Waiting for in-flight requests to complete.");
     this.#lifecycle.stopSchedulers();
-    let unloading = false;
-    let tenths = 0;
+    this.#waitForQueues(timeoutSecs, done);
+  }
+
+  #waitForQueues(left: number, done: (clean: boolean) => void): void {
+    const queued = this.#lifecycle.queued();
+    this.#log.info(`Timeout ${left}: Found ${queued.length} model versions that have in-flight inferences`);
+    for (const { model, version, count } of queued) {
+      this.#log.info(`Model '${model}' (version ${version}) has ${count} in-flight inferences`);
+    }
+    if (queued.length > 0 && left > 0) {
+      this.#clock.setTimer(SECOND_US, () => this.#waitForQueues(left - 1, done));
+      return;
+    }
+    this.#log.info("All models are stopped, unloading models");
+    this.#repository.stop();
+    this.#waitForUnload(left, done);
+  }
+
+  #waitForUnload(timeoutSecs: number, done: (clean: boolean) => void): void {
+    let left = timeoutSecs;
     let timer: Timer | null = null;
     let ended = false;
     const end = (clean: boolean): void => {
@@ -181,43 +201,25 @@ export class TritonServer implements InferenceServer {
       timer?.cancel();
       done(clean);
     };
-    const look = (): void => {
-      const left = this.#options.exitTimeoutSecs - Math.floor(tenths / 10);
-      const wholeSecond = tenths % 10 === 0;
-      if (unloading) {
-        if (wholeSecond) this.#logLiveModels(left);
-      } else {
-        const inflight = this.#lifecycle.inflight();
-        if (wholeSecond || inflight.length === 0) this.#logInflight(left, inflight);
-        if (inflight.length === 0) {
-          unloading = true;
-          this.#log.info("All models are stopped, unloading models");
-          this.#repository.stop();
-          this.#logLiveModels(left);
-          this.#lifecycle.whenEmpty(() => end(true));
-        }
-      }
-      if (ended) return;
-      if (left <= 0) end(false);
-      else {
-        tenths++;
-        timer = this.#clock.setTimer(SECOND_US / 10, look);
-      }
+    const say = (): void => {
+      const live = this.#lifecycle.liveCopies;
+      this.#log.info(`Timeout ${left}: Found ${live} live models and 0 in-flight non-inference requests`);
     };
-    look();
-  }
-
-  #logInflight(left: number, inflight: ReturnType<ModelLifecycle["inflight"]>): void {
-    this.#log.info(`Timeout ${left}: Found ${inflight.length} model versions that have in-flight inferences`);
-    for (const { model, version, count } of inflight) {
-      this.#log.info(`Model '${model}' (version ${version}) has ${count} in-flight inferences`);
-    }
-  }
-
-  #logLiveModels(left: number): void {
-    this.#log.info(
-      `Timeout ${left}: Found ${this.#lifecycle.liveCopies} live models and 0 in-flight non-inference requests`,
-    );
+    const look = (): void => {
+      say();
+      if (left <= 0) {
+        end(this.#lifecycle.liveCopies === 0);
+        return;
+      }
+      left--;
+      timer = this.#clock.setTimer(SECOND_US, look);
+    };
+    this.#lifecycle.whenEmpty(() => {
+      if (ended) return;
+      say();
+      end(true);
+    });
+    if (!ended) look();
   }
 
   isLive(): boolean {
@@ -233,15 +235,15 @@ export class TritonServer implements InferenceServer {
     return { name: this.#options.id, version: TRITON_VERSION, extensions };
   }
 
-  isModelReady(model: string, version: number): boolean {
+  isModelReady(model: string, version: RequestedVersion): boolean {
     return this.#state === "READY" && this.#lifecycle.find(model, version).ok;
   }
 
-  findVersion(model: string, version: number): Result<ServableVersion> {
+  findVersion(model: string, version: RequestedVersion): Result<ServableVersion> {
     return this.#lifecycle.find(model, version);
   }
 
-  modelMetadata(model: string, version: number): Result<ModelMetadata> {
+  modelMetadata(model: string, version: RequestedVersion): Result<ModelMetadata> {
     const found = this.#lifecycle.find(model, version);
     if (!found.ok) return found;
     const { config, versionText } = found.value;
@@ -266,7 +268,7 @@ export class TritonServer implements InferenceServer {
     });
   }
 
-  statistics(model: string | null, version: number): Result<readonly ModelStatistics[]> {
+  statistics(model: string | null, version: RequestedVersion): Result<readonly ModelStatistics[]> {
     if (model === null) return ok(this.#lifecycle.serving().map(readStatistics));
     const versions = this.#lifecycle.servingOf(model);
     if (versions.length === 0) return fail("INVALID_ARG", `requested model '${model}' is not available`);

@@ -1,4 +1,5 @@
 import { fail, ok, type Result, TritonError } from "../../common/status.ts";
+import type { RequestedVersion } from "../inference-server.ts";
 import type { ModelConfig } from "../model-config/model-config.ts";
 import type { MetricsRegistry } from "../statistics/metrics-registry.ts";
 import type { ModelFolder } from "../storage.ts";
@@ -101,7 +102,7 @@ export class ModelLifecycle {
   }
 
   /** @param version -1 = the highest that is ready */
-  find(model: string, version: number): Result<LoadedVersion> {
+  find(model: string, version: RequestedVersion): Result<LoadedVersion> {
     const entry = this.#models.get(model);
     if (entry === undefined) return fail("NOT_FOUND", `Request for unknown model: '${model}' is not found`);
     if (version === -1) {
@@ -114,7 +115,7 @@ export class ModelLifecycle {
       if (latest !== null) return ok(latest);
       return fail("NOT_FOUND", `Request for unknown model: '${model}' has no available versions`);
     }
-    const found = entry.versions.get(version);
+    const found = typeof version === "bigint" ? undefined : entry.versions.get(version);
     if (found === undefined) {
       return fail("NOT_FOUND", `Request for unknown model: '${model}' version ${version} is not found`);
     }
@@ -191,11 +192,15 @@ export class ModelLifecycle {
     for (const version of this.serving()) version.scheduler.stop();
   }
 
-  /** Versions with requests in flight, for the countdown of a shutdown. */
-  inflight(): { readonly model: string; readonly version: number; readonly count: number }[] {
+  /** Versions with requests that no instance has taken yet, for the countdown of a shutdown. */
+  queued(): { readonly model: string; readonly version: number; readonly count: number }[] {
     return this.serving()
-      .filter(({ scheduler }) => scheduler.inflight > 0)
-      .map(({ modelName, version, scheduler }) => ({ model: modelName, version, count: scheduler.inflight }));
+      .map(({ modelName, version, statistics }) => ({
+        model: modelName,
+        version,
+        count: statistics.metrics.pending,
+      }))
+      .filter(({ count }) => count > 0);
   }
 
   /** Calls back once when every copy has given everything back. */

@@ -223,12 +223,9 @@ export class ModelRepository {
       const versions = this.#versions(model, now);
       if (versions.length === 0) {
         this.#lifecycle.noteWithoutVersions(model);
-        done(
-          new TritonError(
-            "INVALID_ARG",
-            `load failed for model '${model}': at least one version must be available under the version policy of model '${model}'\n`,
-          ),
-        );
+        const reason = `at least one version must be available under the version policy of model '${model}'`;
+        this.#log.error(`failed to load model '${model}': ${reason}`);
+        done(new TritonError("INVALID_ARG", `load failed for model '${model}': ${reason}\n`));
         return;
       }
       const inPlace =

@@ -1,6 +1,6 @@
 import type { TritonError } from "../../common/status.ts";
 import { fail, ok, type Result } from "../../common/status.ts";
-import type { InferenceServer } from "../../core/inference-server.ts";
+import type { InferenceServer, RequestedVersion } from "../../core/inference-server.ts";
 import { errorReply, type HttpReply } from "./reply.ts";
 
 /** A request as a handler sees it; its method is one that the route allows. */
@@ -30,13 +30,16 @@ export const outcome = (error: TritonError | null, success: HttpReply): HttpRepl
 const INT64_MAX = 2n ** 63n - 1n;
 
 /** The version of a path: -1 when there is none. Only digits get here; more than an int64 holds is refused as by `stol`. */
-export const parseVersion = (text: string | undefined): Result<number> => {
+export const parseVersion = (text: string | undefined): Result<RequestedVersion> => {
   if (text === undefined) return ok(-1);
-  if (text.length > 18 && BigInt(text) > INT64_MAX) {
+  const number = Number(text);
+  if (Number.isSafeInteger(number)) return ok(number);
+  const version = BigInt(text);
+  if (version > INT64_MAX) {
     return fail(
       "INVALID_ARG",
       `failed to get model version from specified version string '${text}' (details: stol), version should be an integral value > 0`,
     );
   }
-  return ok(Number(text));
+  return ok(version);
 };

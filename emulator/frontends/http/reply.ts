@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { TritonError } from "../../common/status.ts";
 import { errorBody } from "./codec/json-writer.ts";
 import { httpStatus, reasonPhrase } from "./http-status.ts";
@@ -73,10 +74,7 @@ export const sendReply = (request: IncomingMessage, response: ServerResponse, re
   if (modern && byteSize === 0) headers.push("Content-Length", "0");
   if (!modern && connection === "keep-alive") headers.push("Connection", "keep-alive");
   if (!setsContentType(reply.headers)) headers.push("Content-Type", "text/plain");
-  if (!modern && connection !== "keep-alive") {
-    sendOldReply(request, reply, headers);
-    return;
-  }
+  if (!modern) echoOldVersion(request.socket);
   if (response.headersSent || response.destroyed) return;
   // Nothing is added to what the real server sends: no Date, no Connection: keep-alive.
   response.sendDate = false;
@@ -96,12 +94,14 @@ export const sendReply = (request: IncomingMessage, response: ServerResponse, re
   response.uncork();
 };
 
-/** HTTP/1.0: the status line echoes the version, which the runtime's own response cannot; then the connection ends. */
-const sendOldReply = (request: IncomingMessage, reply: HttpReply, headers: readonly string[]): void => {
-  const { socket } = request;
-  socket.write(headText(`HTTP/1.0`, reply.status, headers), "latin1");
-  for (const part of reply.body) socket.write(part);
-  socket.end();
+/** The status line echoes the version of the request; the runtime's own always says 1.1. */
+const echoOldVersion = (socket: Socket): void => {
+  const { write } = socket;
+  socket.write = (chunk: unknown, ...rest: unknown[]): boolean => {
+    socket.write = write;
+    const text = typeof chunk === "string" ? chunk.replace(/^HTTP\/1\.1/, "HTTP/1.0") : chunk;
+    return Reflect.apply(write, socket, [text, ...rest]);
+  };
 };
 
 export const headText = (version: string, status: number, headers: readonly string[]): string => {

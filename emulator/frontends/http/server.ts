@@ -2,12 +2,13 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import express from "express";
 import type { Log } from "../../common/log.ts";
+import { ResponseWithBody } from "../../common/response-with-body.ts";
 import type { InferenceServer } from "../../core/inference-server.ts";
 import { nodeHttp } from "../node-http.ts";
 import { readBody, SlabPool } from "./body.ts";
 import type { HttpCall } from "./handler.ts";
 import { handleInfer, type InferContext } from "./handlers/infer.ts";
-import { headText, methodNotAllowed, notFound, plainErrorReply, sendReply } from "./reply.ts";
+import { type HttpReply, headText, methodNotAllowed, notFound, plainErrorReply, sendReply } from "./reply.ts";
 import { type RestrictedApi, type RestrictedCategory, restrictionError } from "./restricted-api.ts";
 import { type HttpRoute, inferPattern, routes } from "./routes.ts";
 
@@ -23,23 +24,17 @@ export interface HttpFrontendOptions {
 
 export interface HttpFrontend {
   readonly port: number;
-  /** Accepts nothing more; calls back when the last connection has ended, saying once a second how many are open. */
-  drain(timeoutSecs: number): Promise<boolean>;
+  /**
+   * Accepts nothing more and waits for the connections to end, saying once a second how many are open.
+   * @returns the seconds left of the timeout
+   */
+  drain(timeoutSecs: number): Promise<number>;
   /** Ends everything at once. */
   close(): Promise<void>;
 }
 
 /** Request lines and headers beyond this end the connection without an answer, as the real server does. */
 const MAX_HEADER_BYTES = 64 * 1024;
-
-/**
- * A request line is answered like any other, so a HEAD gets a body (seen on 2.51.0); the runtime would cut it off.
- */
-class TritonResponse extends nodeHttp.ServerResponse<IncomingMessage> {
-  constructor(request: IncomingMessage) {
-    super(request.method === "HEAD" ? Object.create(request, { method: { value: "GET" } }) : request);
-  }
-}
 
 /**
  * Triton's HTTP port. `POST .../infer` is recognised before Express, which serves every other route: both end in the same
@@ -77,7 +72,7 @@ export const startHttpFrontend = async (
   };
   const server = nodeHttp.createServer(
     {
-      ServerResponse: TritonResponse,
+      ServerResponse: ResponseWithBody,
       maxHeaderSize: MAX_HEADER_BYTES,
       requireHostHeader: false,
       keepAliveTimeout: 0,
@@ -91,8 +86,12 @@ export const startHttpFrontend = async (
     response.writeContinue();
     handle(request, response);
   });
+  server.on("connect", (_request, socket: Socket) => {
+    writeRaw(socket, notFound);
+    socket.end();
+  });
   server.on("clientError", (error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket: Socket) => {
-    answerUnknownMethod(error, socket);
+    answerRefused(error, socket);
     socket.destroySoon();
   });
   const port = await listen(server, options);
@@ -182,21 +181,23 @@ const runRoute = (
 };
 
 /**
- * The runtime's parser refuses methods it does not know; the real server takes any upper-case word as a wrong method.
- * Other broken requests end the connection without an answer, as there.
+ * The runtime's parser refuses methods it does not know and bytes above 0x7f in a path; the real server takes any
+ * upper-case word as a wrong method, and no route has such a path. Other broken requests end the connection without an
+ * answer, as there.
  */
-const answerUnknownMethod = (error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket: Socket): void => {
-  if (error.code !== "HPE_INVALID_METHOD" || error.rawPacket === undefined || !socket.writable) return;
-  const line = /^(?<method>[A-Z]+) (?<url>[^ \r\n]+) HTTP\/1\.1\r\n/.exec(error.rawPacket.toString("latin1"));
-  const url = line?.groups?.url;
+const answerRefused = (error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket: Socket): void => {
+  if (error.rawPacket === undefined || !socket.writable) return;
+  const url = /^[A-Z]+ ([^ \r\n]+) HTTP\/1\.1\r\n/.exec(error.rawPacket.toString("latin1"))?.[1];
   if (url === undefined) return;
+  if (error.code === "HPE_INVALID_URL") writeRaw(socket, notFound);
+  if (error.code !== "HPE_INVALID_METHOD") return;
   const path = requestPath(url);
   const route = routes.find(({ pattern }) => pattern.test(path));
-  const reply = inferPattern.test(path)
-    ? methodNotAllowed("plain")
-    : route === undefined
-      ? notFound
-      : methodNotAllowed(route.typed);
+  if (inferPattern.test(path)) writeRaw(socket, methodNotAllowed("plain"));
+  else writeRaw(socket, route === undefined ? notFound : methodNotAllowed(route.typed));
+};
+
+const writeRaw = (socket: Socket, reply: HttpReply): void => {
   const body = Buffer.concat(reply.body);
   const length = ["Content-Length", String(body.length)];
   const headers =
@@ -218,7 +219,8 @@ const listen = (server: Server, options: HttpFrontendOptions): Promise<number> =
 /** How often a draining server looks for connections that have become idle. */
 const DRAIN_LOOK_MS = 50;
 
-const drain = async (server: Server, timeoutSecs: number, log: Log): Promise<boolean> => {
+/** @returns the seconds left of the timeout; connections may be left when it is 0 */
+const drain = async (server: Server, timeoutSecs: number, log: Log): Promise<number> => {
   let ended = false;
   const closed = new Promise<void>((resolve) => {
     server.close(() => {
@@ -227,15 +229,16 @@ const drain = async (server: Server, timeoutSecs: number, log: Log): Promise<boo
     });
   });
   const started = performance.now();
-  let left = timeoutSecs;
+  let said = 0;
   for (;;) {
     server.closeIdleConnections();
     const open = await new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count)));
-    if (ended || open === 0) return true;
-    if (performance.now() - started >= (timeoutSecs - left) * 1000) {
+    const left = timeoutSecs - said;
+    if (ended || open === 0) return left;
+    if (performance.now() - started >= said * 1000) {
+      if (left <= 0) return 0;
       log.info(`Timeout ${left}: Found ${open} HTTP service connections`);
-      if (left <= 0) return false;
-      left--;
+      said++;
     }
     const look = new Promise<void>((resolve) => {
       setTimeout(resolve, DRAIN_LOOK_MS);

@@ -1,5 +1,6 @@
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { ResponseWithBody } from "../../common/response-with-body.ts";
 import { nodeHttp } from "../node-http.ts";
 
 export interface MetricsFrontend {
@@ -15,31 +16,34 @@ export const startMetricsFrontend = async (
   options: { readonly address: string; readonly port: number },
   text: () => string,
 ): Promise<MetricsFrontend> => {
-  const server = nodeHttp.createServer({ keepAliveTimeout: 0 }, (request, response) => {
-    request.resume();
-    response.sendDate = false;
-    response.removeHeader("Connection");
-    if (request.method !== "GET") {
-      const body = '{"error":"Method Not Allowed"}';
-      response.writeHead(405, "Not Allowed", [
+  const server = nodeHttp.createServer(
+    { ServerResponse: ResponseWithBody, keepAliveTimeout: 0 },
+    (request, response) => {
+      request.resume();
+      response.sendDate = false;
+      response.removeHeader("Connection");
+      if (request.method !== "GET") {
+        const body = '{"error":"Method Not Allowed"}';
+        response.writeHead(405, "Not Allowed", [
+          "Content-Length",
+          String(body.length),
+          "Content-Type",
+          "text/plain",
+        ]);
+        response.end(body);
+        return;
+      }
+      const path = (request.url ?? "").split("?", 1)[0];
+      const body = Buffer.from(path === "/metrics" || path === "/metrics/" ? text() : "");
+      response.writeHead(200, "OK", [
+        "Content-Type",
+        "text/plain; charset=utf-8",
         "Content-Length",
         String(body.length),
-        "Content-Type",
-        "text/plain",
       ]);
       response.end(body);
-      return;
-    }
-    const path = (request.url ?? "").split("?", 1)[0];
-    const body = Buffer.from(path === "/metrics" || path === "/metrics/" ? text() : "");
-    response.writeHead(200, "OK", [
-      "Content-Type",
-      "text/plain; charset=utf-8",
-      "Content-Length",
-      String(body.length),
-    ]);
-    response.end(body);
-  });
+    },
+  );
   const port = await listen(server, options);
   return {
     port,
