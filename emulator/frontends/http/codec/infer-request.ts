@@ -142,7 +142,7 @@ class RequestDecoder {
 
   decode(document: JsonValue): DecodedInferRequest {
     const id = optionalMember(document, "id");
-    if (id !== undefined) this.#id = take(asString(id), "Unable to parse 'id': ");
+    if (id !== undefined) this.#id = cString(parse(asString(id), "id"));
     const parameters = optionalMember(document, "parameters");
     if (parameters !== undefined) this.#readParameters(parameters);
     const inputs = this.#readInputs(document);
@@ -173,7 +173,10 @@ class RequestDecoder {
     const members = take(membersOf(value), "failed to get request params.: ");
     for (let member = members.first; member !== null; member = member.next) {
       // Of equal names the first value counts, each time.
-      this.#readParameter(member.name, members.find(member.name)!);
+      const name = cString(member.name);
+      const value = members.find(name);
+      if (value === undefined) throw missingParameter(name);
+      this.#readParameter(name, value);
     }
   }
 
@@ -208,7 +211,7 @@ class RequestDecoder {
       this.#sequenceId = number.value;
       return;
     }
-    const text = parse(asString(value), "sequence_id");
+    const text = cString(parse(asString(value), "sequence_id"));
     if (Buffer.byteLength(text) > MAX_SEQUENCE_ID_LENGTH) {
       throw new TritonError(
         "UNSUPPORTED",
@@ -273,7 +276,7 @@ class RequestDecoder {
     const offset = parameters.find("shared_memory_offset");
     const byteSize = parameters.find("shared_memory_byte_size");
     if (region === undefined && offset === undefined && byteSize === undefined) return null;
-    const regionName = region === undefined ? null : parse(asString(region), "shared_memory_region");
+    const regionName = region === undefined ? null : cString(parse(asString(region), "shared_memory_region"));
     const from = offset === undefined ? 0 : Number(parse(asUnsignedInteger(offset), "shared_memory_offset"));
     const size =
       byteSize === undefined ? 0 : Number(parse(asUnsignedInteger(byteSize), "shared_memory_byte_size"));
@@ -326,7 +329,31 @@ const parse = <T>(result: Result<T>, field: string): T =>
   result.ok ? result.value : take(result, `Unable to parse '${field}': `);
 
 const stringMember = (value: JsonValue, name: string): string =>
-  parse(asString(parse(memberOf(value, name), name)), name);
+  cString(parse(asString(parse(memberOf(value, name), name)), name));
+
+/** Names and identifiers pass through C strings in the real server: they end at a NUL. */
+const cString = (text: string): string => {
+  const end = text.indexOf("\0");
+  return end < 0 ? text : text.slice(0, end);
+};
+
+/** A name cut short by a NUL is looked for as what is left of it. */
+const missingParameter = (name: string): TritonError =>
+  new TritonError(
+    "INTERNAL",
+    ownParameters.has(name)
+      ? `Unable to parse '${name}': attempt to access non-existing object member '${name}'`
+      : `parameter key '${name}' was not found in the JSON`,
+  );
+
+const ownParameters: ReadonlySet<string> = new Set([
+  "sequence_id",
+  "sequence_start",
+  "sequence_end",
+  "priority",
+  "timeout",
+  "binary_data_output",
+]);
 
 const customParameter = (name: string, value: JsonValue): ParameterValue => {
   if (name.startsWith("triton_")) {
@@ -335,7 +362,7 @@ const customParameter = (name: string, value: JsonValue): ParameterValue => {
       "parameter keys starting with 'triton_' are reserved for Triton usage and should not be specified.",
     );
   }
-  if (typeof value === "string") return { kind: "string", value };
+  if (typeof value === "string") return { kind: "string", value: cString(value) };
   if (typeof value === "boolean") return { kind: "bool", value };
   if (typeof value === "number") return { kind: "int", value };
   // What int64 does not hold is a double.
