@@ -217,6 +217,20 @@ test("unload of the second copy: ends UNAVAILABLE only with that copy, when the 
   expect(fixture.account.used("host")).toBe(0);
 });
 
+test("unload of the second copy: stays UNLOADING until that copy is gone, when the first one goes before", () => {
+  const fixture = tritonServer({ models: { m: modelConfig() }, loaded: ["m"] });
+  fixture.backend.durationOf = ({ ids }) => (ids[0] === "long" ? 5_000_000 : 1_000_000);
+  fixture.infer("m", { id: "short" });
+  fixture.unload("m");
+  fixture.load("m");
+  fixture.infer("m", { id: "long" });
+  fixture.unload("m");
+  fixture.clock.advance(2_000_000);
+  expect(fixture.index()).toEqual(["m:1 UNLOADING"]);
+  fixture.clock.advance(3_000_000);
+  expect(fixture.index()).toEqual(["m:1 UNAVAILABLE unloaded"]);
+});
+
 test("more instances: are added in place, beside the one that is there", () => {
   const fixture = tritonServer({ models: { m: modelConfig() }, loaded: ["m"] });
   answerOf(fixture);
@@ -252,6 +266,10 @@ test("fewer instances: the load waits until the surplus ones have gone, after th
   ]);
   expect(new Set(fixture.backend.runs.map(({ instance }) => instance)).size).toBe(2);
   expect(fixture.account.used("host")).toBe(1_100);
+  fixture.infer("m");
+  fixture.infer("m");
+  fixture.clock.runAll();
+  expect(new Set(fixture.backend.runs.slice(-2).map(({ instance }) => instance)).size).toBe(1);
 });
 
 test("failed addition of an instance: leaves what serves as it is", () => {

@@ -177,6 +177,16 @@ test("prefetched batch: no longer obeys a cancel", () => {
   expect(fixture.metricsOf("m").failures.CANCELED).toBe(0);
 });
 
+test("prefetched batches: are at most two an instance; what waits behind them can still be cancelled", () => {
+  const fixture = served(batching("", 1));
+  const [, ...waiting] = send(fixture, "a", "b", "c", "d");
+  fixture.clock.settle();
+  for (const { request } of waiting) request.cancel();
+  fixture.clock.runAll();
+  expect(fixture.batches()).toEqual(["a", "b", "c"]);
+  expect(waiting.map((call) => call.error?.code ?? null)).toEqual([null, null, "CANCELLED"]);
+});
+
 test("max queue size: refuses the request past it and counts nothing", () => {
   const fixture = served(batching("default_queue_policy { max_queue_size: 2 }"));
   send(fixture, "a");
@@ -205,6 +215,23 @@ test("priority: 1 goes first; 0 and what is too large count as the default level
   for (const priority of [3, 2, 9, 0, 1]) fixture.infer("m", { id: `p${priority}`, priority });
   fixture.clock.runAll();
   expect(fixture.batches()).toEqual(["a", "p1", "p2", "p9", "p0", "p3"]);
+});
+
+test("priority_queue_policy: limits its own level and no other", () => {
+  const fixture = served(
+    batching(
+      "priority_levels: 2 default_priority_level: 2 priority_queue_policy { key: 1 value { max_queue_size: 1 } }",
+      1,
+    ),
+  );
+  send(fixture, "a");
+  fixture.clock.settle();
+  const first = (id: string) => fixture.infer("m", { id, priority: 1 });
+  expect(first("b").error).toBeNull();
+  expect(first("c").error?.message).toBe("[request id: c] Exceeds maximum queue size");
+  expect(send(fixture, "d", "e").map(({ error }) => error)).toEqual([null, null]);
+  fixture.clock.runAll();
+  expect(fixture.batches()).toEqual(["a", "b", "d", "e"]);
 });
 
 test("timeout REJECT: answers an expired request at the next look of 500 ms, when every instance is busy", () => {
