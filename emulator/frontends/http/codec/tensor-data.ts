@@ -85,8 +85,9 @@ export const convertTensorData = (
 const allocate = (byteSize: number): Buffer =>
   byteSize <= POOLED_BYTES ? Buffer.allocUnsafe(byteSize) : Buffer.allocUnsafeSlow(byteSize);
 
-/** A view of the whole memory under `bytes`; small buffers share theirs, and then the view is shared as well. */
+/** A view of the whole memory under `bytes`. Small buffers share theirs, so their view is kept; a large one is let go. */
 const viewOf = (bytes: Uint8Array): DataView => {
+  if (bytes.byteLength > POOLED_BYTES) return new DataView(bytes.buffer);
   if (bytes.buffer !== lastView.buffer) lastView = new DataView(bytes.buffer);
   return lastView;
 };
