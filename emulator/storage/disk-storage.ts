@@ -142,7 +142,7 @@ const writeOverride = async (folder: string, files: ReadonlyMap<string, Uint8Arr
   const targets = new Map<string, Uint8Array>();
   for (const [path, content] of files) {
     const target = join(folder, path);
-    if (!target.startsWith(folder + sep)) {
+    if (target !== folder && !target.startsWith(folder + sep)) {
       throw new TritonError(
         "INVALID_ARG",
         `Invalid file parameter 'file:${path}' with normalized path '${target}' must stay within model directory.`,
@@ -155,12 +155,14 @@ const writeOverride = async (folder: string, files: ReadonlyMap<string, Uint8Arr
       await mkdir(dirname(target), { recursive: true });
       await writeFile(target, content);
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code !== "EEXIST" && code !== "ENOTDIR" && code !== "EISDIR") throw error;
-      throw new TritonError(
-        "INVALID_ARG",
-        `Invalid file parameter 'file:${relative(folder, target)}', directory has been created as a file`,
-      );
+      const failure = error as NodeJS.ErrnoException;
+      if (failure.code === "EEXIST" || failure.code === "ENOTDIR") {
+        throw new TritonError(
+          "INVALID_ARG",
+          `Invalid file parameter 'file:${relative(folder, target)}', directory has been created as a file`,
+        );
+      }
+      throw new TritonError("INTERNAL", `failed to open binary file for write ${target}: ${reason(failure)}`);
     }
   }
 };

