@@ -330,7 +330,6 @@ export class SequenceScheduler implements Scheduler {
     this.#fillSlots();
     this.#consider(place);
     this.#leaveWhenEmpty(place);
-    this.#watchIdle();
     if (this.#inflight === 0) {
       const waiting = this.#whenIdle;
       this.#whenIdle = [];
