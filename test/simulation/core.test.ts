@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { Random } from "../../emulator/common/random.ts";
 import type { ModelState } from "../../emulator/core/model-lifecycle/transitions.ts";
 import { type Call, type ControlCall, CoreFixture, modelConfig } from "../support/core-fixture.ts";
+import { LimitedAccount } from "../support/limited-account.ts";
 import { backendError } from "../support/scripted-backend.ts";
 
 /**
@@ -49,6 +50,8 @@ const reachable = (from: ModelState): Set<ModelState> => {
 class Simulation {
   readonly #random: Random;
   readonly #fixture: CoreFixture;
+  /** Room for most models, but not for all of them with a second copy. */
+  readonly #account = new LimitedAccount(10_000);
   readonly #calls: Call[] = [];
   readonly #controls: ControlCall[] = [];
   readonly #states = new Map<string, ModelState>();
@@ -58,7 +61,7 @@ class Simulation {
     this.#random = new Random(seed);
     this.#fixture = new CoreFixture({
       models: Object.fromEntries(names.map((name) => [name, this.#model(name)])),
-      strictReadiness: true,
+      account: this.#account,
       modelLoadThreadCount: 2,
     });
     const { backend } = this.#fixture;
@@ -175,6 +178,7 @@ class Simulation {
   #checkNothingLeft(): void {
     const { account, backend, metrics, server } = this.#fixture;
     expect(backend.runs.length, "the run did next to nothing").toBeGreaterThan(50);
+    expect(this.#account.refusals, "memory was never refused").toBeGreaterThan(0);
     expect(account.used("host")).toBe(0);
     expect(metrics.models()).toEqual([]);
     expect(this.#fixture.index(true)).toEqual([]);

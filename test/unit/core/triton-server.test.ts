@@ -1,13 +1,7 @@
 import { expect, test } from "vitest";
-import { fail, ok, type Result, type TritonError } from "../../../emulator/common/status.ts";
-import {
-  type AllocationOwner,
-  type MemoryAccount,
-  type MemoryDemand,
-  type Reservation,
-  UnlimitedMemoryAccount,
-} from "../../../emulator/core/memory/memory-account.ts";
+import { ok, type Result, type TritonError } from "../../../emulator/common/status.ts";
 import { type CoreFixture, epochMs, modelConfig, tritonServer } from "../../support/core-fixture.ts";
+import { LimitedAccount } from "../../support/limited-account.ts";
 import { backendError } from "../../support/scripted-backend.ts";
 
 /** Its warm-up run takes time. */
@@ -304,28 +298,6 @@ test("stop while the server starts: it does not become ready afterwards", () => 
   fixture.clock.runAll();
   expect([ended.clean, fixture.server.isReady()]).toEqual([true, false]);
 });
-
-/** Grants `limit` bytes of the host in all. */
-class LimitedAccount implements MemoryAccount {
-  readonly #inner = new UnlimitedMemoryAccount();
-  limit: number;
-
-  constructor(limit: number) {
-    this.limit = limit;
-  }
-
-  reserve(owner: AllocationOwner, demands: readonly MemoryDemand[]): Result<Reservation> {
-    const bytes = demands.reduce((sum, demand) => sum + demand.bytes, 0);
-    if (this.used("host") + bytes > this.limit) {
-      return fail("UNAVAILABLE", `no room for ${owner.instance ?? owner.model}`);
-    }
-    return this.#inner.reserve(owner, demands);
-  }
-
-  used(pool: "host"): number {
-    return this.#inner.used(pool);
-  }
-}
 
 test("memory: a load that is refused anything fails, and gives back what it had", () => {
   const cause = (what: string): string =>
