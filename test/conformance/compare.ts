@@ -1,3 +1,4 @@
+import { gunzipSync, inflateSync } from "node:zlib";
 import type {
   GrpcResponse,
   GrpcStreamResponse,
@@ -35,14 +36,26 @@ export const compareHttp = (
     if (found !== value) differences.push(`header ${name}: ${found} instead of ${value}`);
   }
   if (expected.body_base64 !== undefined) {
-    const text = actual.body.toString("base64");
-    if (text !== expected.body_base64) differences.push(`body ${text} instead of ${expected.body_base64}`);
+    const wanted = unpacked(
+      Buffer.from(expected.body_base64, "base64"),
+      expected.headers?.["Content-Encoding"],
+    );
+    const found = unpacked(actual.body, expected.headers?.["Content-Encoding"]);
+    if (!wanted.equals(found)) differences.push(`body ${escaped(found)} instead of ${escaped(wanted)}`);
   } else if (expected.body !== undefined) {
     differences.push(...compareBody(expected.body, body, context));
   }
   differences.push(...compareSeconds(expected.seconds, seconds, context.path));
   return differences;
 };
+
+/** Two zlibs need not compress alike, so compressed bodies are compared by their content. */
+const unpacked = (body: Buffer, encoding: string | undefined): Buffer => {
+  if (encoding === "gzip") return gunzipSync(body);
+  return encoding === "deflate" ? inflateSync(body) : body;
+};
+
+const escaped = (bytes: Buffer): string => JSON.stringify(bytes.toString("latin1"));
 
 /**
  * Only what visibly took time is compared, and only that it was not answered much sooner: a busy machine is slow. The

@@ -8,7 +8,7 @@ import {
 } from "../support/cases.ts";
 import { chosenTarget } from "../support/targets/chosen-target.ts";
 import { twinOf } from "./grpc-twin.ts";
-import { play } from "./play.ts";
+import { needsProcess, play } from "./play.ts";
 
 const differences = readDifferences();
 
@@ -27,12 +27,15 @@ export const conformance = (area: string, ways: readonly Way[] = ["http", "grpc"
         if (over === "grpc" && !hasTwin(testCase)) continue;
         const title = `${testCase.id} over ${over}: ${testCase.title}`;
         const skipped = own.find((entry) => entry.step === undefined && (entry.over ?? over) === over);
-        if (skipped !== undefined) {
-          test.skip(`${title} (${skipped.reason})`);
+        const ownProcess = testCase.steps.some(needsProcess);
+        const impossible = target.cannotPlay?.({ flags: testCase.server.flags, ownProcess }) ?? null;
+        if (skipped !== undefined || impossible !== null) {
+          test.skip(`${title} (not checked: ${skipped?.reason ?? impossible})`);
           continue;
         }
         const retry = target.real && testCase.unsteady === true ? 20 : 0;
-        test.concurrent(title, { retry }, async () => {
+        const run = target.sharedRepository === undefined ? test.concurrent : test;
+        run(title, { retry }, async () => {
           expect((await play(testCase, target, { over, differences: own })).join("\n")).toBe("");
         });
       }

@@ -21,7 +21,7 @@ import {
   type RawAnswer,
   requestBytes,
 } from "../support/http-connection.ts";
-import { layOutModels, modelFile, temporaryFolder } from "../support/model-repository.ts";
+import { layOutModels, modelFile, modelFolders, temporaryFolder } from "../support/model-repository.ts";
 import { type RunningServer, StartFailure, type Target } from "../support/targets/target.ts";
 import {
   type CompareContext,
@@ -59,7 +59,10 @@ export const play = async (
   target: Target,
   options: PlayOptions,
 ): Promise<Differences> => {
-  using folder = temporaryFolder();
+  using folder =
+    target.sharedRepository === undefined
+      ? temporaryFolder()
+      : modelFolders(target.sharedRepository, Object.keys(testCase.models));
   layOutModels(testCase, folder.path, target.real);
   let server: RunningServer;
   try {
@@ -82,7 +85,8 @@ export const play = async (
   }
 };
 
-const needsProcess = (step: Step): boolean =>
+/** The case signals the server or waits for its end. */
+export const needsProcess = (step: Step): boolean =>
   ("act" in step && "signal" in step.act) || ("seen" in step && "exit" in step.seen);
 
 /** A server that ends at once is right where that is all the case expects. */
@@ -114,10 +118,11 @@ const judgeExit = (
 /** Each line must have been written; of ours only the text is compared, since positions in source files are theirs. */
 const judgeLog = (
   lines: readonly string[],
-  output: string,
+  output: string | null,
   repository: string,
   real: boolean,
 ): Differences => {
+  if (output === null) return [];
   const written = repository === "" ? output : output.replaceAll(repository, "{repo}");
   return lines.flatMap((line) => {
     const wanted = real ? line : line.replace(/^\S+\.cc:\d+\] /, "");
@@ -197,7 +202,8 @@ class Player {
       await sleep(40);
       return [];
     }
-    const expected = (this.#target.real ? undefined : step["with_1.30.0"]) ?? step.response;
+    const expected =
+      (this.#target.onnxRuntime === "1.30.0" ? step["with_1.30.0"] : undefined) ?? step.response;
     const answer = await this.#send(step.request);
     this.#options.onAnswer?.(index, answer);
     if (expected === undefined) return [];
@@ -332,11 +338,11 @@ class Player {
     if ("exit" in seen) {
       const limit = seen.exit === null ? 100 : 20_000;
       const started = performance.now();
-      const code = await Promise.race([this.#server.exited, sleep(limit).then(() => null)]);
+      const code = await Promise.race([this.#server.exited, sleep(limit, null, { ref: false })]);
       const seconds = (performance.now() - started) / 1000;
       const late =
         seen.seconds !== undefined && seconds > seen.seconds + 3 ? [`ended after ${seconds} s`] : [];
-      return [...judgeExit(seen, code, this.#server.output()), ...late];
+      return [...judgeExit(seen, code, this.#server.output() ?? ""), ...late];
     }
     return this.#whichInstances(seen.instances);
   }

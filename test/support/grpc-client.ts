@@ -4,7 +4,7 @@ import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/
 import { loadSync, type MethodDefinition, type Options } from "@grpc/proto-loader";
 import type { JsonObject } from "./cases.ts";
 
-const folder = process.env.PROTOS ?? fileURLToPath(new URL("../../protos/", import.meta.url));
+const folder = fileURLToPath(new URL("../../protos/", import.meta.url));
 const common: Options = {
   keepCase: true,
   longs: String,

@@ -26,6 +26,14 @@ export const temporaryFolder = (): TemporaryFolder => {
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 };
 
+/** The folders of these models in a repository that others use too. */
+export const modelFolders = (path: string, models: readonly string[]): TemporaryFolder => ({
+  path,
+  [Symbol.dispose]: () => {
+    for (const model of models) rmSync(join(path, model), { recursive: true, force: true });
+  },
+});
+
 /** Writes the models of a case into `repository`. */
 export const layOutModels = (
   { id, models }: Pick<ConformanceCase, "id" | "models">,

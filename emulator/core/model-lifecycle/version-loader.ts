@@ -242,7 +242,10 @@ export class VersionLoader {
         if (result.ok) {
           made.push(result.value);
           next();
-        } else releaseInstances(made, () => done(result));
+        } else {
+          this.#dependencies.log.error(`ERROR: Failed to create instance: ${result.error.message}`);
+          releaseInstances(made, () => done(result));
+        }
       });
     };
     next();

@@ -12,6 +12,7 @@ import { type RunningServer, StartFailure, type StartOptions, type Target } from
 export const emulatorTarget: Target = {
   name: "triton-local",
   real: false,
+  onnxRuntime: "1.30.0",
   start: (options) =>
     options.ownProcess ? startServerProcess([process.execPath, launcher], options) : startInProcess(options),
 };

@@ -5,5 +5,6 @@ import type { Target } from "./target.ts";
 export const realServer = (command: string): Target => ({
   name: command,
   real: true,
+  onnxRuntime: process.env.REAL_ORT ?? "1.19.2",
   start: (options) => startServerProcess([command], options),
 });

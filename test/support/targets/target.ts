@@ -3,6 +3,12 @@ export interface Target {
   readonly name: string;
   /** True for a tritonserver of NVIDIA's: everything recorded must match, log positions included. */
   readonly real: boolean;
+  /** Version of the ONNX Runtime inside; some texts of its errors depend on it. */
+  readonly onnxRuntime: string;
+  /** The one repository of a server that is not started here; absent = each server gets a folder of its own. */
+  readonly sharedRepository?: string;
+  /** Why it cannot play a case; null = it can. */
+  cannotPlay?(needs: Pick<StartOptions, "flags" | "ownProcess">): string | null;
   /** Starts a server of its own, ready when the promise resolves. Rejects with StartFailure when it ends before. */
   start(options: StartOptions): Promise<RunningServer>;
 }
@@ -19,8 +25,8 @@ export interface RunningServer {
   readonly httpPort: number;
   readonly grpcPort: number;
   readonly metricsPort: number;
-  /** Everything written so far: log lines without time and process id, and plain output. */
-  output(): string;
+  /** Everything written so far: log lines without time and process id, and plain output. Null = out of reach. */
+  output(): string | null;
   signal(name: "SIGINT" | "SIGTERM"): void;
   /** Exit code once the process has ended, negative for a signal. */
   readonly exited: Promise<number>;
