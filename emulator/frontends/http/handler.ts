@@ -1,7 +1,8 @@
 import type { TritonError } from "../../common/status.ts";
 import { fail, ok, type Result } from "../../common/status.ts";
 import type { InferenceServer, RequestedVersion } from "../../core/inference-server.ts";
-import { errorReply, type HttpReply } from "./reply.ts";
+import { errorReply } from "./reply.ts";
+import type { HttpReply } from "./wire/reply.ts";
 
 /** A request as a handler sees it; its method is one that the route allows. */
 export interface HttpCall {
@@ -9,7 +10,6 @@ export interface HttpCall {
   readonly method: "GET" | "POST";
   /** The named groups of the route's pattern; undefined where an optional part is not there. */
   readonly groups: Readonly<Record<string, string | undefined>>;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: Buffer;
 }
 

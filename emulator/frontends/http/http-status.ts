@@ -11,15 +11,3 @@ export const httpStatus: Record<StatusCode, number> = {
   ALREADY_EXISTS: 400,
   CANCELLED: 400,
 };
-
-/** Reason phrases as the real server writes them: 405 is "Not Allowed". */
-export const reasonPhrase: Readonly<Record<number, string>> = {
-  200: "OK",
-  400: "Bad Request",
-  403: "Forbidden",
-  404: "Not Found",
-  405: "Not Allowed",
-  500: "Internal Server Error",
-  501: "Not Implemented",
-  503: "Service Unavailable",
-};

@@ -1,5 +1,3 @@
-import type { IncomingHttpHeaders } from "node:http";
-
 /** The groups of endpoints that `--http-restricted-api` names (spec/triton-wire.md 1.14). */
 export type RestrictedCategory =
   | "health"
@@ -24,10 +22,10 @@ export interface RestrictedApi {
 export const restrictionError = (
   restricted: ReadonlyMap<RestrictedCategory, RestrictedApi>,
   category: RestrictedCategory,
-  headers: IncomingHttpHeaders,
+  headers: ReadonlyMap<string, string>,
 ): string | null => {
   if (restricted.size === 0) return null;
   const rule = restricted.get(category);
-  if (rule === undefined || headers[rule.header.toLowerCase()] === rule.value) return null;
+  if (rule === undefined || headers.get(rule.header.toLowerCase()) === rule.value) return null;
   return `This API is restricted, expecting header '${rule.header}'`;
 };

@@ -28,9 +28,11 @@ export interface HttpRoute {
   readonly typed: "json" | "plain";
 }
 
-const MODEL = "/v2/models/(?<model>[^/]+)(?:/versions/(?<version>[0-9]+))?";
-const REPOSITORY = "/v2/repository(?:/(?<repository>[^/]+))?";
-const MEMORY = "/v2/(?<kind>system|cuda)sharedmemory(?:/region/(?<region>[^/]+))?";
+/** Bytes that are not ASCII match no route of the real server. */
+const NAME = "[^/\\x80-\\xff]+";
+const MODEL = `/v2/models/(?<model>${NAME})(?:/versions/(?<version>[0-9]+))?`;
+const REPOSITORY = `/v2/repository(?:/(?<repository>${NAME}))?`;
+const MEMORY = `/v2/(?<kind>system|cuda)sharedmemory(?:/region/(?<region>${NAME}))?`;
 
 const route = (
   pattern: string,
@@ -52,15 +54,15 @@ export const routes: readonly HttpRoute[] = [
   route(`${MODEL}/ready`, ["GET"], "health", modelReady, "plain"),
   route(`${MODEL}/config`, ["GET"], "model-config", modelConfig),
   route(`${MODEL}/stats`, ["GET"], "statistics", statistics),
-  route("/v2/models/(?<model>[^/]+)/trace/setting", ["GET", "POST"], "trace", traceSetting),
+  route(`/v2/models/(?<model>${NAME})/trace/setting`, ["GET", "POST"], "trace", traceSetting),
   route("/v2", ["GET"], "metadata", serverMetadata),
   route("/v2/health/(?<probe>live|ready)", ["GET"], "health", health, "plain"),
   route(`${MEMORY}/status`, ["GET"], "shared-memory", sharedMemoryStatus),
   route(`${MEMORY}/register`, ["POST"], "shared-memory", sharedMemoryRegister),
   route(`${MEMORY}/unregister`, ["POST"], "shared-memory", sharedMemoryUnregister),
   route(`${REPOSITORY}/index`, ["POST"], "model-repository", repositoryIndex),
-  route(`${REPOSITORY}/models/(?<model>[^/]+)/load`, ["POST"], "model-repository", repositoryModelLoad),
-  route(`${REPOSITORY}/models/(?<model>[^/]+)/unload`, ["POST"], "model-repository", repositoryModelUnload),
+  route(`${REPOSITORY}/models/(?<model>${NAME})/load`, ["POST"], "model-repository", repositoryModelLoad),
+  route(`${REPOSITORY}/models/(?<model>${NAME})/unload`, ["POST"], "model-repository", repositoryModelUnload),
   route("/v2/trace/setting", ["GET", "POST"], "trace", traceSetting),
 ];
 

@@ -3,7 +3,8 @@ import type { LogSettings, LogSettingsUpdate } from "../../../core/settings/log-
 import { asBoolean, asString, asUnsignedInteger, optionalMember, parseJson } from "../codec/json-reader.ts";
 import { jsonString } from "../codec/json-writer.ts";
 import { type HttpCall, immediate } from "../handler.ts";
-import { type HttpReply, jsonReply } from "../reply.ts";
+import { jsonReply } from "../reply.ts";
+import type { HttpReply } from "../wire/reply.ts";
 
 /** `GET` and `POST /v2/logging`. Fields set before a wrong one stay applied (seen on 2.51.0). */
 export const logging = immediate((call) => {

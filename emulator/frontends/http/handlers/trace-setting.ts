@@ -8,7 +8,8 @@ import type {
 import { asArray, asString, type JsonValue, optionalMember, parseJson } from "../codec/json-reader.ts";
 import { jsonString } from "../codec/json-writer.ts";
 import { immediate } from "../handler.ts";
-import { type HttpReply, jsonReply } from "../reply.ts";
+import { jsonReply } from "../reply.ts";
+import type { HttpReply } from "../wire/reply.ts";
 
 /** `GET` and `POST /v2/trace/setting` and `/v2/models/{m}/trace/setting` */
 export const traceSetting = immediate(({ server, method, groups, body }) => {

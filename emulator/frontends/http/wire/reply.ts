@@ -1,0 +1,44 @@
+import type { RequestHead } from "./request-head.ts";
+
+/** What a handler answers. `headers` are those it sets itself, name and value in turn, in the order of the wire. */
+export interface HttpReply {
+  readonly status: number;
+  readonly headers: readonly string[];
+  /** Written one after the other; empty = no body. */
+  readonly body: readonly Uint8Array[];
+}
+
+/** Reason phrases as the real server writes them: 405 is "Not Allowed". */
+const reasonPhrase: Readonly<Record<number, string>> = {
+  200: "OK",
+  400: "Bad Request",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Not Allowed",
+  500: "Internal Server Error",
+  501: "Not Implemented",
+  503: "Service Unavailable",
+};
+
+/**
+ * Status line and headers, up to the empty line, in the order of the real server (spec/triton-wire.md 1.1): the handler's
+ * own, the length of a body, `Connection: close`, the length 0, `Connection: keep-alive`, and `Content-Type: text/plain`
+ * where no handler set one. There is no Date and no Server.
+ */
+export const replyHead = (request: RequestHead, reply: HttpReply, bodyByteSize: number): string => {
+  const { headers, status } = reply;
+  const modern = request.versionMinor === 1;
+  let text = `HTTP/1.${request.versionMinor} ${status} ${reasonPhrase[status] ?? ""}\r\n`;
+  let typed = false;
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i]!;
+    if (name === "Content-Type") typed = true;
+    text += `${name}: ${headers[i + 1]}\r\n`;
+  }
+  if (bodyByteSize > 0) text += `Content-Length: ${bodyByteSize}\r\n`;
+  if (modern && !request.keepAlive) text += "Connection: close\r\n";
+  if (modern && bodyByteSize === 0) text += "Content-Length: 0\r\n";
+  if (!modern && request.keepAlive) text += "Connection: keep-alive\r\n";
+  if (!typed) text += "Content-Type: text/plain\r\n";
+  return `${text}\r\n`;
+};
