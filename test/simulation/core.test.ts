@@ -51,10 +51,14 @@ class Simulation {
   readonly #random: Random;
   readonly #fixture: CoreFixture;
   /** Room for most models, but not for all of them with a second copy. */
-  readonly #account = new LimitedAccount(10_000);
+  readonly #account = new LimitedAccount(7_000);
   readonly #calls: Call[] = [];
   readonly #controls: ControlCall[] = [];
   readonly #states = new Map<string, ModelState>();
+  /** Which sequence a request belongs to, by its id. */
+  readonly #sequenceOf = new Map<string, string>();
+  /** Accepted ends by model and sequence id. */
+  readonly #ends = new Map<string, number>();
   #sent = 0;
 
   constructor(seed: number) {
@@ -82,12 +86,14 @@ class Simulation {
     for (let step = 0; step < STEPS; step++) {
       this.#act();
       this.#checkStates();
+      this.#checkCounters();
     }
     this.#fixture.clock.advance(60_000_000);
     this.#checkAnswers();
     for (const name of names) this.#controls.push(this.#fixture.unload(name));
     this.#fixture.clock.advance(60_000_000);
     this.#checkAnswers();
+    this.#checkBatches();
     this.#checkNothingLeft();
   }
 
@@ -132,13 +138,19 @@ class Simulation {
     const id = `${name}#${this.#sent++}`;
     const sequenceId = 1 + this.#below(6);
     const sequence = { sequenceId, sequenceStart: this.#oneIn(3), sequenceEnd: this.#oneIn(4) };
-    return this.#fixture.infer(name, {
+    const call = this.#fixture.infer(name, {
       id,
       ...(name === "sequences" || name === "candidates" ? sequence : {}),
       ...(name === "batching" || name === "limited" ? { rows: 1 + this.#below(3) } : {}),
       priority: this.#below(5),
       timeoutUs: this.#below(3) * 500,
     });
+    if (call.refused === null) {
+      const ends = this.#ends.get(`${name} ${sequenceId}`) ?? 0;
+      this.#sequenceOf.set(id, `${sequenceId} after ${ends} ends`);
+      if (sequence.sequenceEnd) this.#ends.set(`${name} ${sequenceId}`, ends + 1);
+    }
+    return call;
   }
 
   /** Instances and versions change from time to time, what the model does never. */
@@ -158,6 +170,25 @@ class Simulation {
       const before = this.#states.get(key) ?? "UNKNOWN";
       expect([...reachable(before)], `${key} after ${before}`).toContain(state);
       this.#states.set(key, state);
+    }
+  }
+
+  #checkCounters(): void {
+    for (const { model, pending } of this.#fixture.metrics.models()) {
+      expect(pending, `pending requests of ${model}`).toBeGreaterThanOrEqual(0);
+    }
+    expect(this.#account.used("host")).toBeLessThanOrEqual(this.#account.limit);
+  }
+
+  /** No batch is too large, and a sequence has one request in it at most; an id is free again after its END. */
+  #checkBatches(): void {
+    for (const { model, requests, ids } of this.#fixture.backend.runs) {
+      const rows = requests.reduce((sum, { batchSize }) => sum + Math.max(1, batchSize), 0);
+      const limit = Number(/max_batch_size: (\d+)/.exec(models[model] ?? "")?.[1] ?? 1);
+      expect(rows, `rows of ${ids.join()}`).toBeLessThanOrEqual(limit);
+      if (model !== "sequences" && model !== "candidates") continue;
+      const sequences = ids.filter((id) => id !== "-").map((id) => this.#sequenceOf.get(id));
+      expect(new Set(sequences).size, `sequences of ${ids.join()}`).toBe(sequences.length);
     }
   }
 
