@@ -5,7 +5,7 @@ import { rolldown } from "rolldown";
 
 /*
  * `npm run build`: what the npm package and the image run. Our sources and zod become a few files, for a third of the
- * start-up time goes into finding and reading many; express and ONNX Runtime are left to be installed.
+ * start-up time goes into finding and reading many; ONNX Runtime is left to be installed.
  */
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
@@ -17,7 +17,7 @@ execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "emulat
 const bundle = await rolldown({
   input: ["main", "index", "backends/onnxruntime/session-worker"].map((name) => `emulator/${name}.ts`),
   platform: "node",
-  external: ["express", "onnxruntime-node"],
+  external: ["onnxruntime-node"],
 });
 // Chunks lie side by side: `session-worker.js` beside the chunk that starts it, `../../model-repo` in the package.
 await bundle.write({ dir: "dist/emulator", format: "esm" });

@@ -66,8 +66,18 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
     counting: metricsSetting(config, "counter_latencies") !== "false",
     onLatencies: summaries === null ? null : (owner, latencies) => summaries.record(owner, latencies),
   });
-  const { OnnxRuntimeBackend } = await import("./backends/onnxruntime/onnxruntime-backend.ts");
-  const onnxruntime = new OnnxRuntimeBackend({ clock, log, workerThreads: config.workerThreads });
+  const [{ OnnxRuntimeBackend }, { findGpus }] = await Promise.all([
+    import("./backends/onnxruntime/onnxruntime-backend.ts"),
+    import("./backends/onnxruntime/gpus.ts"),
+  ]);
+  const gpus = await findGpus();
+  log.info(`GPUs for ONNX Runtime: ${gpus.count} (${gpus.reason})`);
+  const onnxruntime = new OnnxRuntimeBackend({
+    clock,
+    log,
+    workerThreads: config.workerThreads,
+    gpuCount: gpus.count,
+  });
   const logSettings = new LogSettingsStore(
     {
       log_file: config.logFile,
@@ -79,7 +89,7 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
     },
     (settings) => log.apply(settings),
   );
-  const server = new TritonServer(serverOptions(config), {
+  const server = new TritonServer(serverOptions(config, gpus.count), {
     clock,
     log,
     storage: new DiskStorage(),
@@ -88,6 +98,11 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
     logSettings,
     backends: [onnxruntime, ...(options.extraBackends ?? [])],
   });
+  // The front ends are read while the models load.
+  const frontendModules = Promise.all([
+    import("./frontends/grpc/server.ts"),
+    import("./frontends/http/server.ts"),
+  ]);
   try {
     await new Promise<void>((resolve, reject) => {
       server.start((error) => (error === null ? resolve() : reject(error)));
@@ -104,7 +119,7 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
   });
   const frontends: Frontends = { http: null, grpc: null, metrics: null };
   try {
-    await startFrontends(frontends, server, config, log, () => {
+    await startFrontends(await frontendModules, frontends, server, config, log, () => {
       summaries?.keepOnly(metrics.models());
       return prometheusText(metrics, gauges, summaries);
     });
@@ -139,6 +154,10 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
 };
 
 const startFrontends = async (
+  [{ startGrpcFrontend }, { startHttpFrontend }]: readonly [
+    typeof import("./frontends/grpc/server.ts"),
+    typeof import("./frontends/http/server.ts"),
+  ],
   frontends: Frontends,
   server: TritonServer,
   config: Config,
@@ -146,13 +165,11 @@ const startFrontends = async (
   metricsText: () => string,
 ): Promise<void> => {
   if (config.allowGrpc) {
-    const { startGrpcFrontend } = await import("./frontends/grpc/server.ts");
     frontends.grpc = await startGrpcFrontend(server, grpcOptions(config), log).catch((cause: unknown) => {
       throw serviceStartError("GRPC", config.grpcAddress, config.grpcPort, cause);
     });
   }
   if (config.allowHttp) {
-    const { startHttpFrontend } = await import("./frontends/http/server.ts");
     frontends.http = await startHttpFrontend(
       server,
       {
@@ -174,6 +191,7 @@ const startFrontends = async (
     frontends.metrics = await startMetricsFrontend(
       { address: config.metricsAddress, port: config.metricsPort },
       metricsText,
+      log,
     ).catch((cause: unknown) => {
       throw serviceStartError("Metrics", config.metricsAddress, config.metricsPort, cause);
     });
@@ -232,7 +250,7 @@ const createSummaries = (config: Config, clock: SystemClock): LatencySummaries |
   return new LatencySummaries(quantiles, () => clock.epochMs());
 };
 
-const serverOptions = (config: Config) => {
+const serverOptions = (config: Config, gpuCount: number) => {
   const backendConfig = new Map<string, Map<string, string>>();
   for (const { name, setting, value } of config.backendConfig) {
     const settings = backendConfig.get(name ?? "") ?? new Map<string, string>();
@@ -251,7 +269,7 @@ const serverOptions = (config: Config) => {
     exitOnError: config.exitOnError,
     modelLoadThreadCount: config.modelLoadThreadCount,
     backendConfig,
-    gpuCount: 0,
+    gpuCount,
     trace: config.trace,
     randomSeed: 1,
   };

@@ -72,7 +72,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "core/storage.ts",
     "core/tensor",
   ],
-  "frontends/node-http.ts": ["common"],
+  "frontends/http1": ["common"],
   "frontends/http": [
     "common",
     "core/inference-server.ts",
@@ -80,7 +80,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "core/settings",
     "core/statistics",
     "core/tensor",
-    "frontends/node-http.ts",
+    "frontends/http1",
   ],
   "frontends/grpc": [
     "common",
@@ -89,9 +89,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "core/settings",
     "core/statistics",
     "core/tensor",
-    "frontends/node-http.ts",
   ],
-  "frontends/metrics": ["common", "core/statistics", "frontends/node-http.ts"],
+  "frontends/metrics": ["common", "core/statistics", "frontends/http1"],
   config: ["common", "core/settings"],
   "emulator.ts": [
     "common",

@@ -1,8 +1,8 @@
 import type { TritonError } from "../../common/status.ts";
 import { fail, ok, type Result } from "../../common/status.ts";
 import type { InferenceServer, RequestedVersion } from "../../core/inference-server.ts";
+import type { HttpReply } from "../http1/reply.ts";
 import { errorReply } from "./reply.ts";
-import type { HttpReply } from "./wire/reply.ts";
 
 /** A request as a handler sees it; its method is one that the route allows. */
 export interface HttpCall {

@@ -1,13 +1,12 @@
-import { type AddressInfo, createServer, type Server } from "node:net";
 import type { Log } from "../../common/log.ts";
 import type { InferenceServer } from "../../core/inference-server.ts";
+import type { HttpExchange } from "../http1/connection.ts";
+import { type Listener, listen } from "../http1/listener.ts";
 import type { HttpCall } from "./handler.ts";
 import { binaryDataOffset, handleInfer, type InferContext } from "./handlers/infer.ts";
 import { methodNotAllowed, notFound, plainErrorReply } from "./reply.ts";
 import { type RestrictedApi, type RestrictedCategory, restrictionError } from "./restricted-api.ts";
 import { type HttpRoute, inferPattern, routes } from "./routes.ts";
-import { SlabPool } from "./wire/body-reader.ts";
-import { Connection, type HttpExchange } from "./wire/connection.ts";
 
 export interface HttpFrontendOptions {
   readonly address: string;
@@ -19,43 +18,24 @@ export interface HttpFrontendOptions {
   readonly headerForwardPattern: RegExp | null;
 }
 
-export interface HttpFrontend {
-  readonly port: number;
-  /**
-   * Accepts nothing more and waits for the connections to end, saying once a second how many are open.
-   * @returns the seconds left of the timeout
-   */
-  drain(timeoutSecs: number): Promise<number>;
-  /** Ends everything at once. */
-  close(): Promise<void>;
-}
+export type HttpFrontend = Listener;
 
-/** Triton's HTTP port (docs/decisions/002-http-on-sockets.md). */
-export const startHttpFrontend = async (
+/** Triton's HTTP port. Rejects with the error of listening. */
+export const startHttpFrontend = (
   inferenceServer: InferenceServer,
   options: HttpFrontendOptions,
   log: Log,
-): Promise<HttpFrontend> => {
-  const connections = new Set<Connection>();
-  const dispatch = createDispatch(inferenceServer, options, log);
-  const connectionOptions = { pool: new SlabPool(), alignAt: binaryDataOffset, onRequest: dispatch };
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-    const connection = new Connection(socket, connectionOptions);
-    connections.add(connection);
-    socket.on("close", () => connections.delete(connection));
-  });
-  const port = await listen(server, options);
-  const closed = new Promise<void>((resolve) => server.on("close", resolve));
-  return {
-    port,
-    drain: (timeoutSecs) => drain(server, closed, connections, timeoutSecs, log),
-    close: async () => {
-      server.close();
-      for (const connection of connections) connection.destroy();
-      await closed;
+): Promise<HttpFrontend> =>
+  listen(
+    {
+      address: options.address,
+      port: options.port,
+      reusePort: options.reusePort,
+      alignAt: binaryDataOffset,
+      onRequest: createDispatch(inferenceServer, options, log),
     },
-  };
-};
+    log,
+  );
 
 const createDispatch = (
   server: InferenceServer,
@@ -116,32 +96,4 @@ const runRoute = (
   }
   const call: HttpCall = { server, method, groups, body };
   route.handler(call, (reply) => exchange.reply(reply));
-};
-
-const listen = (server: Server, options: HttpFrontendOptions): Promise<number> =>
-  new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen({ host: options.address, port: options.port, reusePort: options.reusePort }, () => {
-      server.off("error", reject);
-      resolve((server.address() as AddressInfo).port);
-    });
-  });
-
-const drain = async (
-  server: Server,
-  closed: Promise<void>,
-  connections: ReadonlySet<Connection>,
-  timeoutSecs: number,
-  log: Log,
-): Promise<number> => {
-  server.close();
-  for (const connection of connections) connection.finish();
-  for (let left = timeoutSecs; ; left--) {
-    if (connections.size === 0 || left <= 0) return left;
-    log.info(`Timeout ${left}: Found ${connections.size} HTTP service connections`);
-    const { promise: second, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, 1000);
-    await Promise.race([closed, second]);
-    clearTimeout(timer);
-  }
 };

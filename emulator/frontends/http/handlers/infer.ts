@@ -5,6 +5,9 @@ import {
   type InferenceResponse,
   type Parameter,
 } from "../../../core/tensor/inference-request.ts";
+import type { HttpExchange } from "../../http1/connection.ts";
+import type { HttpReply } from "../../http1/reply.ts";
+import type { RequestHead } from "../../http1/request-head.ts";
 import { acceptedEncoding, compressBody, decompressBody } from "../codec/compression.ts";
 import {
   type DecodedInferRequest,
@@ -17,9 +20,6 @@ import { parseVersion } from "../handler.ts";
 import { httpStatus } from "../http-status.ts";
 import { errorReply, methodNotAllowed, plainErrorReply } from "../reply.ts";
 import { type RestrictedApi, type RestrictedCategory, restrictionError } from "../restricted-api.ts";
-import type { HttpExchange } from "../wire/connection.ts";
-import type { HttpReply } from "../wire/reply.ts";
-import type { RequestHead } from "../wire/request-head.ts";
 
 export interface InferContext {
   readonly server: InferenceServer;

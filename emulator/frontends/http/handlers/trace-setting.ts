@@ -5,11 +5,11 @@ import type {
   TraceSettings,
   TraceSettingsUpdate,
 } from "../../../core/settings/trace-settings.ts";
+import type { HttpReply } from "../../http1/reply.ts";
 import { asArray, asString, type JsonValue, optionalMember, parseJson } from "../codec/json-reader.ts";
 import { jsonString } from "../codec/json-writer.ts";
 import { immediate } from "../handler.ts";
 import { jsonReply } from "../reply.ts";
-import type { HttpReply } from "../wire/reply.ts";
 
 /** `GET` and `POST /v2/trace/setting` and `/v2/models/{m}/trace/setting` */
 export const traceSetting = immediate(({ server, method, groups, body }) => {
