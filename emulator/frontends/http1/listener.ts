@@ -33,28 +33,36 @@ export const listen = async (options: ListenerOptions, log: Log): Promise<Listen
     alignAt: options.alignAt ?? (() => 0),
     onRequest: options.onRequest,
   };
+  const drained = Promise.withResolvers<void>();
+  let draining = false;
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    // A stopping server takes connections and drops them (seen on 2.51.0).
+    if (draining) {
+      socket.destroy();
+      return;
+    }
     const connection = new Connection(socket, connectionOptions);
     connections.add(connection);
-    socket.on("close", () => connections.delete(connection));
+    socket.on("close", () => {
+      connections.delete(connection);
+      if (draining && connections.size === 0) drained.resolve();
+    });
   });
   const port = await open(server, options);
-  const closed = new Promise<void>((resolve) => server.on("close", resolve));
   return {
     port,
     drain: async (timeoutSecs) => {
-      server.close();
+      draining = true;
       for (const connection of connections) connection.finish();
       for (let left = timeoutSecs; ; left--) {
         if (connections.size === 0 || left <= 0) return left;
         log.info(`Timeout ${left}: Found ${connections.size} HTTP service connections`);
-        await settledWithin(closed, 1000);
+        await settledWithin(drained.promise, 1000);
       }
     },
-    close: async () => {
-      server.close();
+    close: () => {
       for (const connection of connections) connection.destroy();
-      await closed;
+      return new Promise((resolve) => server.close(() => resolve()));
     },
   };
 };
