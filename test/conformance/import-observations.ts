@@ -80,6 +80,9 @@ const seen = (text: string, models: readonly string[]): Seen => {
     const requests = distinct === 1 ? 6 : 10;
     return { instances: { model: models[0] ?? "", requests, distinct } };
   }
+  if (text === "files while running: []") return { files: [] };
+  found = /^file (\S+): (\[.*)$/s.exec(text);
+  if (found) return { file: found[1]!, trace: JSON.parse(found[2]!) };
   throw new Error(`unknown observation: ${text}`);
 };
 

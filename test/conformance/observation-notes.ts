@@ -12,7 +12,6 @@ export const leftOut: ReadonlyMap<string, string> = new Map([
   ["metrics-01", "response cache: a later issue"],
   ["lifecycle-27", "recorded on a server without an ONNX Runtime backend; ours always has one"],
   ["lifecycle-45", "starts from what other probes left behind; http-repository.json asks the same"],
-  ["trace-02", "the content of trace files: a later issue"],
 ]);
 
 type Adjust = (recorded: ConformanceCase) => ConformanceCase;

@@ -1,4 +1,14 @@
-import { appendFileSync, cpSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type {
@@ -59,6 +69,19 @@ export const play = async (
   target: Target,
   options: PlayOptions,
 ): Promise<Differences> => {
+  if (!testCase.server.flags.some((flag) => flag.includes("{tmp}")))
+    return playIn(testCase, target, options, "");
+  using scratch = temporaryFolder();
+  const placed: ConformanceCase = JSON.parse(JSON.stringify(testCase).replaceAll("{tmp}", scratch.path));
+  return await playIn(placed, target, options, scratch.path);
+};
+
+const playIn = async (
+  testCase: ConformanceCase,
+  target: Target,
+  options: PlayOptions,
+  scratch: string,
+): Promise<Differences> => {
   using folder =
     target.sharedRepository === undefined
       ? temporaryFolder()
@@ -76,7 +99,7 @@ export const play = async (
     if (!(error instanceof StartFailure)) throw error;
     return judgeFailedStart(testCase, error);
   }
-  const player = new Player(testCase, target, options, folder.path, server);
+  const player = new Player(testCase, target, options, folder.path, server, scratch);
   try {
     return await player.run();
   } finally {
@@ -148,6 +171,8 @@ class Player {
   readonly #repository: string;
   readonly #server: RunningServer;
   readonly #grpc: GrpcClient;
+  /** What {tmp} stands for. */
+  readonly #scratch: string;
   readonly #started = new Map<string, { readonly request: Request; readonly answer: Promise<Answer> }>();
 
   constructor(
@@ -156,7 +181,9 @@ class Player {
     options: PlayOptions,
     repository: string,
     server: RunningServer,
+    scratch: string,
   ) {
+    this.#scratch = scratch;
     this.#case = testCase;
     this.#target = target;
     this.#options = options;
@@ -344,7 +371,32 @@ class Player {
         seen.seconds !== undefined && seconds > seen.seconds + 3 ? [`ended after ${seconds} s`] : [];
       return [...judgeExit(seen, code, this.#server.output() ?? ""), ...late];
     }
+    if ("files" in seen) {
+      const found = readdirSync(this.#scratch).sort();
+      return found.join() === seen.files.join()
+        ? []
+        : [`files ${found.join()} instead of ${seen.files.join()}`];
+    }
+    if ("file" in seen) return this.#traceFile(join(this.#scratch, seen.file), seen.trace);
     return this.#whichInstances(seen.instances);
+  }
+
+  /** Threads of the real server write side by side, so the order of the elements is not fixed. */
+  async #traceFile(file: string, expected: readonly Json[]): Promise<Differences> {
+    const sorted = (elements: readonly Json[]): string =>
+      elements
+        .map((element) => JSON.stringify(element).replace(/"ns":[1-9]\d*/g, '"ns":"*"'))
+        .sort()
+        .join("\n");
+    const judged = (): Differences => {
+      if (!existsSync(file)) return [`no file ${file}`];
+      const text = readFileSync(file, "utf8");
+      const found = text.trimEnd().endsWith("]") ? sorted(JSON.parse(text)) : text;
+      return found === sorted(expected) ? [] : [`got      ${found}\n    expected ${sorted(expected)}`];
+    };
+    // A file is whole only when the server has ended.
+    for (let tries = 0; tries < 200 && judged().length > 0; tries++) await sleep(50);
+    return judged();
   }
 
   async #whichInstances(expected: {

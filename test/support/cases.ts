@@ -141,6 +141,10 @@ export type Seen =
   | { readonly log: readonly string[] }
   /** The process ended with this code (null: it still runs) having written this. */
   | { readonly exit: number | null; readonly output?: string; readonly seconds?: number }
+  /** Names of the files in {tmp}. */
+  | { readonly files: readonly string[] }
+  /** A trace file in {tmp}: its elements, in any order; `"*"` = a time. */
+  | { readonly file: string; readonly trace: readonly Json[] }
   /** Which instances answered `requests` requests of a model. */
   | {
       readonly instances: {
