@@ -215,7 +215,7 @@ class Player {
       return [];
     }
     if ("act" in step) return this.#act(step.act);
-    if ("seen" in step) return this.#seen(this.#expectedSeen(step.seen, index));
+    if ("seen" in step) return this.#seen(this.#difference(index)?.seen ?? step.seen);
     if ("await" in step) {
       const started = this.#started.get(step.await);
       if (started === undefined) return [`nothing was started as ${step.await}`];
@@ -249,10 +249,6 @@ class Player {
       : this.#options.differences.find(
           (entry) => entry.step === step && (entry.over ?? this.#options.over) === this.#options.over,
         );
-  }
-
-  #expectedSeen(seen: Seen, step: number): Seen {
-    return this.#difference(step)?.seen ?? seen;
   }
 
   async #send(request: Request): Promise<Answer> {
@@ -291,7 +287,15 @@ class Player {
   }
 
   #judge(request: Request, recorded: Response, answer: Answer, step: number): Differences {
-    const expected = this.#difference(step)?.response ?? recorded;
+    const ours = this.#difference(step)?.response;
+    if (ours === undefined) return this.#compare(request, recorded, answer);
+    const outOfDate = this.#compare(request, recorded, answer).length === 0;
+    return outOfDate
+      ? ["answered as recorded: the entry in differences.json is out of date"]
+      : this.#compare(request, ours, answer);
+  }
+
+  #compare(request: Request, expected: Response, answer: Answer): Differences {
     if ("connection" in expected) {
       if (answer.kind === "grpc" && answer.answer.code === "UNAVAILABLE") return [];
       if (answer.kind !== "connection") return [`${describe(answer)} instead of ${expected.connection}`];

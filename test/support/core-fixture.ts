@@ -15,6 +15,7 @@ import {
 } from "../../emulator/core/tensor/inference-request.ts";
 import { TritonServer, type TritonServerOptions } from "../../emulator/core/triton-server.ts";
 import { InMemoryStorage } from "./in-memory-storage.ts";
+import { InMemoryTraceSink } from "./in-memory-trace-sink.ts";
 import { ScriptedBackend } from "./scripted-backend.ts";
 
 /** A model of the repository: the text of its config.pbtxt, or more. */
@@ -108,6 +109,7 @@ export class CoreFixture {
   readonly metrics = new MetricsRegistry({ counting: true, onLatencies: null });
   readonly account: MemoryAccount;
   readonly logged: string[] = [];
+  readonly traceFiles = new InMemoryTraceSink();
   readonly server: TritonServer;
   startError: TritonError | null = null;
   started = false;
@@ -162,6 +164,7 @@ export class CoreFixture {
           },
           () => {},
         ),
+        traceSink: this.traceFiles,
         backends: [this.backend],
       },
     );

@@ -12,6 +12,7 @@ import type { LogSettings, LogSettingsUpdate } from "../../emulator/core/setting
 import type { TraceSettings, TraceSettingsUpdate } from "../../emulator/core/settings/trace-settings.ts";
 import type { ModelStatistics, StatisticDuration } from "../../emulator/core/statistics/model-statistics.ts";
 import type { InferenceRequest, OutputTensor } from "../../emulator/core/tensor/inference-request.ts";
+import type { Tracer } from "../../emulator/core/trace/trace.ts";
 
 /** A configuration in which nothing is said but the name. */
 export const emptyModelConfig = (name: string): ModelConfig => ({
@@ -49,6 +50,7 @@ export const duration = (count: number, ns: number): StatisticDuration => ({ cou
  * `decoupled`, and settings that are kept as they are given. A test replaces what it wants to see called.
  */
 export class FakeInferenceServer implements InferenceServer {
+  tracer: Tracer = { now: () => 0, sample: () => null };
   ready = true;
   readonly versions = new Map<string, ServableVersion>([
     ["echo", version("echo")],
