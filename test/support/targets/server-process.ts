@@ -36,6 +36,7 @@ export const startServerProcess = async (
   });
   exited.catch(() => {});
   const killGroup = (): void => {
+    process.off("exit", killGroup);
     if (child.pid === undefined) return;
     try {
       process.kill(-child.pid, "SIGKILL");
@@ -43,6 +44,8 @@ export const startServerProcess = async (
       // Every process of the group has ended.
     }
   };
+  // A run that is broken off leaves no servers behind.
+  process.on("exit", killGroup);
   const running: RunningServer = {
     httpPort,
     grpcPort,
