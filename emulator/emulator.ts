@@ -15,6 +15,7 @@ import { prometheusText } from "./frontends/metrics/prometheus-text.ts";
 import { type MetricsFrontend, startMetricsFrontend } from "./frontends/metrics/server.ts";
 import { SystemGauges } from "./frontends/metrics/system-gauges.ts";
 import { DiskStorage } from "./storage/disk-storage.ts";
+import { DiskTraceSink } from "./storage/disk-trace-sink.ts";
 
 export interface EmulatorOptions {
   readonly config: Config;
@@ -61,6 +62,9 @@ interface Frontends {
 export const createEmulator = async (options: EmulatorOptions): Promise<Emulator> => {
   const { config, log } = options;
   const clock = new SystemClock();
+  if (config.trace.trace_mode === "opentelemetry") {
+    log.warning("trace mode opentelemetry: requests are counted, but no span is exported");
+  }
   const summaries = createSummaries(config, clock);
   const metrics = new MetricsRegistry({
     counting: metricsSetting(config, "counter_latencies") !== "false",
@@ -96,6 +100,7 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
     account: new UnlimitedMemoryAccount(),
     metrics,
     logSettings,
+    traceSink: new DiskTraceSink(log),
     backends: [onnxruntime, ...(options.extraBackends ?? [])],
   });
   // The front ends are read while the models load.

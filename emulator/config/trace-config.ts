@@ -30,6 +30,20 @@ const combine = (levels: readonly TraceLevel[]): readonly TraceLevel[] => {
   return on.length > 0 ? on : ["OFF"];
 };
 
+/** Settings of the real server's span processor; they are shown whether they were given or not. */
+const spanProcessor: readonly (readonly [name: string, value: string])[] = [
+  ["bsp_max_export_batch_size", "512"],
+  ["bsp_schedule_delay", "5000"],
+  ["bsp_max_queue_size", "2048"],
+];
+
+const withSpanProcessor = (
+  given: readonly (readonly [name: string, value: string])[],
+): readonly (readonly [name: string, value: string])[] => [
+  ...given,
+  ...spanProcessor.filter(([name]) => !given.some(([known]) => known === name)),
+];
+
 /**
  * Start-up trace settings from `--trace-config` and the deprecated `--trace-*`; the later of equal settings counts, and
  * `--trace-config` goes before a deprecated option, with a warning through `warn`. Throws TraceConfigError.
@@ -41,6 +55,8 @@ export const resolveTraceSettings = (options: Options, warn: (line: string) => v
   let file = options.traceFile ?? "";
   let frequency = options.traceLogFrequency ?? 0;
   const levels: TraceLevel[] = [...options.traceLevel];
+
+  const modeOptions: [name: string, value: string][] = [];
 
   const overrides = (set: boolean, flag: string, what: string): void => {
     if (!set) return;
@@ -79,6 +95,7 @@ export const resolveTraceSettings = (options: Options, warn: (line: string) => v
   for (const setting of options.traceConfig) {
     if (setting.name === null) setGlobal(setting);
     else if (setting.name === "triton") setTriton(setting);
+    else modeOptions.push([setting.setting, setting.value]);
   }
   return {
     trace_level: combine(levels),
@@ -87,5 +104,6 @@ export const resolveTraceSettings = (options: Options, warn: (line: string) => v
     log_frequency: frequency,
     trace_file: file,
     trace_mode: mode,
+    ...(mode === "opentelemetry" ? { mode_options: withSpanProcessor(modeOptions) } : {}),
   };
 };

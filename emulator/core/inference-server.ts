@@ -5,6 +5,7 @@ import type { TraceSettings, TraceSettingsUpdate } from "./settings/trace-settin
 import type { ModelStatistics } from "./statistics/model-statistics.ts";
 import type { DataType } from "./tensor/data-type.ts";
 import type { InferenceRequest } from "./tensor/inference-request.ts";
+import type { Tracer } from "./trace/trace.ts";
 
 /** A version as a client asks for it: -1 = the latest; a bigint where a number would lose digits. */
 export type RequestedVersion = number | bigint;
@@ -59,6 +60,8 @@ export type LoadParameter =
  * call returns. Every message and code is the core's; a front end only maps the code.
  */
 export interface InferenceServer {
+  /** Asked by a front end before it makes a request of what came. */
+  readonly tracer: Tracer;
   isLive(): boolean;
   isReady(): boolean;
   metadata(): ServerMetadata;

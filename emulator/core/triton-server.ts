@@ -20,16 +20,15 @@ import { ModelLifecycle } from "./model-lifecycle/model-lifecycle.ts";
 import { VersionLoader } from "./model-lifecycle/version-loader.ts";
 import { type ModelControlMode, ModelRepository } from "./model-repository/model-repository.ts";
 import type { LogSettings, LogSettingsStore, LogSettingsUpdate } from "./settings/log-settings.ts";
-import {
-  type TraceSettings,
-  TraceSettingsStore,
-  type TraceSettingsUpdate,
-} from "./settings/trace-settings.ts";
+import type { TraceSettings, TraceSettingsUpdate } from "./settings/trace-settings.ts";
 import type { MetricsRegistry } from "./statistics/metrics-registry.ts";
 import type { ModelStatistics } from "./statistics/model-statistics.ts";
 import type { Storage } from "./storage.ts";
 import { dataTypeOfConfig } from "./tensor/data-type.ts";
 import type { InferenceRequest } from "./tensor/inference-request.ts";
+import type { Tracer } from "./trace/trace.ts";
+import type { TraceSink } from "./trace/trace-file.ts";
+import { TraceManager } from "./trace/trace-manager.ts";
 
 /** The server's options, named as tritonserver's flags. */
 export interface TritonServerOptions {
@@ -57,6 +56,7 @@ export interface TritonServerDependencies {
   readonly account: MemoryAccount;
   readonly metrics: MetricsRegistry;
   readonly logSettings: LogSettingsStore;
+  readonly traceSink: TraceSink;
   readonly backends: readonly Backend[];
 }
 
@@ -90,7 +90,7 @@ export class TritonServer implements InferenceServer {
   readonly #lifecycle: ModelLifecycle;
   readonly #repository: ModelRepository;
   readonly #logSettings: LogSettingsStore;
-  readonly #trace: TraceSettingsStore;
+  readonly #trace: TraceManager;
   #state: "INITIALIZING" | "READY" | "EXITING" = "INITIALIZING";
   #pollTimer: Timer | null = null;
 
@@ -100,7 +100,7 @@ export class TritonServer implements InferenceServer {
     this.#clock = clock;
     this.#log = log;
     this.#logSettings = dependencies.logSettings;
-    this.#trace = new TraceSettingsStore(options.trace);
+    this.#trace = new TraceManager(options.trace, dependencies.traceSink, clock);
     const loader = new VersionLoader({
       clock,
       log,
@@ -199,6 +199,7 @@ export class TritonServer implements InferenceServer {
       if (ended) return;
       ended = true;
       timer?.cancel();
+      this.#trace.close();
       done(clean);
     };
     const say = (): void => {
@@ -220,6 +221,10 @@ export class TritonServer implements InferenceServer {
       end(true);
     });
     if (!ended) look();
+  }
+
+  get tracer(): Tracer {
+    return this.#trace;
   }
 
   isLive(): boolean {

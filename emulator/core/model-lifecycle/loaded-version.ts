@@ -74,7 +74,16 @@ export class LoadedVersion implements ServableVersion {
 
   infer(request: InferenceRequest): TritonError | null {
     request.arrivedUs = this.#clock.now();
-    return this.#validator.validate(request) ?? this.scheduler.enqueue(request);
+    const invalid = this.#validator.validate(request);
+    const { trace } = request;
+    if (invalid !== null) {
+      trace?.drop();
+      return invalid;
+    }
+    trace?.requestStart(this.modelName, this.versionText, request.id, request.arrivedUs);
+    const refused = this.scheduler.enqueue(request);
+    if (refused !== null) trace?.release();
+    return refused;
   }
 
   /** Changes the instances in place; calls back when those that are no longer listed are gone. */

@@ -88,6 +88,10 @@ export class BatchScheduler implements Scheduler {
     }
     const now = this.#clock.now();
     request.queuedUs = now;
+    if (request.trace !== null) {
+      request.trace.timestamp("QUEUE_START", now);
+      request.trace.queueInputs(request.inputs);
+    }
     if (this.#queue === null) {
       this.#accept(request);
       this.#payloads.push({ requests: [request], rows: Math.max(1, request.batchSize), closed: true });
@@ -263,6 +267,7 @@ export class BatchScheduler implements Scheduler {
     const response: InferenceResponse = { final: true, error, outputs: [] };
     if (this.#ordered === null) request.respond(response);
     else this.#ordered.responder([request])(0, response);
+    request.trace?.requestEnd();
     if (this.#inflight === 0) this.#idle();
   }
 

@@ -44,6 +44,7 @@ export class InstanceSlot {
     this.instance.execute(batch, {
       respond: (index, response) => {
         if (response.error !== undefined && response.final) failed[index] = "BACKEND";
+        batch[index]!.trace?.backendOutputs(response.outputs);
         if (respond === null) batch[index]!.respond(response);
         else respond(index, response);
       },
@@ -71,6 +72,7 @@ export class InstanceSlot {
       const reason = failed[i]!;
       if (reason !== null) statistics.recordFailure(reason, request.arrivedUs, now);
       else statistics.recordSuccess(request.batchSize, request.arrivedUs, request.queuedUs, now, report);
+      request.trace?.computed(report);
     }
     if (!report.success) return;
     statistics.metrics.recordExecution();

@@ -121,6 +121,8 @@ export class SequenceScheduler implements Scheduler {
   enqueue(request: InferenceRequest): TritonError | null {
     const { name } = this.#config;
     const id = request.sequenceId;
+    request.queuedUs = this.#clock.now();
+    request.trace?.timestamp("QUEUE_START", request.queuedUs);
     if (id === "" || id === 0 || id === 0n) {
       return invalid(
         `inference request to model '${name}' must specify a non-zero or non-empty correlation ID`,
@@ -153,7 +155,6 @@ export class SequenceScheduler implements Scheduler {
         `sequence ${id} for model '${name}' has a conflict. The previous sequence did not end before this sequence start. Previous sequence will be terminated early.`,
       );
     }
-    request.queuedUs = this.#clock.now();
     sequence.lastUs = request.queuedUs;
     sequence.waiting.push(request);
     this.#inflight++;

@@ -1,4 +1,5 @@
 import type { TritonError } from "../../common/status.ts";
+import type { Trace } from "../trace/trace.ts";
 import type { DataType } from "./data-type.ts";
 
 /**
@@ -82,6 +83,8 @@ export class InferenceRequest {
   readonly timeoutUs: number;
   readonly raw: boolean;
   readonly respond: ResponseSink;
+  /** Set by a front end before the core gets the request; null = it is not traced. */
+  trace: Trace | null = null;
   /** Rows of this request; 0 when the model does not batch, as the real server counts it. Set by the core's validation. */
   batchSize = 0;
   /** A row that only keeps a sequence slot's place in a batch: never counted, never answered. Set by the core. */

@@ -32,6 +32,7 @@ export const startHttpFrontend = (
       port: options.port,
       reusePort: options.reusePort,
       alignAt: binaryDataOffset,
+      nowUs: () => inferenceServer.tracer.now(),
       onRequest: createDispatch(inferenceServer, options, log),
     },
     log,

@@ -7,6 +7,8 @@ import { parseRequestHead, type RequestHead } from "./request-head.ts";
 export interface HttpExchange {
   readonly head: RequestHead;
   readonly body: Buffer;
+  /** When the head was there, by the clock of the options. */
+  readonly headUs: number;
   /** To be called once, in this turn or later. After a client has gone away it does nothing. */
   reply(reply: HttpReply): void;
 }
@@ -15,6 +17,7 @@ export interface ConnectionOptions {
   readonly pool: SlabPool;
   /** Where in a body the part starts that is to be aligned. */
   readonly alignAt: (head: RequestHead) => number;
+  readonly nowUs: () => number;
   readonly onRequest: (exchange: HttpExchange) => void;
 }
 
@@ -36,6 +39,7 @@ export class Connection {
   /** Bytes that no request has taken yet. */
   #unread: Buffer = Buffer.alloc(0);
   #head: RequestHead | null = null;
+  #headUs = 0;
   #reader: BodyReader | null = null;
   #answering = false;
   #closing = false;
@@ -102,6 +106,7 @@ export class Connection {
     this.#lastText = text;
     this.#lastHead = head;
     this.#head = head;
+    this.#headUs = this.#options.nowUs();
     this.#unread = unread.subarray(end + headEnd.length);
     if (head.expectsContinue) this.#socket.write(`HTTP/1.${head.versionMinor} 100 Continue\r\n\r\n`);
     return true;
@@ -138,6 +143,7 @@ export class Connection {
     this.#options.onRequest({
       head,
       body: body.bytes,
+      headUs: this.#headUs,
       reply: (reply) => {
         if (answered) return;
         answered = true;

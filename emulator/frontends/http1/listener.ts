@@ -11,6 +11,8 @@ export interface ListenerOptions {
   readonly reusePort?: boolean;
   /** Where in a body the part starts that is to be aligned; 0 where nothing is said. */
   readonly alignAt?: (head: RequestHead) => number;
+  /** Microseconds, for the times of traces; always 0 where nothing is said. */
+  readonly nowUs?: () => number;
   readonly onRequest: (exchange: HttpExchange) => void;
 }
 
@@ -31,6 +33,7 @@ export const listen = async (options: ListenerOptions, log: Log): Promise<Listen
   const connectionOptions = {
     pool: new SlabPool(),
     alignAt: options.alignAt ?? (() => 0),
+    nowUs: options.nowUs ?? (() => 0),
     onRequest: options.onRequest,
   };
   const drained = Promise.withResolvers<void>();

@@ -190,7 +190,18 @@ describe("trace settings at start", () => {
     [["rate=5", "rate=6", "count=-5"], { trace_rate: 6, trace_count: -5 }],
     [["triton,file=a", "triton,file=b", "triton,log-frequency=3"], { trace_file: "b", log_frequency: 3 }],
     [["foo=1", "triton,foo=x", "opentelemetry,url=x"], {}],
-    [["mode=opentelemetry"], { trace_mode: "opentelemetry" }],
+    [
+      ["mode=opentelemetry", "opentelemetry,url=x", "opentelemetry,bsp_schedule_delay=9"],
+      {
+        trace_mode: "opentelemetry",
+        mode_options: [
+          ["url", "x"],
+          ["bsp_schedule_delay", "9"],
+          ["bsp_max_export_batch_size", "512"],
+          ["bsp_max_queue_size", "2048"],
+        ],
+      },
+    ],
   ])("load: --trace-config %j", (values, expected) => {
     const { trace } = configOf(...values.map((value) => `--trace-config=${value}`));
     expect(trace).toEqual({ ...initial, trace_mode: "triton", ...expected });

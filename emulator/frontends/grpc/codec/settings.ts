@@ -1,6 +1,6 @@
 import { type ProtobufReader, ProtobufWriter } from "../../../common/protobuf-wire.ts";
 import type { LogSettings } from "../../../core/settings/log-settings.ts";
-import type { TraceSettings } from "../../../core/settings/trace-settings.ts";
+import { shownSettings, type TraceSettings } from "../../../core/settings/trace-settings.ts";
 import { lengthTag, readFields, readMapEntry, varintTag } from "./fields.ts";
 
 export interface TraceSettingRequest {
@@ -40,12 +40,9 @@ export const encodeTraceSettings = (settings: TraceSettings): Uint8Array => {
       });
     });
   };
-  write("trace_level", settings.trace_level);
-  write("trace_rate", [String(settings.trace_rate)]);
-  write("trace_count", [String(settings.trace_count)]);
-  write("log_frequency", [String(settings.log_frequency)]);
-  write("trace_file", [settings.trace_file]);
-  write("trace_mode", [settings.trace_mode]);
+  for (const [name, value] of shownSettings(settings)) {
+    write(name, typeof value === "string" ? [value] : value);
+  }
   return writer.finish();
 };
 

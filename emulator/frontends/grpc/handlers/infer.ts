@@ -1,6 +1,7 @@
 import type { TritonError } from "../../../common/status.ts";
 import type { InferenceServer } from "../../../core/inference-server.ts";
 import type { InferenceResponse } from "../../../core/tensor/inference-request.ts";
+import { CallTrace } from "../call-trace.ts";
 import { decodeOrNull } from "../codec/fields.ts";
 import { decodeInferRequest, type InferRequestMessage } from "../codec/infer-request.ts";
 import { encodeInferResponse } from "../codec/infer-response.ts";
@@ -17,14 +18,16 @@ export const openInfer = (
   call: ServerCall,
 ): CallHandler => {
   let infer: InferCall | null = null;
+  const openedUs = server.tracer.now();
   return {
     message: (bytes) => {
+      const readUs = server.tracer.now();
       const message = decodeOrNull(bytes, decodeInferRequest);
       if (message === null) {
         call.end(unparsable);
         return;
       }
-      infer = startInfer(server, forwarding, call, message);
+      infer = startInfer(server, forwarding, call, message, openedUs, readUs);
     },
     halfClose: () => {},
     cancel: () => infer?.request.cancel(),
@@ -36,6 +39,8 @@ const startInfer = (
   forwarding: HeaderForwarding,
   call: ServerCall,
   message: InferRequestMessage,
+  openedUs: number,
+  readUs: number,
 ): InferCall | null => {
   const refuse = (error: TritonError): null => {
     call.end(grpcStatusOf(error));
@@ -52,16 +57,34 @@ const startInfer = (
   }
   let first: InferenceResponse | null = null;
   let responses = 0;
+  let trace: CallTrace | null = null;
   const created = createInferCall(version.value, message, forwarding(call.headers), (response) => {
     if (first === null || !response.final || response.outputs.length > 0 || response.error !== undefined) {
       first ??= response;
       responses++;
     }
-    if (response.final) finish(call, created.ok ? created.value : null, first, responses);
+    if (!response.final) return;
+    trace?.response();
+    send(call, trace, () => finish(call, created.ok ? created.value : null, first!, responses));
   });
   if (!created.ok) return refuse(created.error);
+  trace = CallTrace.sample(server, message.modelName, openedUs, readUs);
+  created.value.request.trace = trace?.trace ?? null;
   const error = server.infer(version.value, created.value.request);
-  return error === null ? created.value : refuse(error);
+  if (error === null) return created.value;
+  send(call, trace, () => refuse(error));
+  return null;
+};
+
+/** Sends what ends the call; a client that is gone is sent nothing. */
+const send = (call: ServerCall, trace: CallTrace | null, end: () => void): void => {
+  if (trace === null || call.ended) end();
+  else {
+    trace.timestamp("GRPC_SEND_START");
+    end();
+    trace.timestamp("GRPC_SEND_END");
+  }
+  trace?.finish();
 };
 
 const finish = (

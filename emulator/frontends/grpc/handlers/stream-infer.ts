@@ -1,6 +1,7 @@
 import type { TritonError } from "../../../common/status.ts";
 import type { InferenceServer } from "../../../core/inference-server.ts";
 import type { InferenceResponse, Parameter } from "../../../core/tensor/inference-request.ts";
+import { CallTrace } from "../call-trace.ts";
 import { decodeOrNull } from "../codec/fields.ts";
 import { decodeInferRequest, type InferRequestMessage } from "../codec/infer-request.ts";
 import {
@@ -29,6 +30,7 @@ interface Slot {
   readonly waiting: (readonly Uint8Array[])[];
   finished: boolean;
   infer: InferCall | null;
+  trace: CallTrace | null;
 }
 
 class InferStream implements CallHandler {
@@ -42,15 +44,23 @@ class InferStream implements CallHandler {
   /** Ordered requests from the first one whose responses are not all sent. */
   readonly #order: Slot[] = [];
   #halfClosed = false;
+  /** When the last message was done with. */
+  #waitingUs: number;
 
   constructor(server: InferenceServer, forwarding: HeaderForwarding, call: ServerCall) {
     this.#server = server;
     this.#forwarding = forwarding;
     this.#call = call;
+    this.#waitingUs = server.tracer.now();
     this.#failsWithStatus = call.headers.triton_grpc_error === "true";
   }
 
   message(bytes: Uint8Array): void {
+    this.#start(bytes, this.#server.tracer.now());
+    this.#waitingUs = this.#server.tracer.now();
+  }
+
+  #start(bytes: Uint8Array, readUs: number): void {
     const message = decodeOrNull(bytes, decodeInferRequest);
     if (message === null) {
       this.#call.end(unparsable);
@@ -63,6 +73,7 @@ class InferStream implements CallHandler {
       waiting: [],
       finished: false,
       infer: null,
+      trace: null,
     };
     this.#open.add(slot);
     if (slot.ordered) this.#order.push(slot);
@@ -83,6 +94,8 @@ class InferStream implements CallHandler {
       return;
     }
     slot.infer = created.value;
+    slot.trace = CallTrace.sample(this.#server, message.modelName, this.#waitingUs, readUs);
+    created.value.request.trace = slot.trace?.trace ?? null;
     const error = this.#server.infer(version.value, created.value.request);
     if (error !== null) this.#refuse(slot, message, error);
   }
@@ -94,6 +107,7 @@ class InferStream implements CallHandler {
 
   cancel(): void {
     for (const { infer } of this.#open) infer?.request.cancel();
+    for (const { trace } of new Set([...this.#open, ...this.#order])) trace?.finish();
     this.#open.clear();
     this.#order.length = 0;
   }
@@ -106,6 +120,7 @@ class InferStream implements CallHandler {
 
   #respond(slot: Slot, infer: InferCall, message: InferRequestMessage, response: InferenceResponse): void {
     if (this.#call.ended) return;
+    slot.trace?.response();
     const parameters = response.final ? isFinal : isNotFinal;
     const flagOnly = response.final && response.outputs.length === 0 && response.error === undefined;
     const encoded = flagOnly ? null : createResponseMessage(infer, response, parameters);
@@ -131,23 +146,30 @@ class InferStream implements CallHandler {
   }
 
   #send(slot: Slot, parts: readonly Uint8Array[]): void {
-    if (!slot.ordered || this.#order[0] === slot) this.#call.send(parts);
+    if (!slot.ordered || this.#order[0] === slot) this.#write(slot, parts);
     else slot.waiting.push(parts);
+  }
+
+  #write({ trace }: Slot, parts: readonly Uint8Array[]): void {
+    trace?.timestamp("GRPC_SEND_START");
+    this.#call.send(parts);
+    trace?.timestamp("GRPC_SEND_END");
   }
 
   #finish(slot: Slot): void {
     slot.finished = true;
     this.#open.delete(slot);
-    if (this.#order[0] === slot) this.#advance();
+    if (!slot.ordered) slot.trace?.finish();
+    else if (this.#order[0] === slot) this.#advance();
     this.#endIfDone();
   }
 
   /** Sends what waited for the first request of the order. */
   #advance(): void {
     while (this.#order[0]?.finished === true) {
-      this.#order.shift();
+      this.#order.shift()?.trace?.finish();
       const next = this.#order[0];
-      for (const parts of next?.waiting.splice(0) ?? []) this.#call.send(parts);
+      for (const parts of next?.waiting.splice(0) ?? []) this.#write(next!, parts);
     }
   }
 

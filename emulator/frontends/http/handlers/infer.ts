@@ -5,6 +5,7 @@ import {
   type InferenceResponse,
   type Parameter,
 } from "../../../core/tensor/inference-request.ts";
+import type { Trace } from "../../../core/trace/trace.ts";
 import type { HttpExchange } from "../../http1/connection.ts";
 import type { HttpReply } from "../../http1/reply.ts";
 import type { RequestHead } from "../../http1/request-head.ts";
@@ -47,11 +48,28 @@ export const handleInfer = (exchange: HttpExchange, groups: Groups, context: Inf
     const version = findVersion(context.server, groups);
     if (version instanceof TritonError) exchange.reply(untypedError(version));
     else {
+      const trace = startTrace(exchange, version.modelName, context.server);
       const encoding = head.headers.get("content-encoding");
-      if (encoding === undefined) infer(exchange, exchange.body, version, context);
-      else inferCompressed(exchange, encoding, groups, context);
+      if (encoding === undefined) infer(exchange, exchange.body, version, trace, context);
+      else inferCompressed(exchange, encoding, groups, trace, context);
     }
   }
+};
+
+const startTrace = (exchange: HttpExchange, model: string, server: InferenceServer): Trace | null => {
+  const trace = server.tracer.sample(model);
+  if (trace === null) return null;
+  trace.timestamp("HTTP_RECV_START", exchange.headUs);
+  trace.timestamp("HTTP_RECV_END");
+  return trace;
+};
+
+/** The answer to a traced request. */
+const replyAndTrace = (exchange: HttpExchange, trace: Trace, reply: HttpReply): void => {
+  trace.timestamp("HTTP_SEND_START");
+  exchange.reply(reply);
+  trace.timestamp("HTTP_SEND_END");
+  trace.release();
 };
 
 /** An error from before there is a request object, or from the backend: no handler has set a type then. */
@@ -76,17 +94,21 @@ const inferCompressed = (
   exchange: HttpExchange,
   encoding: string,
   groups: Groups,
+  trace: Trace | null,
   context: InferContext,
 ): void => {
   decompressBody(exchange.body, encoding, (decompressed) => {
     if (!decompressed.ok) {
+      trace?.drop();
       exchange.reply(untypedError(decompressed.error, decompressed.headers));
       return;
     }
     // Decompression may have taken a while: the version is looked up again.
     const version = findVersion(context.server, groups);
-    if (version instanceof TritonError) exchange.reply(untypedError(version));
-    else infer(exchange, decompressed.value, version, context);
+    if (version instanceof TritonError) {
+      trace?.drop();
+      exchange.reply(untypedError(version));
+    } else infer(exchange, decompressed.value, version, trace, context);
   });
 };
 
@@ -94,26 +116,34 @@ const infer = (
   exchange: HttpExchange,
   body: Buffer,
   version: ServableVersion,
+  trace: Trace | null,
   context: InferContext,
 ): void => {
   const length = inferenceHeaderLength(exchange.head.headers.get(HEADER_LENGTH), body.length);
   if (!length.ok) {
+    trace?.drop();
     exchange.reply(untypedError(length.error));
     return;
   }
   const decoded = decodeInferRequest(body, length.value, version.modelName);
   if (!decoded.ok) {
     exchange.reply(errorReply(decoded.error));
+    // What cannot be read is written as far as it came; it never reaches the core, which holds the other half (2.51.0).
+    trace?.release();
+    trace?.release();
     return;
   }
   const { fields } = decoded.value;
   const inference = new InferenceRequest({
     ...fields,
     parameters: withForwardedHeaders(fields.parameters ?? [], exchange.head, context.headerForwardPattern),
-    respond: (response) => answer(response, decoded.value, version, exchange),
+    respond: (response) => answer(response, decoded.value, version, exchange, trace),
   });
+  inference.trace = trace;
   const error = context.server.infer(version, inference);
-  if (error !== null) exchange.reply(errorReply(error));
+  if (error === null) return;
+  exchange.reply(errorReply(error));
+  trace?.release();
 };
 
 const answer = (
@@ -121,25 +151,30 @@ const answer = (
   decoded: DecodedInferRequest,
   version: ServableVersion,
   exchange: HttpExchange,
+  trace: Trace | null,
 ): void => {
-  if (response.error !== undefined) {
-    exchange.reply(untypedError(response.error));
-    return;
-  }
-  const encoded = encodeInferResponse(decoded, version, response);
+  const encoded =
+    response.error === undefined
+      ? encodeInferResponse(decoded, version, response)
+      : { ok: false as const, error: response.error };
+  trace?.timestamp("INFER_RESPONSE_COMPLETE");
+  const reply = (answered: HttpReply): void => {
+    if (trace === null) exchange.reply(answered);
+    else replyAndTrace(exchange, trace, answered);
+  };
   if (!encoded.ok) {
-    exchange.reply(untypedError(encoded.error));
+    reply(untypedError(encoded.error));
     return;
   }
   const { body, headers } = encoded.value;
   const accepted = exchange.head.headers.get("accept-encoding");
   const encoding = accepted === undefined ? null : acceptedEncoding(accepted);
   if (encoding === null) {
-    exchange.reply({ status: 200, headers, body });
+    reply({ status: 200, headers, body });
     return;
   }
   compressBody(body, encoding, (compressed) => {
-    exchange.reply({ status: 200, headers: [...headers, "Content-Encoding", encoding], body: [compressed] });
+    reply({ status: 200, headers: [...headers, "Content-Encoding", encoding], body: [compressed] });
   });
 };
 

@@ -1,9 +1,10 @@
 import { fail, ok, type Result } from "../../../common/status.ts";
 import { parseTraceNumber } from "../../../core/settings/trace-number.ts";
-import type {
-  TraceLevel,
-  TraceSettings,
-  TraceSettingsUpdate,
+import {
+  shownSettings,
+  type TraceLevel,
+  type TraceSettings,
+  type TraceSettingsUpdate,
 } from "../../../core/settings/trace-settings.ts";
 import type { HttpReply } from "../../http1/reply.ts";
 import { asArray, asString, type JsonValue, optionalMember, parseJson } from "../codec/json-reader.ts";
@@ -81,7 +82,10 @@ const readNumber = (
   return parseTraceNumber(name, text.value, "");
 };
 
-const settingsReply = (settings: TraceSettings): HttpReply =>
-  jsonReply(
-    `{"trace_level":[${settings.trace_level.map(jsonString).join(",")}],"trace_rate":"${settings.trace_rate}","trace_count":"${settings.trace_count}","log_frequency":"${settings.log_frequency}","trace_file":${jsonString(settings.trace_file)},"trace_mode":${jsonString(settings.trace_mode)}}`,
-  );
+const settingsReply = (settings: TraceSettings): HttpReply => {
+  const members = shownSettings(settings).map(([name, value]) => {
+    const text = typeof value === "string" ? jsonString(value) : `[${value.map(jsonString).join(",")}]`;
+    return `${jsonString(name)}:${text}`;
+  });
+  return jsonReply(`{${members.join(",")}}`);
+};
