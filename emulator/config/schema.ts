@@ -554,7 +554,7 @@ export const configSchema = z.object({
     argument: "<<string>,<string>=<string>>",
     repeated: true,
     description:
-      "`<setting>=<value>` for level, rate, count and mode; `<mode>,<setting>=<value>` for a mode's own, such as `triton,file` and `triton,log-frequency`.",
+      "`<setting>=<value>` for level, rate, count and mode; `<mode>,<setting>=<value>` for a mode's own, such as `triton,file` and `triton,log-frequency`. Mode `opentelemetry` exports nothing.",
   }),
 
   backendDirectory: option(text().default("/opt/tritonserver/backends"), {
