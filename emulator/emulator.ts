@@ -3,7 +3,6 @@ import { serviceStartError } from "./common/service-start-error.ts";
 import { SystemClock } from "./common/system-clock.ts";
 import type { Config } from "./config/load.ts";
 import type { Backend } from "./core/backend.ts";
-import type { RepositoryIndexRow } from "./core/inference-server.ts";
 import { UnlimitedMemoryAccount } from "./core/memory/memory-account.ts";
 import { LogSettingsStore } from "./core/settings/log-settings.ts";
 import { MetricsRegistry } from "./core/statistics/metrics-registry.ts";
@@ -150,7 +149,7 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
       grpc: frontends.grpc?.port ?? null,
       metrics: frontends.metrics?.port ?? null,
     },
-    models: await summarise(server),
+    models: summarise(server),
     stop,
     [Symbol.asyncDispose]: async () => {
       await stop();
@@ -273,6 +272,8 @@ const serverOptions = (config: Config, gpuCount: number) => {
     strictReadiness: config.strictReadiness,
     exitOnError: config.exitOnError,
     modelLoadThreadCount: config.modelLoadThreadCount,
+    modelLoadRetryCount: config.modelLoadRetryCount,
+    modelNamespacing: config.modelNamespacing,
     backendConfig,
     gpuCount,
     trace: config.trace,
@@ -280,24 +281,10 @@ const serverOptions = (config: Config, gpuCount: number) => {
   };
 };
 
-const summarise = async (server: TritonServer): Promise<readonly ModelSummary[]> => {
-  const providers = new Map(
-    server
-      .loadedVersions()
-      .map((loaded) => [
-        `${loaded.modelName}:${loaded.versionText}`,
-        loaded.instances[0]?.slot.instance.executionProvider ?? null,
-      ]),
-  );
-  const rows = await new Promise<readonly RepositoryIndexRow[]>((resolve) => {
-    server.repositoryIndex(false, (index) => resolve(index.ok ? index.value : []));
-  });
-  return rows
-    .filter(({ state }) => state !== undefined)
-    .map(({ name, version, state, reason }) => ({
-      name,
-      version: version ?? "-",
-      status: state === "READY" ? "READY" : `${state}: ${reason ?? ""}`,
-      executionProvider: providers.get(`${name}:${version}`) ?? null,
-    }));
-};
+const summarise = (server: TritonServer): readonly ModelSummary[] =>
+  server.modelStates().map(({ model, version, state, reason, executionProvider }) => ({
+    name: model,
+    version: String(version),
+    status: state === "READY" ? "READY" : `${state}: ${reason}`,
+    executionProvider,
+  }));

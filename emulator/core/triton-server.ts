@@ -15,8 +15,9 @@ import type {
 } from "./inference-server.ts";
 import type { MemoryAccount } from "./memory/memory-account.ts";
 import type { ConfigDataType } from "./model-config/model-config.ts";
+import { identifierText } from "./model-identifier.ts";
 import { LoadedVersion } from "./model-lifecycle/loaded-version.ts";
-import { ModelLifecycle } from "./model-lifecycle/model-lifecycle.ts";
+import { ModelLifecycle, type VersionRow } from "./model-lifecycle/model-lifecycle.ts";
 import { VersionLoader } from "./model-lifecycle/version-loader.ts";
 import { type ModelControlMode, ModelRepository } from "./model-repository/model-repository.ts";
 import type { LogSettings, LogSettingsStore, LogSettingsUpdate } from "./settings/log-settings.ts";
@@ -43,6 +44,9 @@ export interface TritonServerOptions {
   readonly strictReadiness: boolean;
   readonly exitOnError: boolean;
   readonly modelLoadThreadCount: number;
+  /** More tries for a version that fails to load. */
+  readonly modelLoadRetryCount: number;
+  readonly modelNamespacing: boolean;
   readonly backendConfig: ReadonlyMap<string, ReadonlyMap<string, string>>;
   readonly gpuCount: number;
   readonly trace: TraceSettings;
@@ -115,12 +119,16 @@ export class TritonServer implements InferenceServer {
         backendConfig: options.backendConfig,
       },
     });
-    this.#lifecycle = new ModelLifecycle(loader, metrics, log, options.modelLoadThreadCount);
+    this.#lifecycle = new ModelLifecycle(loader, metrics, log, {
+      loadThreadCount: options.modelLoadThreadCount,
+      loadRetryCount: options.modelLoadRetryCount,
+    });
     this.#repository = new ModelRepository(storage, this.#lifecycle, clock, log, {
       roots: options.modelRepositories,
       controlMode: options.modelControlMode,
       configName: options.modelConfigName,
       autoComplete: options.autoCompleteConfig,
+      namespacing: options.modelNamespacing,
     });
   }
 
@@ -241,15 +249,25 @@ export class TritonServer implements InferenceServer {
   }
 
   isModelReady(model: string, version: RequestedVersion): boolean {
-    return this.#state === "READY" && this.#lifecycle.find(model, version).ok;
+    return this.#state === "READY" && this.#find(model, version).ok;
   }
 
   findVersion(model: string, version: RequestedVersion): Result<ServableVersion> {
-    return this.#lifecycle.find(model, version);
+    return this.#find(model, version);
+  }
+
+  #find(model: string, version: RequestedVersion): Result<LoadedVersion> {
+    const identifier = this.#repository.identify(model);
+    return identifier.ok ? this.#lifecycle.find(identifier.value, version) : identifier;
+  }
+
+  #servingOf(model: string): LoadedVersion[] {
+    const identifier = this.#repository.identify(model);
+    return identifier.ok ? this.#lifecycle.servingOf(identifier.value) : [];
   }
 
   modelMetadata(model: string, version: RequestedVersion): Result<ModelMetadata> {
-    const found = this.#lifecycle.find(model, version);
+    const found = this.#find(model, version);
     if (!found.ok) return found;
     const { config, versionText } = found.value;
     const tensor = (io: {
@@ -263,10 +281,7 @@ export class TritonServer implements InferenceServer {
     });
     return ok({
       name: model,
-      versions:
-        version === -1
-          ? this.#lifecycle.servingOf(model).map((serving) => serving.versionText)
-          : [versionText],
+      versions: version === -1 ? this.#servingOf(model).map((serving) => serving.versionText) : [versionText],
       platform: config.platform === "" ? config.backend : config.platform,
       inputs: config.input.map(tensor),
       outputs: config.output.map(tensor),
@@ -274,14 +289,25 @@ export class TritonServer implements InferenceServer {
   }
 
   statistics(model: string | null, version: RequestedVersion): Result<readonly ModelStatistics[]> {
-    if (model === null) return ok(this.#lifecycle.serving().map(readStatistics));
-    const versions = this.#lifecycle.servingOf(model);
+    if (model === null) return this.#allStatistics();
+    const versions = this.#servingOf(model);
     if (versions.length === 0) return fail("INVALID_ARG", `requested model '${model}' is not available`);
     const wanted = version === -1 ? versions : versions.filter((loaded) => loaded.version === version);
     if (wanted.length === 0) {
       return fail("INVALID_ARG", `requested model version is not available for model '${model}'`);
     }
     return ok(wanted.map(readStatistics));
+  }
+
+  /** Like the real server, looks each model up by the text of its identifier: no name with namespacing, so it fails. */
+  #allStatistics(): Result<readonly ModelStatistics[]> {
+    const all: ModelStatistics[] = [];
+    for (const { identifier, version } of this.#lifecycle.serving()) {
+      const found = this.#find(identifierText(identifier), version);
+      if (!found.ok) return found;
+      all.push(readStatistics(found.value));
+    }
+    return ok(all);
   }
 
   repositoryIndex(readyOnly: boolean, done: (result: Result<readonly RepositoryIndexRow[]>) => void): void {
@@ -326,13 +352,19 @@ export class TritonServer implements InferenceServer {
     return this.#logSettings.update(update);
   }
 
-  /** What loaded and what did not, for the start-up table. */
-  loadedVersions(): readonly LoadedVersion[] {
-    return this.#lifecycle.serving();
+  /** What loaded and what did not, for the start-up table; `model` is the text of the identifier. */
+  modelStates(): (VersionRow & { readonly model: string; readonly executionProvider: string | null })[] {
+    return this.#lifecycle.models().flatMap((identifier) =>
+      (this.#lifecycle.rows(identifier) ?? []).map((row) => {
+        const loaded = this.#lifecycle.servingOf(identifier).find(({ version }) => version === row.version);
+        const executionProvider = loaded?.instances[0]?.slot.instance.executionProvider ?? null;
+        return { ...row, model: identifierText(identifier), executionProvider };
+      }),
+    );
   }
 
   #unknownToTrace(model: string | null): Result<TraceSettings> | null {
-    if (model === null || this.#lifecycle.servingOf(model).length > 0) return null;
+    if (model === null || this.#servingOf(model).length > 0) return null;
     return fail("INVALID_ARG", `Request for unknown model : ${model}`);
   }
 

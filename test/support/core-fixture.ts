@@ -134,6 +134,8 @@ export class CoreFixture {
         strictReadiness: true,
         exitOnError: true,
         modelLoadThreadCount: 4,
+        modelLoadRetryCount: 0,
+        modelNamespacing: false,
         backendConfig: new Map(),
         gpuCount: 0,
         trace: {

@@ -5,6 +5,7 @@ import { RequestValidator } from "../inference/request-validation.ts";
 import type { ServableVersion } from "../inference-server.ts";
 import type { Reservation } from "../memory/memory-account.ts";
 import type { ModelConfig } from "../model-config/model-config.ts";
+import type { ModelIdentifier } from "../model-identifier.ts";
 import type { InstanceSlot } from "../scheduler/instance-slot.ts";
 import type { Scheduler } from "../scheduler/scheduler.ts";
 import type { VersionStatistics } from "../statistics/version-statistics.ts";
@@ -20,6 +21,7 @@ export interface LoadedInstance {
 
 /** One loaded copy of a model version: everything that serves a request, and what it holds. */
 export class LoadedVersion implements ServableVersion {
+  readonly identifier: ModelIdentifier;
   readonly modelName: string;
   readonly version: number;
   readonly versionText: string;
@@ -37,6 +39,7 @@ export class LoadedVersion implements ServableVersion {
   readonly #reservation: Reservation;
 
   constructor(parts: {
+    readonly identifier: ModelIdentifier;
     readonly clock: Clock;
     readonly config: ModelConfig;
     readonly version: number;
@@ -49,7 +52,8 @@ export class LoadedVersion implements ServableVersion {
     readonly reservation: Reservation;
   }) {
     this.#clock = parts.clock;
-    this.modelName = parts.config.name;
+    this.identifier = parts.identifier;
+    this.modelName = parts.identifier.name;
     this.version = parts.version;
     this.versionText = String(parts.version);
     this.config = parts.config;

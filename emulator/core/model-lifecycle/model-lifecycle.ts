@@ -1,6 +1,7 @@
 import { fail, ok, type Result, TritonError } from "../../common/status.ts";
 import type { RequestedVersion } from "../inference-server.ts";
 import type { ModelConfig } from "../model-config/model-config.ts";
+import { compareIdentifiers, identifierText, type ModelIdentifier } from "../model-identifier.ts";
 import type { MetricsRegistry } from "../statistics/metrics-registry.ts";
 import type { ModelFolder } from "../storage.ts";
 import type { LoadedVersion } from "./loaded-version.ts";
@@ -16,6 +17,7 @@ interface VersionEntry {
 }
 
 interface ModelEntry {
+  readonly identifier: ModelIdentifier;
   readonly versions: Map<number, VersionEntry>;
   /** The last load found no version to serve: no row in the index, and the server is not ready. */
   withoutVersions: boolean;
@@ -29,7 +31,7 @@ export interface VersionRow {
 
 /** What a load is to bring about. */
 export interface LoadPlan {
-  readonly model: string;
+  readonly identifier: ModelIdentifier;
   readonly config: ModelConfig;
   readonly folder: ModelFolder;
   /** Versions to serve, ascending; not empty. */
@@ -48,7 +50,9 @@ export class ModelLifecycle {
   readonly #loader: VersionLoader;
   readonly #metrics: MetricsRegistry;
   readonly #log: { info(message: string): void; error(message: string): void };
+  /** By the text of the identifier. */
   readonly #models = new Map<string, ModelEntry>();
+  readonly #loadRetryCount: number;
   readonly #loadThreads: Semaphore;
   /** Copies that are being loaded or have not yet given everything back, the unseen ones included. */
   #live = 0;
@@ -58,19 +62,25 @@ export class ModelLifecycle {
     loader: VersionLoader,
     metrics: MetricsRegistry,
     log: { info(message: string): void; error(message: string): void },
-    loadThreadCount: number,
+    options: { readonly loadThreadCount: number; readonly loadRetryCount: number },
   ) {
     this.#loader = loader;
     this.#metrics = metrics;
     this.#log = log;
-    this.#loadThreads = new Semaphore(loadThreadCount);
+    this.#loadThreads = new Semaphore(options.loadThreadCount);
+    this.#loadRetryCount = options.loadRetryCount;
   }
 
   /** Rows of a model's known versions, ascending; null when it was never loaded. */
-  rows(model: string): readonly VersionRow[] | null {
-    const entry = this.#models.get(model);
+  rows(model: ModelIdentifier): readonly VersionRow[] | null {
+    const entry = this.#models.get(identifierText(model));
     if (entry === undefined) return null;
     return sorted(entry).map(({ version, state, reason }) => ({ version, state, reason }));
+  }
+
+  /** All models that were ever loaded or tried to. */
+  models(): ModelIdentifier[] {
+    return this.#sortedModels().map(({ identifier }) => identifier);
   }
 
   /** Strict readiness: every known version is READY or was unloaded in good order. */
@@ -84,17 +94,17 @@ export class ModelLifecycle {
     return true;
   }
 
-  /** All copies that serve, by model name and version. */
+  /** All copies that serve, by identifier and version. */
   serving(): LoadedVersion[] {
-    return [...this.#models]
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .flatMap(([, entry]) =>
-        sorted(entry).flatMap(({ state, serving }) => (state === "READY" && serving ? [serving] : [])),
-      );
+    return this.#sortedModels().flatMap(({ identifier }) => this.servingOf(identifier));
   }
 
-  servingOf(model: string): LoadedVersion[] {
-    const entry = this.#models.get(model);
+  #sortedModels(): ModelEntry[] {
+    return [...this.#models.values()].sort((a, b) => compareIdentifiers(a.identifier, b.identifier));
+  }
+
+  servingOf(model: ModelIdentifier): LoadedVersion[] {
+    const entry = this.#models.get(identifierText(model));
     if (entry === undefined) return [];
     return sorted(entry).flatMap(({ state, serving }) =>
       state === "READY" && serving !== null ? [serving] : [],
@@ -102,7 +112,8 @@ export class ModelLifecycle {
   }
 
   /** @param version -1 = the highest that is ready */
-  find(model: string, version: RequestedVersion): Result<LoadedVersion> {
+  find(identifier: ModelIdentifier, version: RequestedVersion): Result<LoadedVersion> {
+    const model = identifierText(identifier);
     const entry = this.#models.get(model);
     if (entry === undefined) return fail("NOT_FOUND", `Request for unknown model: '${model}' is not found`);
     if (version === -1) {
@@ -127,8 +138,10 @@ export class ModelLifecycle {
   }
 
   /** A load that found nothing to serve. A model that was loaded before keeps its versions. */
-  noteWithoutVersions(model: string): void {
-    if (!this.#models.has(model)) this.#models.set(model, { versions: new Map(), withoutVersions: true });
+  noteWithoutVersions(identifier: ModelIdentifier): void {
+    const key = identifierText(identifier);
+    if (!this.#models.has(key))
+      this.#models.set(key, { identifier, versions: new Map(), withoutVersions: true });
   }
 
   /**
@@ -136,10 +149,12 @@ export class ModelLifecycle {
    * old ones stay. Versions outside the plan are unloaded after a good load.
    */
   load(plan: LoadPlan, done: (error: TritonError | null) => void): void {
-    let entry = this.#models.get(plan.model);
+    const { identifier } = plan;
+    const key = identifierText(identifier);
+    let entry = this.#models.get(key);
     if (entry === undefined) {
-      entry = { versions: new Map(), withoutVersions: false };
-      this.#models.set(plan.model, entry);
+      entry = { identifier, versions: new Map(), withoutVersions: false };
+      this.#models.set(key, entry);
     }
     entry.withoutVersions = false;
     const model = entry;
@@ -166,22 +181,41 @@ export class ModelLifecycle {
         current.reason = "";
       }
       this.#live++;
-      this.#log.info(`loading: ${plan.model}:${version}`);
+      this.#log.info(`loading: ${key}:${version}`);
       this.#loadThreads.run((release) => {
-        this.#loader.load(plan.config, version, plan.folder, (result) => {
+        this.#tryToLoad(plan, version, this.#loadRetryCount, (result) => {
           release();
-          if (!result.ok) {
-            this.#log.error(`failed to load '${plan.model}' version ${version}: ${result.error.asString()}`);
-            this.#countGone();
-          }
+          if (!result.ok) this.#countGone();
           settle(version, result);
         });
       });
     }
   }
 
+  /** @param retries how often a failure is followed by another try, at once and from the start */
+  #tryToLoad(
+    plan: LoadPlan,
+    version: number,
+    retries: number,
+    done: (result: Result<LoadedVersion>) => void,
+  ): void {
+    const { identifier, config, folder } = plan;
+    this.#loader.load(identifier, config, version, folder, (result) => {
+      if (!result.ok) {
+        const model = identifierText(identifier);
+        this.#log.error(`failed to load '${model}' version ${version}: ${result.error.asString()}`);
+        if (retries > 0) {
+          this.#tryToLoad(plan, version, retries - 1, done);
+          return;
+        }
+      }
+      done(result);
+    });
+  }
+
   /** Marks every version UNLOADING and answers; each is gone when its last request is. Unknown models are fine. */
-  unload(model: string): void {
+  unload(identifier: ModelIdentifier): void {
+    const model = identifierText(identifier);
     const entry = this.#models.get(model);
     if (entry === undefined) return;
     for (const version of entry.versions.values()) this.#unloadVersion(model, version);
@@ -195,8 +229,8 @@ export class ModelLifecycle {
   /** Versions with requests that no instance has taken yet, for the countdown of a shutdown. */
   queued(): { readonly model: string; readonly version: number; readonly count: number }[] {
     return this.serving()
-      .map(({ modelName, version, statistics }) => ({
-        model: modelName,
+      .map(({ identifier, version, statistics }) => ({
+        model: identifierText(identifier),
         version,
         count: statistics.metrics.pending,
       }))
@@ -213,17 +247,13 @@ export class ModelLifecycle {
     return this.#live;
   }
 
-  /** Names of all models that were ever asked for and could be read. */
-  knownModels(): string[] {
-    return [...this.#models.keys()];
-  }
-
   #conclude(
     plan: LoadPlan,
     entry: ModelEntry,
     outcomes: ReadonlyMap<number, Result<LoadedVersion | null>>,
     done: (error: TritonError | null) => void,
   ): void {
+    const model = identifierText(plan.identifier);
     let failures = "";
     for (const version of plan.versions) {
       const outcome = outcomes.get(version)!;
@@ -231,7 +261,8 @@ export class ModelLifecycle {
     }
     if (failures !== "") {
       this.#dropNew(plan, entry, outcomes);
-      done(new TritonError("INVALID_ARG", `load failed for model '${plan.model}': ${failures}\n`));
+      this.#log.info(`failed to load '${model}'`);
+      done(new TritonError("INVALID_ARG", `load failed for model '${model}': ${failures}\n`));
       return;
     }
     for (const version of plan.versions) {
@@ -245,10 +276,10 @@ export class ModelLifecycle {
       else this.#retire(old, () => {});
       known.reason = "";
     }
-    this.#log.info(`successfully loaded '${plan.model}'`);
+    this.#log.info(`successfully loaded '${model}'`);
     const planned = new Set(plan.versions);
     for (const version of entry.versions.values()) {
-      if (!planned.has(version.version)) this.#unloadVersion(plan.model, version);
+      if (!planned.has(version.version)) this.#unloadVersion(model, version);
     }
     done(null);
   }
@@ -270,7 +301,7 @@ export class ModelLifecycle {
         if (known.serving !== null) this.#retire(loaded, () => {});
         else {
           known.serving = loaded;
-          this.#unloadVersion(plan.model, known);
+          this.#unloadVersion(identifierText(plan.identifier), known);
         }
       }
     }

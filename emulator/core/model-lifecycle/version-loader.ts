@@ -7,6 +7,7 @@ import type { AllocationOwner, MemoryAccount, Reservation } from "../memory/memo
 import { normaliseInstanceGroups } from "../model-config/instance-groups.ts";
 import type { ModelConfig } from "../model-config/model-config.ts";
 import { finishConfig } from "../model-config/prepare.ts";
+import { identifierText, type ModelIdentifier } from "../model-identifier.ts";
 import { createScheduler } from "../scheduler/create-scheduler.ts";
 import { InstanceSlot } from "../scheduler/instance-slot.ts";
 import { type InitialStates, readInitialStates } from "../scheduler/sequence-states.ts";
@@ -44,6 +45,7 @@ export class VersionLoader {
   }
 
   load(
+    identifier: ModelIdentifier,
     config: ModelConfig,
     version: number,
     folder: ModelFolder,
@@ -77,7 +79,10 @@ export class VersionLoader {
       ]),
       log,
     };
-    const granted = account.reserve({ model: config.name, version }, backend.predictMemory(context));
+    const granted = account.reserve(
+      { model: identifierText(identifier), version },
+      backend.predictMemory(context),
+    );
     if (!granted.ok) {
       done(granted);
       return;
@@ -92,7 +97,7 @@ export class VersionLoader {
         finish(opened);
         return;
       }
-      this.#complete(context, opened.value, reservation, (result) => {
+      this.#complete(identifier, context, opened.value, reservation, (result) => {
         if (!result.ok) opened.value.finalize();
         finish(result);
       });
@@ -100,6 +105,7 @@ export class VersionLoader {
   }
 
   #complete(
+    identifier: ModelIdentifier,
     context: ModelContext,
     backendModel: BackendModel,
     reservation: Reservation,
@@ -130,6 +136,7 @@ export class VersionLoader {
             return;
           }
           this.#populate(
+            identifier,
             context,
             backendModel,
             config,
@@ -145,6 +152,7 @@ export class VersionLoader {
   }
 
   #populate(
+    identifier: ModelIdentifier,
     context: ModelContext,
     backendModel: BackendModel,
     config: ModelConfig,
@@ -156,33 +164,43 @@ export class VersionLoader {
   ): void {
     const { clock, log, metrics } = this.#dependencies;
     const statistics = new VersionStatistics(
-      metrics.acquire(config.name, String(context.version), config.metric_tags),
+      metrics.acquire(identifier, String(context.version), config.metric_tags),
     );
     const specs = instanceSpecs(config);
-    this.#createInstances(config, context.version, backendModel, specs, statistics, samples, (made) => {
-      if (!made.ok) {
-        metrics.release(statistics.metrics);
-        done(made);
-        return;
-      }
-      const scheduler = createScheduler(config, states, statistics, clock, log);
-      done(
-        ok(
-          new LoadedVersion({
-            clock,
-            config,
-            version: context.version,
-            statistics,
-            scheduler,
-            backendModel,
-            warmup: samples,
-            instances: made.value,
-            labels,
-            reservation,
-          }),
-        ),
-      );
-    });
+    this.#createInstances(
+      identifier,
+      config,
+      context.version,
+      backendModel,
+      specs,
+      statistics,
+      samples,
+      (made) => {
+        if (!made.ok) {
+          metrics.release(statistics.metrics);
+          done(made);
+          return;
+        }
+        const scheduler = createScheduler(config, states, statistics, clock, log);
+        done(
+          ok(
+            new LoadedVersion({
+              identifier,
+              clock,
+              config,
+              version: context.version,
+              statistics,
+              scheduler,
+              backendModel,
+              warmup: samples,
+              instances: made.value,
+              labels,
+              reservation,
+            }),
+          ),
+        );
+      },
+    );
   }
 
   /**
@@ -205,6 +223,7 @@ export class VersionLoader {
       else kept.push(...surplus.splice(index, 1));
     }
     this.#createInstances(
+      loaded.identifier,
       config,
       loaded.version,
       loaded.backendModel,
@@ -223,6 +242,7 @@ export class VersionLoader {
 
   /** Creates and warms up instances one after the other; on a failure those already made are released. */
   #createInstances(
+    identifier: ModelIdentifier,
     config: ModelConfig,
     version: number,
     backendModel: BackendModel,
@@ -238,7 +258,7 @@ export class VersionLoader {
         done(ok(made));
         return;
       }
-      this.#createInstance(config, version, backendModel, plan, statistics, samples, (result) => {
+      this.#createInstance(identifier, config, version, backendModel, plan, statistics, samples, (result) => {
         if (result.ok) {
           made.push(result.value);
           next();
@@ -252,6 +272,7 @@ export class VersionLoader {
   }
 
   #createInstance(
+    identifier: ModelIdentifier,
     config: ModelConfig,
     version: number,
     backendModel: BackendModel,
@@ -261,7 +282,7 @@ export class VersionLoader {
     done: (result: Result<LoadedInstance>) => void,
   ): void {
     const { account, clock } = this.#dependencies;
-    const owner: AllocationOwner = { model: config.name, version, instance: spec.name };
+    const owner: AllocationOwner = { model: identifierText(identifier), version, instance: spec.name };
     const granted = account.reserve(owner, backendModel.predictInstanceMemory(config, spec));
     if (!granted.ok) {
       done(granted);

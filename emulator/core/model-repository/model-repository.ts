@@ -5,8 +5,10 @@ import type { LoadParameter, RepositoryIndexRow } from "../inference-server.ts";
 import { configsEqual, configsEqualButInstances } from "../model-config/compare.ts";
 import type { ModelConfig } from "../model-config/model-config.ts";
 import { type ConfigSource, prepareConfig } from "../model-config/prepare.ts";
+import { compareIdentifiers, identifierText, type ModelIdentifier } from "../model-identifier.ts";
 import type { ModelLifecycle } from "../model-lifecycle/model-lifecycle.ts";
 import type { ModelFolder, Storage } from "../storage.ts";
+import { GlobalMap } from "./global-map.ts";
 import { selectVersions } from "./version-policy.ts";
 
 export type ModelControlMode = "none" | "poll" | "explicit";
@@ -18,6 +20,15 @@ export interface RepositoryOptions {
   /** `--model-config-name`; null = `config.pbtxt`. */
   readonly configName: string | null;
   readonly autoComplete: boolean;
+  /** `--model-namespacing`: each root is a namespace, so models of one name may stand in several. */
+  readonly namespacing: boolean;
+}
+
+/** A model folder as a root's listing shows it. */
+interface ListedModel {
+  readonly identifier: ModelIdentifier;
+  /** How many roots hold it: above 1 only without namespacing. */
+  readonly copies: number;
 }
 
 /** What a loaded model was made from, to see at the next load whether anything changed. */
@@ -32,8 +43,15 @@ interface LoadedSource {
   readonly temporary: boolean;
 }
 
+/** A model's folder in one of the roots. */
+interface FoundFolder {
+  readonly identifier: ModelIdentifier;
+  readonly folder: ModelFolder;
+}
+
 /** A folder and its configuration as they are now. */
 interface Polled {
+  readonly identifier: ModelIdentifier;
   readonly folder: ModelFolder;
   readonly config: ModelConfig;
   readonly configChangedMs: number;
@@ -59,8 +77,11 @@ export class ModelRepository {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #options: RepositoryOptions;
+  readonly #roots: readonly string[];
+  readonly #globalMap = new GlobalMap();
+  /** By the text of the identifier. */
   readonly #sources = new Map<string, LoadedSource>();
-  /** Operations waiting for the one that runs, by model; present while one runs. */
+  /** Operations waiting for the one that runs, by name; present while one runs. */
   readonly #running = new Map<string, (() => void)[]>();
   #stopped = false;
 
@@ -76,15 +97,25 @@ export class ModelRepository {
     this.#clock = clock;
     this.#log = log;
     this.#options = options;
+    this.#roots = [...new Set(options.roots)];
   }
 
-  /** Names of all model folders with the number of roots that hold them, sorted. */
-  listModels(done: (result: Result<ReadonlyMap<string, number>>) => void): void {
-    const counts = new Map<string, number>();
+  /** The model that a client means by a name. Errors only with namespacing. */
+  identify(name: string): Result<ModelIdentifier> {
+    return this.#options.namespacing ? this.#globalMap.resolve(name) : ok(this.#identifier(name, ""));
+  }
+
+  #identifier(name: string, root: string): ModelIdentifier {
+    return { namespace: this.#options.namespacing ? root : "", name };
+  }
+
+  /** All model folders, by namespace and name. */
+  listModels(done: (result: Result<readonly ListedModel[]>) => void): void {
+    const models = new Map<string, ListedModel>();
     const next = (index: number): void => {
-      const root = this.#options.roots[index];
+      const root = this.#roots[index];
       if (root === undefined) {
-        done(ok(new Map([...counts].sort(([a], [b]) => (a < b ? -1 : 1)))));
+        done(ok([...models.values()].sort((a, b) => compareIdentifiers(a.identifier, b.identifier))));
         return;
       }
       this.#storage.listModels(root, (listed) => {
@@ -92,7 +123,11 @@ export class ModelRepository {
           done(listed);
           return;
         }
-        for (const name of listed.value) counts.set(name, (counts.get(name) ?? 0) + 1);
+        for (const name of listed.value) {
+          const identifier = this.#identifier(name, root);
+          const key = identifierText(identifier);
+          models.set(key, { identifier, copies: (models.get(key)?.copies ?? 0) + 1 });
+        }
         next(index + 1);
       });
     };
@@ -106,12 +141,13 @@ export class ModelRepository {
         return;
       }
       const rows: RepositoryIndexRow[] = [];
-      for (const [name, count] of listed.value) {
-        if (count > 1) {
+      for (const { identifier, copies } of listed.value) {
+        const { name } = identifier;
+        if (copies > 1) {
           rows.push({ name, state: "UNAVAILABLE", reason: "model appears in two or more repositories" });
           continue;
         }
-        const versions = this.#lifecycle.rows(name);
+        const versions = this.#lifecycle.rows(identifier);
         if (versions === null) {
           if (!readyOnly) rows.push({ name });
           continue;
@@ -137,7 +173,7 @@ export class ModelRepository {
   /** Answers when the versions are marked; they are gone later. */
   unload(model: string, done: () => void): void {
     this.#serialise(model, (finish) => {
-      this.#unloadNow(model);
+      for (const identifier of this.#globalMap.named(model)) this.#unloadNow(identifier);
       done();
       finish();
     });
@@ -146,7 +182,7 @@ export class ModelRepository {
   /** Unloads everything: each model after what is under way for it. Loads that have not begun are refused. */
   stop(): void {
     this.#stopped = true;
-    for (const model of this.#lifecycle.knownModels()) this.unload(model, () => {});
+    for (const identifier of this.#globalMap.all()) this.#unloadInTurn(identifier);
   }
 
   /**
@@ -159,11 +195,15 @@ export class ModelRepository {
         done(listed.error);
         return;
       }
-      for (const model of this.#sources.keys()) if (!listed.value.has(model)) this.unload(model, () => {});
+      const present = new Set(listed.value.map(({ identifier }) => identifierText(identifier)));
+      for (const identifier of this.#globalMap.all()) {
+        if (!present.has(identifierText(identifier))) this.#unloadInTurn(identifier);
+      }
+      const names = new Set(listed.value.map(({ identifier }) => identifier.name));
       let first: TritonError | null = null;
-      let left = listed.value.size;
+      let left = names.size;
       if (left === 0) done(null);
-      for (const model of listed.value.keys()) {
+      for (const model of names) {
         this.load(model, [], (error) => {
           first ??= error;
           if (--left === 0) done(first);
@@ -185,66 +225,101 @@ export class ModelRepository {
     } else waiting.push(() => run(finish));
   }
 
-  #unloadNow(model: string): void {
-    this.#lifecycle.unload(model);
-    this.#forget(model);
+  #unloadInTurn(identifier: ModelIdentifier): void {
+    this.#serialise(identifier.name, (finish) => {
+      this.#unloadNow(identifier);
+      finish();
+    });
   }
 
-  #forget(model: string): void {
-    const source = this.#sources.get(model);
+  #unloadNow(identifier: ModelIdentifier): void {
+    this.#lifecycle.unload(identifier);
+    this.#globalMap.remove(identifier);
+    this.#forget(identifier);
+  }
+
+  #forget(identifier: ModelIdentifier): void {
+    const key = identifierText(identifier);
+    const source = this.#sources.get(key);
     if (source?.temporary === true) this.#storage.removeOverrideFolder(source.folder.path);
-    this.#sources.delete(model);
+    this.#sources.delete(key);
   }
 
+  /** Loads every model of the name: with namespacing there may be several, which succeed or fail on their own. */
   #loadNow(
-    model: string,
+    name: string,
     parameters: readonly LoadParameter[],
     done: (error: TritonError | null) => void,
   ): void {
-    this.#pollModel(model, parameters, (polled) => {
-      if (!polled.ok) {
-        this.#log.error(polled.error.message);
-        done(pollFailed(model));
-        return;
+    this.#pollModels(name, parameters, (polled) => {
+      const readable: Polled[] = [];
+      for (const one of polled) {
+        if (one.ok) readable.push(one.value);
+        else this.#log.error(one.error.message);
       }
-      const now = polled.value;
-      if (this.#stopped) {
-        if (now.temporary) this.#storage.removeOverrideFolder(now.folder.path);
-        done(new TritonError("UNAVAILABLE", "Server exiting"));
-        return;
+      const outcomes = new Array<TritonError | null>(readable.length).fill(null);
+      let left = readable.length;
+      const conclude = (): void => {
+        const failures = outcomes.filter((outcome) => outcome !== null);
+        if (failures.length === 0) done(readable.length < polled.length ? pollFailed(name) : null);
+        else {
+          done(new TritonError(failures[0]!.code, failures.map(({ message }) => message).join("")));
+        }
+      };
+      if (left === 0) conclude();
+      for (const [index, now] of readable.entries()) {
+        this.#bring(now, (error) => {
+          outcomes[index] = error;
+          if (--left === 0) conclude();
+        });
       }
-      const source = this.#sources.get(model);
-      const ready = this.#lifecycle.servingOf(model).length > 0;
-      if (ready && source !== undefined && isUnchanged(source, now)) {
-        if (now.temporary) this.#storage.removeOverrideFolder(now.folder.path);
-        done(null);
-        return;
-      }
-      const versions = this.#versions(model, now);
-      if (versions.length === 0) {
-        this.#lifecycle.noteWithoutVersions(model);
-        const reason = `at least one version must be available under the version policy of model '${model}'`;
-        this.#log.error(`failed to load model '${model}': ${reason}`);
-        done(new TritonError("INVALID_ARG", `load failed for model '${model}': ${reason}\n`));
-        return;
-      }
-      const inPlace =
-        ready &&
-        source !== undefined &&
-        !now.temporary &&
-        now.filesChangedMs <= source.filesChangedMs &&
-        configsEqualButInstances(source.config, now.config);
-      this.#lifecycle.load({ model, config: now.config, folder: now.folder, versions, inPlace }, (error) => {
+    });
+  }
+
+  /** Brings a model to what was just read. */
+  #bring(now: Polled, done: (error: TritonError | null) => void): void {
+    const { identifier } = now;
+    const model = identifierText(identifier);
+    if (this.#stopped) {
+      if (now.temporary) this.#storage.removeOverrideFolder(now.folder.path);
+      done(new TritonError("UNAVAILABLE", "Server exiting"));
+      return;
+    }
+    this.#globalMap.add(identifier);
+    const source = this.#sources.get(model);
+    const ready = this.#lifecycle.servingOf(identifier).length > 0;
+    if (ready && source !== undefined && isUnchanged(source, now)) {
+      if (now.temporary) this.#storage.removeOverrideFolder(now.folder.path);
+      done(null);
+      return;
+    }
+    const versions = this.#versions(model, now);
+    if (versions.length === 0) {
+      this.#lifecycle.noteWithoutVersions(identifier);
+      const reason = `at least one version must be available under the version policy of model '${model}'`;
+      this.#log.error(`failed to load model '${model}': ${reason}`);
+      done(new TritonError("INVALID_ARG", `load failed for model '${model}': ${reason}\n`));
+      return;
+    }
+    const inPlace =
+      ready &&
+      source !== undefined &&
+      !now.temporary &&
+      now.filesChangedMs <= source.filesChangedMs &&
+      configsEqualButInstances(source.config, now.config);
+    this.#lifecycle.load(
+      { identifier, config: now.config, folder: now.folder, versions, inPlace },
+      (error) => {
         if (error !== null) {
           if (now.temporary) this.#storage.removeOverrideFolder(now.folder.path);
           done(error);
           return;
         }
-        this.#forget(model);
+        this.#forget(identifier);
         this.#sources.set(model, now);
         done(null);
-      });
-    });
+      },
+    );
   }
 
   #versions(model: string, polled: Polled): readonly number[] {
@@ -253,132 +328,129 @@ export class ModelRepository {
     return versions;
   }
 
-  #pollModel(
-    model: string,
+  /** Reads every model of the name; at least one result. */
+  #pollModels(
+    name: string,
     parameters: readonly LoadParameter[],
-    done: (result: Result<Polled>) => void,
+    done: (results: readonly Result<Polled>[]) => void,
   ): void {
     const override = parameters.find((parameter) => parameter.kind === "config");
     const files = parameters.filter((parameter) => parameter.kind === "file");
-    if (files.length > 0) {
-      if (override === undefined) {
-        done(unreadable(model, "Load parameter 'config' must be specified for model file override"));
-        return;
-      }
-      const contents = new Map(files.map(({ path, content }) => [path, content]));
-      this.#storage.createOverrideFolder(contents, (made) => {
-        if (!made.ok) {
-          done(unreadable(model, made.error.message));
-          return;
+    if (files.length === 0) {
+      this.#findFolders(name, (found) => {
+        if (!found.ok) done([found]);
+        else {
+          done(
+            found.value.map(({ identifier, folder }) =>
+              override === undefined
+                ? this.#pollFolder(identifier, folder)
+                : this.#pollOverride(identifier, override.json, folder, false),
+            ),
+          );
         }
-        const prepared = this.#prepare(model, { json: override.json }, made.value);
-        if (!prepared.ok) {
-          this.#storage.removeOverrideFolder(made.value.path);
-          done(prepared);
-          return;
-        }
-        done(
-          ok({
-            folder: made.value,
-            config: prepared.value,
-            configChangedMs: Number.NEGATIVE_INFINITY,
-            filesChangedMs: Number.NEGATIVE_INFINITY,
-            temporary: true,
-            overridden: true,
-          }),
-        );
       });
       return;
     }
-    this.#findFolder(model, (found) => {
-      if (!found.ok) {
-        done(found);
+    const identifier: ModelIdentifier = { namespace: "", name };
+    if (override === undefined) {
+      done([unreadable(name, "Load parameter 'config' must be specified for model file override")]);
+      return;
+    }
+    const contents = new Map(files.map(({ path, content }) => [path, content]));
+    this.#storage.createOverrideFolder(contents, (made) => {
+      if (!made.ok) {
+        done([unreadable(name, made.error.message)]);
         return;
       }
-      const folder = found.value;
-      const filesChangedMs = newestFileMs(folder);
-      if (override !== undefined) {
-        const prepared = this.#prepare(model, { json: override.json }, folder);
-        if (!prepared.ok) done(prepared);
-        else {
-          done(
-            ok({
-              folder,
-              config: prepared.value,
-              configChangedMs: this.#clock.epochMs(),
-              filesChangedMs,
-              temporary: false,
-              overridden: true,
-            }),
-          );
-        }
-        return;
-      }
-      const configChangedMs = configMs(folder);
-      const source = this.#sources.get(model);
-      // Nothing newer than what is loaded: an override that was loaded stays in force.
-      if (
-        source !== undefined &&
-        configChangedMs <= source.configChangedMs &&
-        filesChangedMs <= source.filesChangedMs &&
-        this.#lifecycle.servingOf(model).length > 0
-      ) {
-        done(ok({ ...source, overridden: false }));
-        return;
-      }
-      const prepared = this.#prepare(
-        model,
-        folder.config === null ? null : { text: folder.config.text },
-        folder,
-      );
-      if (!prepared.ok) done(prepared);
-      else {
-        done(
-          ok({
-            folder,
-            config: prepared.value,
-            configChangedMs,
-            filesChangedMs,
-            temporary: false,
-            overridden: false,
-          }),
-        );
-      }
+      const polled = this.#pollOverride(identifier, override.json, made.value, true);
+      if (!polled.ok) this.#storage.removeOverrideFolder(made.value.path);
+      done([polled]);
     });
   }
 
-  #prepare(model: string, source: ConfigSource | null, folder: ModelFolder): Result<ModelConfig> {
-    const prepared = prepareConfig(source, model, folder, {
+  #pollOverride(
+    identifier: ModelIdentifier,
+    json: string,
+    folder: ModelFolder,
+    temporary: boolean,
+  ): Result<Polled> {
+    const prepared = this.#prepare(identifier, { json }, folder);
+    if (!prepared.ok) return prepared;
+    return ok({
+      identifier,
+      folder,
+      config: prepared.value,
+      configChangedMs: temporary ? Number.NEGATIVE_INFINITY : this.#clock.epochMs(),
+      filesChangedMs: temporary ? Number.NEGATIVE_INFINITY : newestFileMs(folder),
+      temporary,
+      overridden: true,
+    });
+  }
+
+  #pollFolder(identifier: ModelIdentifier, folder: ModelFolder): Result<Polled> {
+    const configChangedMs = configMs(folder);
+    const filesChangedMs = newestFileMs(folder);
+    const source = this.#sources.get(identifierText(identifier));
+    // Nothing newer than what is loaded: an override that was loaded stays in force.
+    if (
+      source !== undefined &&
+      configChangedMs <= source.configChangedMs &&
+      filesChangedMs <= source.filesChangedMs &&
+      this.#lifecycle.servingOf(identifier).length > 0
+    ) {
+      return ok({ ...source, identifier, overridden: false });
+    }
+    const text = folder.config === null ? null : { text: folder.config.text };
+    const prepared = this.#prepare(identifier, text, folder);
+    if (!prepared.ok) return prepared;
+    return ok({
+      identifier,
+      folder,
+      config: prepared.value,
+      configChangedMs,
+      filesChangedMs,
+      temporary: false,
+      overridden: false,
+    });
+  }
+
+  #prepare(
+    identifier: ModelIdentifier,
+    source: ConfigSource | null,
+    folder: ModelFolder,
+  ): Result<ModelConfig> {
+    const prepared = prepareConfig(source, identifier.name, folder, {
       autoComplete: this.#options.autoComplete,
       log: this.#log,
     });
-    return prepared.ok ? prepared : unreadable(model, prepared.error.message);
+    return prepared.ok ? prepared : unreadable(identifierText(identifier), prepared.error.message);
   }
 
-  /** The model's folder, which must be in exactly one root. */
-  #findFolder(model: string, done: (result: Result<ModelFolder>) => void): void {
-    const found: ModelFolder[] = [];
+  /** The folders of the name, at least one; without namespacing it must be in exactly one root. */
+  #findFolders(name: string, done: (result: Result<readonly FoundFolder[]>) => void): void {
+    const found: FoundFolder[] = [];
     const next = (index: number): void => {
-      const root = this.#options.roots[index];
+      const root = this.#roots[index];
       if (root === undefined) {
-        if (found.length === 1) done(ok(found[0]!));
-        else if (found.length === 0) {
+        if (found.length === 0) {
           done(
-            fail("INVALID_ARG", `failed to poll model '${model}': model not found in any model repository.`),
+            fail("INVALID_ARG", `failed to poll model '${name}': model not found in any model repository.`),
+          );
+        } else if (found.length > 1 && !this.#options.namespacing) {
+          done(
+            fail("INVALID_ARG", `failed to poll model '${name}': not unique across all model repositories`),
           );
         } else {
-          done(
-            fail("INVALID_ARG", `failed to poll model '${model}': not unique across all model repositories`),
-          );
+          done(ok(found.sort((a, b) => compareIdentifiers(a.identifier, b.identifier))));
         }
         return;
       }
-      this.#storage.readModelFolder(root, model, this.#options.configName, (read) => {
+      this.#storage.readModelFolder(root, name, this.#options.configName, (read) => {
         if (!read.ok) {
           done(read);
           return;
         }
-        if (read.value !== null) found.push(read.value);
+        if (read.value !== null) found.push({ identifier: this.#identifier(name, root), folder: read.value });
         next(index + 1);
       });
     };

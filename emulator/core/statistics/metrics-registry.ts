@@ -1,3 +1,4 @@
+import type { ModelIdentifier } from "../model-identifier.ts";
 import { type FailureReason, failureReasons, ModelMetrics, type RequestLatencies } from "./model-metrics.ts";
 
 export interface MetricsOptions {
@@ -6,6 +7,18 @@ export interface MetricsOptions {
   /** `--metrics-config summary_latencies`; called for every successful request. */
   readonly onLatencies: ((metrics: ModelMetrics, latencies: RequestLatencies) => void) | null;
 }
+
+/** What tells the series of one model version from others. */
+export interface SeriesLabels {
+  /** "" = none. */
+  readonly namespace: string;
+  readonly model: string;
+  readonly version: string;
+  readonly tags: ReadonlyMap<string, string>;
+}
+
+const keyOf = ({ namespace, model, version, tags }: SeriesLabels): string =>
+  JSON.stringify([namespace, model, version, ...tags]);
 
 interface Entry {
   readonly metrics: ModelMetrics;
@@ -19,22 +32,15 @@ interface Entry {
 export class MetricsRegistry {
   readonly #options: MetricsOptions;
   readonly #entries = new Map<string, Entry>();
-  readonly #failures = new Map<
-    string,
-    {
-      readonly model: string;
-      readonly version: string;
-      readonly tags: ReadonlyMap<string, string>;
-      readonly counts: Record<FailureReason, number>;
-    }
-  >();
+  readonly #failures = new Map<string, SeriesLabels & { readonly counts: Record<FailureReason, number> }>();
 
   constructor(options: MetricsOptions) {
     this.#options = options;
   }
 
-  acquire(model: string, version: string, tags: ReadonlyMap<string, string>): ModelMetrics {
-    const key = JSON.stringify([model, version, ...tags]);
+  acquire(identifier: ModelIdentifier, version: string, tags: ReadonlyMap<string, string>): ModelMetrics {
+    const { namespace, name: model } = identifier;
+    const key = keyOf({ namespace, model, version, tags });
     const known = this.#entries.get(key);
     if (known !== undefined) {
       known.users++;
@@ -43,12 +49,12 @@ export class MetricsRegistry {
     let failures = this.#failures.get(key);
     if (failures === undefined) {
       const counts: Record<FailureReason, number> = { REJECTED: 0, CANCELED: 0, BACKEND: 0, OTHER: 0 };
-      failures = { model, version, tags, counts };
+      failures = { namespace, model, version, tags, counts };
       this.#failures.set(key, failures);
     }
     const { onLatencies } = this.#options;
     const metrics: ModelMetrics = new ModelMetrics(
-      model,
+      identifier,
       version,
       tags,
       failures.counts,
@@ -60,7 +66,7 @@ export class MetricsRegistry {
   }
 
   release(metrics: ModelMetrics): void {
-    const key = JSON.stringify([metrics.model, metrics.version, ...metrics.tags]);
+    const key = keyOf(metrics);
     const entry = this.#entries.get(key);
     if (entry !== undefined && --entry.users === 0) this.#entries.delete(key);
   }
@@ -71,15 +77,9 @@ export class MetricsRegistry {
   }
 
   /** Failure counters of every version that was ever loaded, all reasons. */
-  failures(): {
-    readonly model: string;
-    readonly version: string;
-    readonly tags: ReadonlyMap<string, string>;
-    readonly reason: FailureReason;
-    readonly count: number;
-  }[] {
-    return [...this.#failures.values()].flatMap(({ model, version, tags, counts }) =>
-      failureReasons.map((reason) => ({ model, version, tags, reason, count: counts[reason] })),
+  failures(): (SeriesLabels & { readonly reason: FailureReason; readonly count: number })[] {
+    return [...this.#failures.values()].flatMap(({ counts, ...labels }) =>
+      failureReasons.map((reason) => ({ ...labels, reason, count: counts[reason] })),
     );
   }
 }

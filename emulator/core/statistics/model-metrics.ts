@@ -1,3 +1,5 @@
+import type { ModelIdentifier } from "../model-identifier.ts";
+
 /** The `reason` label of nv_inference_request_failure, in the order the series are created. */
 export const failureReasons = ["REJECTED", "CANCELED", "BACKEND", "OTHER"] as const;
 export type FailureReason = (typeof failureReasons)[number];
@@ -13,6 +15,7 @@ export interface RequestLatencies {
 
 /** What `/metrics` shows of one model version. Durations are microseconds, truncated per request as the real server does. */
 export class ModelMetrics {
+  readonly namespace: string;
   readonly model: string;
   readonly version: string;
   /** `metric_tags` of the configuration, label name without the leading `_`. */
@@ -32,14 +35,15 @@ export class ModelMetrics {
   readonly #onLatencies: ((latencies: RequestLatencies) => void) | null;
 
   constructor(
-    model: string,
+    identifier: ModelIdentifier,
     version: string,
     tags: ReadonlyMap<string, string>,
     failures: Record<FailureReason, number>,
     counting: boolean,
     onLatencies: ((latencies: RequestLatencies) => void) | null,
   ) {
-    this.model = model;
+    this.namespace = identifier.namespace;
+    this.model = identifier.name;
     this.version = version;
     this.tags = tags;
     this.failures = failures;

@@ -1,4 +1,4 @@
-import type { MetricsRegistry } from "../../core/statistics/metrics-registry.ts";
+import type { MetricsRegistry, SeriesLabels } from "../../core/statistics/metrics-registry.ts";
 import type { ModelMetrics } from "../../core/statistics/model-metrics.ts";
 import type { LatencySummaries } from "./latency-summaries.ts";
 import type { SystemGauges } from "./system-gauges.ts";
@@ -123,14 +123,11 @@ export const prometheusText = (
 };
 
 /** Labels sorted by name; `metric_tags` come with a `_` before their name and so first. `last` (quantile) stands behind. */
-const labels = (
-  owner: { readonly model: string; readonly version: string; readonly tags: ReadonlyMap<string, string> },
-  more: Readonly<Record<string, string>> = {},
-  last = "",
-): string => {
+const labels = (owner: SeriesLabels, more: Readonly<Record<string, string>> = {}, last = ""): string => {
   const all: [string, string][] = [
     ...[...owner.tags].map(([name, value]): [string, string] => [`_${name}`, value]),
     ["model", owner.model],
+    ...(owner.namespace === "" ? [] : [["namespace", owner.namespace] satisfies [string, string]]),
     ["version", owner.version],
     ...Object.entries(more),
   ];
