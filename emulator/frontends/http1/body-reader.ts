@@ -6,6 +6,8 @@ const LARGEST_SLAB = 1024 * 1024 * 1024;
 const POOL_LIMIT = 512 * 1024 * 1024;
 /** The binary part of a body starts at a multiple of this many bytes. */
 const ALIGNMENT = 64;
+/** The first room of a body that grows. */
+const SMALLEST = 1024;
 
 /** A request body in one piece. `release` gives its memory back: after the last response that may alias it is written. */
 export interface Body {
@@ -27,22 +29,41 @@ export class SlabPool {
   readonly #free = new Map<number, SharedArrayBuffer[]>();
   #freeBytes = 0;
 
-  take(byteSize: number): SharedArrayBuffer {
+  /** Null = there is no memory. */
+  take(byteSize: number): SharedArrayBuffer | null {
     const size = slabSize(byteSize);
     const slab = this.#free.get(size)?.pop();
-    if (slab === undefined) return new SharedArrayBuffer(size);
+    if (slab === undefined) return allocate(() => new SharedArrayBuffer(size));
     this.#freeBytes -= size;
     return slab;
   }
 
+  /** Over the limit, slabs of the size that was given back longest ago go first. */
   give(slab: SharedArrayBuffer): void {
-    if (this.#freeBytes + slab.byteLength > POOL_LIMIT) return;
-    const list = this.#free.get(slab.byteLength);
-    if (list === undefined) this.#free.set(slab.byteLength, [slab]);
-    else list.push(slab);
-    this.#freeBytes += slab.byteLength;
+    const size = slab.byteLength;
+    if (size > POOL_LIMIT) return;
+    const list = this.#free.get(size) ?? [];
+    list.push(slab);
+    this.#free.delete(size);
+    this.#free.set(size, list);
+    this.#freeBytes += size;
+    for (const [oldest, slabs] of this.#free) {
+      while (this.#freeBytes > POOL_LIMIT && slabs.pop() !== undefined) this.#freeBytes -= oldest;
+      if (this.#freeBytes <= POOL_LIMIT) return;
+      this.#free.delete(oldest);
+    }
   }
 }
+
+/** Null = there is no memory: then one connection ends, not the process. */
+const allocate = <Memory>(make: () => Memory): Memory | null => {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
+};
 
 const slabSize = (byteSize: number): number => {
   let size = 2 * SMALL;
@@ -52,7 +73,7 @@ const slabSize = (byteSize: number): number => {
 
 /** Takes the bytes that follow a head until the body is whole. */
 export interface BodyReader {
-  /** Answers how many bytes of `bytes` from `start` on belong to the body; null = the body is broken. */
+  /** Answers how many bytes of `bytes` from `start` on belong to the body; null = it is broken, or there is no memory. */
   take(bytes: Buffer, start: number): number | null;
   /** Null until the last byte is there. */
   readonly whole: Body | null;
@@ -70,12 +91,37 @@ export const createBodyReader = (
   if (contentLength > SMALL && contentLength <= LARGEST_SLAB) {
     return new SlabReader(contentLength, headerLength, pool);
   }
-  return new PieceReader(contentLength);
+  return new GrowingReader(contentLength);
 };
 
-/** Keeps the pieces as they came and joins them at the end. */
-class PieceReader implements BodyReader {
-  readonly #pieces: Buffer[] = [];
+/** Bytes whose number is not known, or not believed. They are copied: views would keep alive all that was read with them. */
+class GrowingBytes {
+  #bytes: Buffer = Buffer.alloc(0);
+  #length = 0;
+
+  /** False = there is no memory. */
+  append(source: Buffer, start: number, end: number): boolean {
+    const length = this.#length + end - start;
+    if (length > this.#bytes.length) {
+      const grown = allocate(() =>
+        Buffer.allocUnsafeSlow(Math.max(length, 2 * this.#bytes.length, SMALLEST)),
+      );
+      if (grown === null) return false;
+      this.#bytes.copy(grown, 0, 0, this.#length);
+      this.#bytes = grown;
+    }
+    source.copy(this.#bytes, this.#length, start, end);
+    this.#length = length;
+    return true;
+  }
+
+  whole(): Buffer {
+    return this.#bytes.subarray(0, this.#length);
+  }
+}
+
+class GrowingReader implements BodyReader {
+  readonly #bytes = new GrowingBytes();
   #left: number;
   whole: Body | null = null;
 
@@ -83,13 +129,11 @@ class PieceReader implements BodyReader {
     this.#left = byteSize;
   }
 
-  take(bytes: Buffer, start: number): number {
+  take(bytes: Buffer, start: number): number | null {
     const count = Math.min(this.#left, bytes.length - start);
-    this.#pieces.push(bytes.subarray(start, start + count));
+    if (!this.#bytes.append(bytes, start, start + count)) return null;
     this.#left -= count;
-    if (this.#left === 0) {
-      this.whole = plainBody(this.#pieces.length === 1 ? this.#pieces[0]! : Buffer.concat(this.#pieces));
-    }
+    if (this.#left === 0) this.whole = plainBody(this.#bytes.whole());
     return count;
   }
 
@@ -112,9 +156,10 @@ class SlabReader implements BodyReader {
     this.#pool = pool;
   }
 
-  take(bytes: Buffer, start: number): number {
+  take(bytes: Buffer, start: number): number | null {
     if (this.#target === null) {
       this.#slab = this.#pool.take(this.#offset + this.#byteSize);
+      if (this.#slab === null) return null;
       this.#target = Buffer.from(this.#slab, this.#offset, this.#byteSize);
     }
     const count = Math.min(this.#byteSize - this.#length, bytes.length - start);
@@ -132,12 +177,12 @@ class SlabReader implements BodyReader {
 
 const CR = 0x0d;
 const LF = 0x0a;
-/** A chunk's line with its extensions, and all trailers together. */
+/** A chunk's line with its extensions, or one trailer. */
 const MAX_LINE_BYTES = 16_384;
 
 /** `Transfer-Encoding: chunked`; extensions and trailers are read over. */
 class ChunkedReader implements BodyReader {
-  readonly #pieces: Buffer[] = [];
+  readonly #bytes = new GrowingBytes();
   #state: "size" | "data" | "end of data" | "trailer" = "size";
   #line = "";
   #left = 0;
@@ -148,7 +193,7 @@ class ChunkedReader implements BodyReader {
     while (at < bytes.length && this.whole === null) {
       if (this.#state === "data") {
         const count = Math.min(this.#left, bytes.length - at);
-        this.#pieces.push(bytes.subarray(at, at + count));
+        if (!this.#bytes.append(bytes, at, at + count)) return null;
         this.#left -= count;
         at += count;
         if (this.#left === 0) this.#state = "end of data";
@@ -167,17 +212,19 @@ class ChunkedReader implements BodyReader {
 
   /** False = broken. */
   #endLine(): boolean {
-    const line = this.#line.charCodeAt(this.#line.length - 1) === CR ? this.#line.slice(0, -1) : this.#line;
+    // A line that ends in LF alone breaks the body there too (seen on 2.51.0).
+    if (this.#line.charCodeAt(this.#line.length - 1) !== CR) return false;
+    const line = this.#line.slice(0, -1);
     this.#line = "";
     if (this.#state === "end of data") {
       this.#state = "size";
       return line === "";
     }
     if (this.#state === "trailer") {
-      if (line === "") this.whole = plainBody(Buffer.concat(this.#pieces));
+      if (line === "") this.whole = plainBody(this.#bytes.whole());
       return true;
     }
-    const size = /^([0-9a-fA-F]{1,12})[ \t]*(;.*)?$/.exec(line)?.[1];
+    const size = /^0*([0-9a-fA-F]{1,12})[ \t]*(;.*)?$/.exec(line)?.[1];
     if (size === undefined) return false;
     this.#left = Number.parseInt(size, 16);
     this.#state = this.#left === 0 ? "trailer" : "data";

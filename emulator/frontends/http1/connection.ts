@@ -27,6 +27,8 @@ const MAX_HEAD_BYTES = 65_536;
 const MAX_BACKLOG_BYTES = 65_536;
 const SMALL_BODY = 4096;
 
+const CR = 0x0d;
+const LF = 0x0a;
 const headEnd = Buffer.from("\r\n\r\n");
 
 /**
@@ -41,8 +43,14 @@ export class Connection {
   #head: RequestHead | null = null;
   #headUs = 0;
   #reader: BodyReader | null = null;
+  /** Bytes of `#unread` in which no head ends. */
+  #searched = 0;
+  /** A request is with its handler, or its answer does not leave. */
   #answering = false;
+  /** No further request is taken. */
   #closing = false;
+  #inputEnded = false;
+  #ended = false;
   #processing = false;
   /** Clients send the same head again and again: it is then not parsed again. */
   #lastText = "";
@@ -53,7 +61,10 @@ export class Connection {
     this.#options = options;
     socket.on("data", (chunk: Buffer) => this.#onData(chunk));
     // A client may close its side when it has sent its request: it still gets the answer.
-    socket.on("end", () => this.finish());
+    socket.on("end", () => {
+      this.#inputEnded = true;
+      this.#process();
+    });
     socket.on("close", () => this.#reader?.abandon());
     // What goes wrong with a socket ends in "close"; there is nobody left to tell.
     socket.on("error", () => {});
@@ -62,7 +73,7 @@ export class Connection {
   /** Takes no further request; what is being answered is. */
   finish(): void {
     this.#closing = true;
-    if (!this.#answering) this.#socket.end();
+    this.#process();
   }
 
   destroy(): void {
@@ -70,6 +81,7 @@ export class Connection {
   }
 
   #onData(chunk: Buffer): void {
+    if (this.#closing) return;
     this.#unread = this.#unread.length === 0 ? chunk : Buffer.concat([this.#unread, chunk]);
     if (!this.#answering) this.#process();
     else if (this.#unread.length > MAX_BACKLOG_BYTES) this.#socket.pause();
@@ -79,25 +91,32 @@ export class Connection {
   #process(): void {
     if (this.#processing) return;
     this.#processing = true;
-    while (!this.#answering && this.#unread.length > 0) {
+    while (!this.#answering && !this.#closing && this.#unread.length > 0) {
       if (this.#head === null && !this.#readHead()) break;
       if (!this.#readBody()) break;
     }
     this.#processing = false;
+    if (!this.#answering && (this.#closing || this.#inputEnded)) this.#end();
   }
 
   /** False = more bytes are needed, or the connection has ended. */
   #readHead(): boolean {
-    let start = 0;
-    const unread = this.#unread;
     // Empty lines before a request are left out, as HTTP asks of a server.
-    while (unread[start] === 0x0d && unread[start + 1] === 0x0a) start += 2;
-    const end = unread.indexOf(headEnd, start);
+    let start = 0;
+    while (this.#unread[start] === CR && this.#unread[start + 1] === LF) start += 2;
+    if (start > 0) {
+      this.#unread = this.#unread.subarray(start);
+      this.#searched = 0;
+    }
+    const unread = this.#unread;
+    const end = unread.indexOf(headEnd, Math.max(0, this.#searched - headEnd.length + 1));
     if (end < 0) {
-      if (unread.length > MAX_HEAD_BYTES) this.#break();
+      if (unread.length > MAX_HEAD_BYTES || hasBareLineFeed(unread, this.#searched)) this.#break();
+      this.#searched = unread.length;
       return false;
     }
-    const text = unread.toString("latin1", start, end);
+    this.#searched = 0;
+    const text = unread.toString("latin1", 0, end);
     const head = text === this.#lastText ? this.#lastHead : parseRequestHead(text);
     if (head === null || end > MAX_HEAD_BYTES) {
       this.#break();
@@ -148,16 +167,20 @@ export class Connection {
         if (answered) return;
         answered = true;
         this.#write(head, reply, body);
-        this.#answering = false;
-        if (this.#closing || !head.keepAlive) {
-          this.#closing = true;
-          this.#socket.end();
-        } else if (this.#unread.length > 0) {
-          this.#socket.resume();
-          this.#process();
-        }
+        if (!head.keepAlive) this.#closing = true;
+        // A client that asks and does not read is not asked for more.
+        if (this.#socket.writableNeedDrain) this.#socket.once("drain", () => this.#next());
+        else this.#next();
       },
     });
+  }
+
+  /** Goes on after an answer. */
+  #next(): void {
+    this.#answering = false;
+    if (this.#processing) return;
+    if (this.#unread.length > 0) this.#socket.resume();
+    this.#process();
   }
 
   #write(head: RequestHead, reply: HttpReply, body: Body): void {
@@ -187,13 +210,29 @@ export class Connection {
     socket.uncork();
   }
 
+  /** Closes when what was answered has left, whether or not the client closes its side. */
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#socket.destroySoon();
+  }
+
   #break(): void {
     this.#closing = true;
+    this.#ended = true;
     this.#unread = Buffer.alloc(0);
     this.#reader?.abandon();
     this.#socket.destroy();
   }
 }
+
+/** Whether a line ends in LF alone: the real server closes at once (2.51.0). */
+const hasBareLineFeed = (bytes: Buffer, from: number): boolean => {
+  for (let at = bytes.indexOf(LF, from); at >= 0; at = bytes.indexOf(LF, at + 1)) {
+    if (bytes[at - 1] !== CR) return true;
+  }
+  return false;
+};
 
 const asBuffer = (bytes: Uint8Array): Buffer =>
   bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

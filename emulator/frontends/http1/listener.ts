@@ -52,6 +52,7 @@ export const listen = async (options: ListenerOptions, log: Log): Promise<Listen
     });
   });
   const port = await open(server, options);
+  server.on("error", (error) => log.error(`failed to accept an HTTP connection: ${error.message}`));
   return {
     port,
     drain: async (timeoutSecs) => {

@@ -1,3 +1,8 @@
+export interface RawHeader {
+  readonly name: string;
+  readonly value: string;
+}
+
 /** The first lines of a request, up to the empty one. */
 export interface RequestHead {
   readonly method: string;
@@ -8,10 +13,10 @@ export interface RequestHead {
   readonly path: string;
   /** HTTP/1.0 or HTTP/1.1 */
   readonly versionMinor: 0 | 1;
-  /** By lower-case name; of several equal names the last. */
+  /** By lower-case name; of several equal names the first. */
   readonly headers: ReadonlyMap<string, string>;
   /** In the client's order and spelling. */
-  readonly rawHeaders: readonly { readonly name: string; readonly value: string }[];
+  readonly rawHeaders: readonly RawHeader[];
   /** Bytes of the body; null = it comes in chunks. */
   readonly contentLength: number | null;
   /** Whether the connection stays open after the answer. */
@@ -20,14 +25,17 @@ export interface RequestHead {
   readonly expectsContinue: boolean;
 }
 
-const requestLine = /^([A-Z][A-Z-]*) ([^\s]+) HTTP\/1\.([01])$/;
-const headerLine = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*(.*?)[ \t]*$/;
-const absoluteForm = /^[a-zA-Z][a-zA-Z0-9+.-]*:\/\/[^/?]*/;
+const requestLine = /^([A-Z_]+) +([^ \r\n]+) +HTTP\/1\.([01]) *$/;
+const absoluteForm = /^[a-zA-Z][a-zA-Z0-9+.-]*:\/\/[^/?#@]*(?=\/|$)/;
 const authority = /^[^/\s]+:\d+$/;
+
+/** Longer ones end the connection (seen on 2.51.0). */
+const LONGEST_TARGET = 8189;
+const LONGEST_FIELD = 8191;
 
 /**
  * Reads a head. Null = broken: the connection is then to end without an answer, as the real server does it (2.51.0). Any
- * upper-case word is a method there.
+ * upper-case word is a method there. Heads whose length of a body can be read in two ways are broken here only.
  * @param text latin1, without the empty line
  */
 export const parseRequestHead = (text: string): RequestHead | null => {
@@ -35,50 +43,86 @@ export const parseRequestHead = (text: string): RequestHead | null => {
   const request = requestLine.exec(lines[0]!);
   if (request === null) return null;
   const [, method = "", target = ""] = request;
-  if (method === "CONNECT" && !authority.test(target)) return null;
+  const path = target.length > LONGEST_TARGET ? null : pathOf(method, target);
+  if (path === null) return null;
   const headers = new Map<string, string>();
-  const rawHeaders: { name: string; value: string }[] = [];
+  const rawHeaders: RawHeader[] = [];
+  let asksForClose = false;
+  let asksForKeepAlive = false;
   for (let i = 1; i < lines.length; i++) {
-    const header = headerLine.exec(lines[i]!);
+    const header = parseHeader(lines[i]!);
     if (header === null) return null;
-    const [, name = "", value = ""] = header;
-    const key = name.toLowerCase();
-    if (key === "content-length" && headers.has(key) && headers.get(key) !== value) return null;
-    headers.set(key, value);
-    rawHeaders.push({ name, value });
+    rawHeaders.push(header);
+    const key = header.name.toLowerCase();
+    const first = headers.get(key);
+    if (first === undefined) headers.set(key, header.value);
+    else if (first !== header.value && (key === "content-length" || key === "transfer-encoding")) return null;
+    if (key === "connection") {
+      const wish = header.value.toLowerCase();
+      asksForClose ||= wish === "close";
+      asksForKeepAlive ||= wish === "keep-alive";
+    }
   }
   const versionMinor = request[3] === "0" ? 0 : 1;
   const contentLength = bodyLength(headers);
   if (contentLength === undefined) return null;
-  const connection = headers.get("connection")?.toLowerCase();
   return {
     method,
-    path: pathOf(target),
+    path,
     versionMinor,
     headers,
     rawHeaders,
     contentLength,
-    keepAlive: versionMinor === 1 ? connection !== "close" : connection === "keep-alive",
+    keepAlive: !asksForClose && (versionMinor === 1 || asksForKeepAlive),
     expectsContinue: headers.has("expect"),
   };
 };
 
-/** Null = chunked; undefined = no length that can be believed. */
-const bodyLength = (headers: ReadonlyMap<string, string>): number | null | undefined => {
-  const encoding = headers.get("transfer-encoding");
-  if (encoding !== undefined) return encoding.toLowerCase() === "chunked" ? null : undefined;
-  const length = headers.get("content-length");
-  if (length === undefined) return 0;
-  if (!/^\d{1,15}$/.test(length)) return undefined;
-  return Number(length);
+/** Null = broken. Loops, because a pattern that trims both ends takes quadratic time on a value of blanks. */
+const parseHeader = (line: string): RawHeader | null => {
+  const colon = line.indexOf(":");
+  if (colon < 1 || colon > LONGEST_FIELD) return null;
+  for (let i = 0; i < colon; i++) {
+    const code = line.charCodeAt(i);
+    if (code <= SPACE || code === DELETE) return null;
+  }
+  let start = colon + 1;
+  let end = line.length;
+  while (start < end && isBlank(line.charCodeAt(start))) start++;
+  while (end > start && isBlank(line.charCodeAt(end - 1))) end--;
+  const value = line.slice(start, end);
+  if (value.length > LONGEST_FIELD || value.includes("\r") || value.includes("\n")) return null;
+  return { name: line.slice(0, colon), value };
 };
 
-const pathOf = (target: string): string => {
-  let path = target;
-  if (!path.startsWith("/")) {
-    const start = absoluteForm.exec(path);
-    if (start !== null) path = path.slice(start[0].length);
+const TAB = 0x09;
+const SPACE = 0x20;
+const DELETE = 0x7f;
+
+const isBlank = (code: number): boolean => code === SPACE || code === TAB;
+
+/** Null = chunked; undefined = no length that can be believed. */
+const bodyLength = (headers: ReadonlyMap<string, string>): number | null | undefined => {
+  const encoding = headers.get("transfer-encoding")?.toLowerCase() ?? "identity";
+  if (encoding === "chunked") return null;
+  if (encoding !== "identity") return undefined;
+  const length = headers.get("content-length") ?? "";
+  // A header without a value counts as 0 (seen on 2.51.0).
+  if (length === "") return 0;
+  return /^\d{1,15}$/.test(length) ? Number(length) : undefined;
+};
+
+/** Null = no target of a request. A path ends at a NUL, as in the real server (2.51.0). */
+const pathOf = (method: string, target: string): string | null => {
+  if (method === "CONNECT") return authority.test(target) ? target : null;
+  let start = 0;
+  if (!target.startsWith("/")) {
+    const origin = absoluteForm.exec(target)?.[0];
+    if (origin === undefined) return null;
+    start = origin.length;
   }
-  const query = path.indexOf("?");
-  return query < 0 ? path : path.slice(0, query);
+  let end = target.indexOf("?", start);
+  if (end < 0) end = target.length;
+  const nul = target.indexOf("\0", start);
+  return target.slice(start, nul < 0 ? end : Math.min(nul, end));
 };
