@@ -83,7 +83,8 @@ const compareBody = (expected: string, actual: string, context: CompareContext):
     const ours = rows.map(({ name, version }) => `${name}:${version}`);
     return compareText(JSON.stringify(wanted), JSON.stringify(ours), context);
   }
-  if (context.path.startsWith("/metrics")) return compareMetrics(expected, actual);
+  if (context.path.startsWith("/metrics"))
+    return compareMetrics(expected.replaceAll("{repo}", context.repository), actual);
   if (context.path.endsWith("/config"))
     return compareText(sortMaps(JSON.parse(expected)), sortMaps(parseOrNull(actual)), context);
   return compareText(expected, actual, context);

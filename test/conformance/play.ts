@@ -9,7 +9,7 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type {
   Act,
@@ -91,13 +91,13 @@ const playIn = async (
   try {
     server = await target.start({
       repository: folder.path,
-      flags: testCase.server.flags,
+      flags: testCase.server.flags.map((flag) => flag.replace("{repo}", folder.path)),
       env: testCase.server.env ?? {},
       ownProcess: testCase.steps.some(needsProcess),
     });
   } catch (error) {
     if (!(error instanceof StartFailure)) throw error;
-    return judgeFailedStart(testCase, error);
+    return judgeFailedStart(testCase, error.exitCode, error.output.replaceAll(folder.path, "{repo}"));
   }
   const player = new Player(testCase, target, options, folder.path, server, scratch);
   try {
@@ -113,12 +113,11 @@ export const needsProcess = (step: Step): boolean =>
   ("act" in step && "signal" in step.act) || ("seen" in step && "exit" in step.seen);
 
 /** A server that ends at once is right where that is all the case expects. */
-const judgeFailedStart = (testCase: ConformanceCase, failure: StartFailure): Differences => {
+const judgeFailedStart = (testCase: ConformanceCase, exitCode: number, output: string): Differences => {
   const differences = testCase.steps.flatMap((step, index) => {
-    if (!("seen" in step))
-      return [`step ${index}: the server ended with code ${failure.exitCode}: ${failure.output}`];
-    if ("exit" in step.seen) return numbered(index, judgeExit(step.seen, failure.exitCode, failure.output));
-    return "log" in step.seen ? numbered(index, judgeLog(step.seen.log, failure.output, "", true)) : [];
+    if (!("seen" in step)) return [`step ${index}: the server ended with code ${exitCode}: ${output}`];
+    if ("exit" in step.seen) return numbered(index, judgeExit(step.seen, exitCode, output));
+    return "log" in step.seen ? numbered(index, judgeLog(step.seen.log, output, "", true)) : [];
   });
   return differences;
 };
@@ -318,7 +317,11 @@ class Player {
   }
 
   #context(path: string): CompareContext {
-    return { repository: this.#repository, models: Object.keys(this.#case.models), path };
+    return {
+      repository: this.#repository,
+      models: Object.keys(this.#case.models).map((folder) => basename(folder)),
+      path,
+    };
   }
 
   async #act(act: Act): Promise<Differences> {

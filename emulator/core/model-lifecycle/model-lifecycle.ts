@@ -1,7 +1,7 @@
 import { fail, ok, type Result, TritonError } from "../../common/status.ts";
 import type { RequestedVersion } from "../inference-server.ts";
 import type { ModelConfig } from "../model-config/model-config.ts";
-import { compareIdentifiers, identifierText, type ModelIdentifier } from "../model-identifier.ts";
+import { identifierText, type ModelIdentifier } from "../model-identifier.ts";
 import type { MetricsRegistry } from "../statistics/metrics-registry.ts";
 import type { ModelFolder } from "../storage.ts";
 import type { LoadedVersion } from "./loaded-version.ts";
@@ -94,13 +94,13 @@ export class ModelLifecycle {
     return true;
   }
 
-  /** All copies that serve, by identifier and version. */
+  /** All copies that serve, by text of the identifier and version. */
   serving(): LoadedVersion[] {
     return this.#sortedModels().flatMap(({ identifier }) => this.servingOf(identifier));
   }
 
   #sortedModels(): ModelEntry[] {
-    return [...this.#models.values()].sort((a, b) => compareIdentifiers(a.identifier, b.identifier));
+    return [...this.#models].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry);
   }
 
   servingOf(model: ModelIdentifier): LoadedVersion[] {

@@ -23,9 +23,10 @@ const RELEASE_SECONDS = 0.3;
 const launcher = fileURLToPath(new URL("../serve-with-python-stand-in.ts", import.meta.url));
 
 const startInProcess = async ({ repository, flags, env }: StartOptions): Promise<RunningServer> => {
+  const ownRepository = flags.some((flag) => flag.startsWith("--model-repository="));
   const loaded = loadConfig({
     args: [
-      `--model-repository=${repository}`,
+      ...(ownRepository ? [] : [`--model-repository=${repository}`]),
       "--http-port=0",
       "--grpc-port=0",
       "--metrics-port=0",
