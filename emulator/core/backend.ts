@@ -3,7 +3,7 @@ import type { Result } from "../common/status.ts";
 import type { MemoryDemand } from "./memory/memory-account.ts";
 import type { ModelConfig } from "./model-config/model-config.ts";
 import type { ModelFolder } from "./storage.ts";
-import type { InferenceRequest, InferenceResponse } from "./tensor/inference-request.ts";
+import type { ComputeTimes, InferenceRequest, InferenceResponse } from "./tensor/inference-request.ts";
 
 /** Everything a backend is told about the model version it is to load. */
 export interface ModelContext {
@@ -73,12 +73,8 @@ export interface ExecutionSink {
   done(report: ExecutionReport): void;
 }
 
-/** Clock times in microseconds, as TRITONBACKEND_ModelInstanceReportStatistics wants them, in this order. */
-export interface ExecutionReport {
-  readonly computeStartUs: number;
-  readonly computeInputEndUs: number;
-  readonly computeOutputStartUs: number;
-  readonly computeEndUs: number;
+/** What TRITONBACKEND_ModelInstanceReportStatistics is told of a run. */
+export interface ExecutionReport extends ComputeTimes {
   /** False when the run as a whole failed: then no execution is counted for the batch statistics. */
   readonly success: boolean;
 }

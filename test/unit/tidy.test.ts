@@ -15,6 +15,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "core/settings": ["common"],
   "core/model-config": ["common", "core/storage.ts", "core/tensor"],
   "core/backend.ts": ["common", "core/memory", "core/model-config", "core/storage.ts", "core/tensor"],
+  "core/trace": ["common", "core/settings", "core/tensor"],
   "core/statistics": ["core/backend.ts", "core/model-identifier.ts"],
   "core/inference-server.ts": [
     "common",
@@ -22,6 +23,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "core/settings",
     "core/statistics",
     "core/tensor",
+    "core/trace",
   ],
   "core/inference": ["common", "core/model-config", "core/tensor"],
   "core/scheduler": [
@@ -66,8 +68,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "core/statistics",
     "core/storage.ts",
     "core/tensor",
+    "core/trace",
   ],
-  storage: ["common", "core/storage.ts"],
+  storage: ["common", "core/storage.ts", "core/trace"],
   "backends/onnxruntime": [
     "common",
     "core/backend.ts",
@@ -84,6 +87,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "core/settings",
     "core/statistics",
     "core/tensor",
+    "core/trace",
     "frontends/http1",
   ],
   "frontends/grpc": [
@@ -93,6 +97,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "core/settings",
     "core/statistics",
     "core/tensor",
+    "core/trace",
   ],
   "frontends/metrics": ["common", "core/statistics", "frontends/http1"],
   config: ["common", "core/settings"],

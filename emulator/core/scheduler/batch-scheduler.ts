@@ -88,10 +88,7 @@ export class BatchScheduler implements Scheduler {
     }
     const now = this.#clock.now();
     request.queuedUs = now;
-    if (request.trace !== null) {
-      request.trace.timestamp("QUEUE_START", now);
-      request.trace.queueInputs(request.inputs);
-    }
+    request.trace?.queueStart(now, request.inputs);
     if (this.#queue === null) {
       this.#accept(request);
       this.#payloads.push({ requests: [request], rows: Math.max(1, request.batchSize), closed: true });

@@ -72,7 +72,10 @@ export class InstanceSlot {
       const reason = failed[i]!;
       if (reason !== null) statistics.recordFailure(reason, request.arrivedUs, now);
       else statistics.recordSuccess(request.batchSize, request.arrivedUs, request.queuedUs, now, report);
-      request.trace?.computed(report);
+      if (request.trace !== null) {
+        request.trace.computed(report);
+        request.trace.requestEnd();
+      }
     }
     if (!report.success) return;
     statistics.metrics.recordExecution();

@@ -122,7 +122,8 @@ export class SequenceScheduler implements Scheduler {
     const { name } = this.#config;
     const id = request.sequenceId;
     request.queuedUs = this.#clock.now();
-    request.trace?.timestamp("QUEUE_START", request.queuedUs);
+    // The real server shows no inputs here (2.51.0).
+    request.trace?.queueStart(request.queuedUs, noInputs);
     if (id === "" || id === 0 || id === 0n) {
       return invalid(
         `inference request to model '${name}' must specify a non-zero or non-empty correlation ID`,
@@ -379,6 +380,8 @@ export class SequenceScheduler implements Scheduler {
     run();
   }
 }
+
+const noInputs: readonly InputTensor[] = [];
 
 const invalid = (message: string): TritonError => new TritonError("INVALID_ARG", message);
 

@@ -1,5 +1,4 @@
 import type { TritonError } from "../../common/status.ts";
-import type { Trace } from "../trace/trace.ts";
 import type { DataType } from "./data-type.ts";
 
 /**
@@ -49,6 +48,31 @@ export interface InferenceResponse {
 /** Where the responses of one request go. Called from the core's own turn; must not throw. */
 export type ResponseSink = (response: InferenceResponse) => void;
 
+/** The times that a backend reports of an execution, in microseconds of the clock and in this order. */
+export interface ComputeTimes {
+  readonly computeStartUs: number;
+  readonly computeInputEndUs: number;
+  readonly computeOutputStartUs: number;
+  readonly computeEndUs: number;
+}
+
+/** What the core tells the trace of a request. All times are microseconds of the clock. */
+export interface RequestTrace {
+  /** The request was accepted; whose it is, and REQUEST_START. */
+  requestStart(modelName: string, version: string, requestId: string, us: number): void;
+  /** QUEUE_START; with the inputs where the scheduler shows them. */
+  queueStart(us: number, inputs: readonly InputTensor[]): void;
+  backendOutputs(outputs: readonly OutputTensor[]): void;
+  /** COMPUTE_START to COMPUTE_END. */
+  computed(times: ComputeTimes): void;
+  /** REQUEST_END; the core lets go of the trace. */
+  requestEnd(): void;
+  /** The core lets go of a request that it did not accept after all. */
+  release(): void;
+  /** The request never was one: the trace is not written. */
+  drop(): void;
+}
+
 /** What a front end knows of a request before the core looks at it; everything but `inputs` has a default. */
 export interface InferenceRequestFields {
   readonly id?: string;
@@ -84,7 +108,7 @@ export class InferenceRequest {
   readonly raw: boolean;
   readonly respond: ResponseSink;
   /** Set by a front end before the core gets the request; null = it is not traced. */
-  trace: Trace | null = null;
+  trace: RequestTrace | null = null;
   /** Rows of this request; 0 when the model does not batch, as the real server counts it. Set by the core's validation. */
   batchSize = 0;
   /** A row that only keeps a sequence slot's place in a batch: never counted, never answered. Set by the core. */

@@ -1,22 +1,7 @@
 import type { Clock } from "../../common/clock.ts";
 import { isDataType } from "../tensor/data-type.ts";
+import type { ComputeTimes, InputTensor, OutputTensor, RequestTrace } from "../tensor/inference-request.ts";
 import { requestText, tensorText, timestampText } from "./trace-text.ts";
-
-/** A tensor whose type may still be a client's text. */
-interface Tensor {
-  readonly name: string;
-  readonly datatype: string;
-  readonly shape: readonly number[];
-  readonly data: Uint8Array;
-}
-
-/** Clock times in microseconds, as a backend reports them. */
-interface ComputeTimes {
-  readonly computeStartUs: number;
-  readonly computeInputEndUs: number;
-  readonly computeOutputStartUs: number;
-  readonly computeEndUs: number;
-}
 
 /** Who decides which requests are traced, as a front end sees it. */
 export interface Tracer {
@@ -30,7 +15,7 @@ export interface Tracer {
  * What is recorded of one request. It has two owners, the front end and the core, and is written when both have let go;
  * `drop` is for a request that ends before the core had it: of that the real server writes nothing.
  */
-export class Trace {
+export class Trace implements RequestTrace {
   readonly id: number;
   readonly #timestamps: boolean;
   readonly #tensors: boolean;
@@ -63,40 +48,37 @@ export class Trace {
     if (this.#timestamps) this.#events.push(timestampText(this.id, name, us));
   }
 
-  /** REQUEST_START, with whose request it is. */
   requestStart(modelName: string, version: string, requestId: string, us: number): void {
     if (this.#timestamps) this.#events.push(requestText(this.id, modelName, version, requestId));
     this.timestamp("REQUEST_START", us);
   }
 
-  /** Inputs as they enter a queue; those without a byte of data are left out (2.51.0). */
-  queueInputs(inputs: readonly Tensor[]): void {
+  /** Inputs without a byte of data are left out (2.51.0). */
+  queueStart(us: number, inputs: readonly InputTensor[]): void {
+    this.timestamp("QUEUE_START", us);
     this.#record(
       "TENSOR_QUEUE_INPUT",
       inputs.filter(({ data }) => data.length > 0),
     );
   }
 
-  backendOutputs(outputs: readonly Tensor[]): void {
+  backendOutputs(outputs: readonly OutputTensor[]): void {
     this.#record("TENSOR_BACKEND_OUTPUT", outputs);
   }
 
-  /** COMPUTE_START to COMPUTE_END, then the end of the request; lets go. */
   computed(times: ComputeTimes): void {
     this.timestamp("COMPUTE_START", times.computeStartUs);
     this.timestamp("COMPUTE_INPUT_END", times.computeInputEndUs);
     this.timestamp("COMPUTE_OUTPUT_START", times.computeOutputStartUs);
     this.timestamp("COMPUTE_END", times.computeEndUs);
-    this.requestEnd();
   }
 
-  /** The core is done with the request and lets go. */
   requestEnd(): void {
     this.timestamp("REQUEST_END");
     this.release();
   }
 
-  #record(activity: string, tensors: readonly Tensor[]): void {
+  #record(activity: string, tensors: readonly InputTensor[]): void {
     if (!this.#tensors) return;
     for (const { name, datatype, shape, data } of tensors) {
       if (isDataType(datatype)) {
