@@ -362,3 +362,55 @@ test("state machine: no refusal, failure or reload leaves anything reserved afte
   fixture.unload("m");
   expect(fixture.account.used("host")).toBe(0);
 });
+
+test("load retries: a version that fails is tried again from the start, until it loads", () => {
+  const fixture = tritonServer({
+    models: { m: { versions: [1, 2], config: modelConfig("version_policy { all {} }") } },
+    modelLoadRetryCount: 2,
+  });
+  const failures = [backendError("first"), backendError("second")];
+  fixture.backend.failCreate = (_, { version }) => (version === 1 ? (failures.shift() ?? null) : null);
+  expect(fixture.load("m")).toEqual({ done: true, error: null });
+  expect(fixture.index()).toEqual(["m:1 READY", "m:2 READY"]);
+  expect(fixture.backend.events.filter((event) => event === "initialize m:1")).toHaveLength(3);
+  expect(fixture.backend.events.filter((event) => event === "initialize m:2")).toHaveLength(1);
+  expect(fixture.logged.filter((line) => /version|loading/.test(line))).toEqual([
+    "loading: m:1",
+    "failed to load 'm' version 1: Internal: first",
+    "failed to load 'm' version 1: Internal: second",
+    "loading: m:2",
+  ]);
+  fixture.unload("m");
+  expect(fixture.account.used("host")).toBe(0);
+});
+
+test("load retries: the last failure counts, when there are no more tries", () => {
+  const fixture = tritonServer({ models: { m: modelConfig() }, modelLoadRetryCount: 1 });
+  let tries = 0;
+  fixture.backend.failInitialize = () => backendError(`try ${++tries}`);
+  expect(fixture.load("m").error?.message).toBe(reason("m", 1, "Internal: try 2"));
+  expect(fixture.index()).toEqual(["m:1 UNAVAILABLE Internal: try 2"]);
+  expect(fixture.logged.at(-1)).toBe("failed to load 'm'");
+  expect(fixture.account.used("host")).toBe(0);
+});
+
+test("load retries: keep the load thread, and a stop waits for them", () => {
+  const fixture = tritonServer({
+    models: { m: modelConfig(), other: modelConfig() },
+    modelLoadRetryCount: 1,
+    modelLoadThreadCount: 1,
+  });
+  fixture.backend.initializeUs = 1_000_000;
+  fixture.backend.failInitialize = ({ name }) => (name === "m" ? backendError("x") : null);
+  const loads = [fixture.load("m"), fixture.load("other")];
+  let clean: boolean | null = null;
+  fixture.server.stop(10, (result) => {
+    clean = result;
+  });
+  fixture.clock.advance(1_900_000);
+  expect([...loads.map(({ done }) => done), clean]).toEqual([false, false, null]);
+  fixture.clock.advance(1_000_000);
+  expect([...loads.map(({ done }) => done), clean]).toEqual([true, false, null]);
+  fixture.clock.advance(1_000_000);
+  expect([...loads.map(({ done }) => done), clean]).toEqual([true, true, true]);
+});

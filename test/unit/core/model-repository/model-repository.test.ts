@@ -1,6 +1,11 @@
 import { expect, test } from "vitest";
 import type { LoadParameter } from "../../../../emulator/core/inference-server.ts";
-import { type CoreFixture, modelConfig, tritonServer } from "../../../support/core-fixture.ts";
+import {
+  CoreFixture,
+  type FixtureOptions,
+  modelConfig,
+  tritonServer,
+} from "../../../support/core-fixture.ts";
 import { backendError } from "../../../support/scripted-backend.ts";
 
 const configPath = "repository/m/config.pbtxt";
@@ -381,4 +386,183 @@ test("control mode none: changes on disk are not seen", () => {
   fixture.putModel("b", modelConfig());
   fixture.clock.advance(60_000_000);
   expect(loads(fixture)).toBe(1);
+});
+
+const ambiguous =
+  "Invalid argument: There are 2 identifiers of model 'm' in global map, model namespace must be provided to resolve ambiguity.";
+
+/** Two roots with namespacing, `m` in both, `a` in the first and `b` in the second; started. */
+const twoRoots = (options: FixtureOptions = {}): CoreFixture => {
+  const fixture = new CoreFixture({
+    modelRepositories: ["second", "repository"],
+    modelNamespacing: true,
+    ...options,
+  });
+  for (const [name, root] of [
+    ["m", "repository"],
+    ["a", "repository"],
+    ["m", "second"],
+    ["b", "second"],
+  ] as const)
+    fixture.putModel(name, { root });
+  fixture.start();
+  return fixture;
+};
+
+const lookUp = (fixture: CoreFixture, model: string, version = -1): string | null => {
+  const found = fixture.server.findVersion(model, version);
+  return found.ok ? null : found.error.asString();
+};
+
+test("namespacing: a load by name goes to every root, and the name is then ambiguous", () => {
+  const fixture = twoRoots();
+  expect(fixture.index()).toEqual(["a", "m", "b", "m"]);
+  expect(fixture.load("m")).toEqual({ done: true, error: null });
+  expect(fixture.index()).toEqual(["a", "m:1 READY", "b", "m:1 READY"]);
+  expect(fixture.logged).toEqual(
+    expect.arrayContaining(["loading: repository::m:1", "successfully loaded 'second::m'"]),
+  );
+  expect(lookUp(fixture, "m")).toBe(ambiguous);
+  expect(fixture.server.isModelReady("m", 1)).toBe(false);
+  expect(fixture.server.isReady()).toBe(true);
+  const statistics = fixture.server.statistics("m", -1);
+  expect(statistics.ok ? null : statistics.error.asString()).toBe(
+    "Invalid argument: requested model 'm' is not available",
+  );
+});
+
+test("namespacing: a name of one root is served, and messages print its identifier", () => {
+  const fixture = twoRoots();
+  fixture.load("a");
+  expect(fixture.infer("a").refused).toBeNull();
+  expect(fixture.server.isModelReady("a", -1)).toBe(true);
+  expect(fixture.server.modelMetadata("a", -1)).toMatchObject({ value: { name: "a", versions: ["1"] } });
+  expect(fixture.server.statistics("a", -1)).toMatchObject({ ok: true, value: [{ name: "a" }] });
+  expect(lookUp(fixture, "a", 7)).toBe(
+    "Not found: Request for unknown model: 'repository::a' version 7 is not found",
+  );
+  expect(lookUp(fixture, "b")).toBe("Invalid argument: Request for unknown model: 'b' is not found");
+});
+
+test("namespacing: statistics of all models fail, when one of them has a namespace", () => {
+  const fixture = twoRoots();
+  expect(fixture.server.statistics(null, -1)).toEqual({ ok: true, value: [] });
+  fixture.load("a");
+  const all = fixture.server.statistics(null, -1);
+  expect(all.ok ? null : all.error.asString()).toBe(
+    "Invalid argument: Request for unknown model: 'repository::a' is not found",
+  );
+});
+
+test("namespacing: an unload by name goes to every model of it", () => {
+  const fixture = twoRoots();
+  fixture.load("m");
+  fixture.load("a");
+  expect(fixture.unload("m")).toEqual({ done: true, error: null });
+  expect(fixture.index()).toEqual(["a:1 READY", "m:1 UNAVAILABLE unloaded", "b", "m:1 UNAVAILABLE unloaded"]);
+  expect(lookUp(fixture, "m")).toBe("Not found: Identifier of model 'm' is not found in global map");
+  fixture.load("m");
+  expect(lookUp(fixture, "m")).toBe(ambiguous);
+});
+
+test("namespacing: models of one name load and fail on their own; failures are told in the order of the roots", () => {
+  const fixture = twoRoots();
+  const cause = (root: string): string =>
+    `load failed for model '${root}::m': version 1 is at UNAVAILABLE state: Internal: ${root};\n`;
+  fixture.backend.failInitialize = ({ folder }) =>
+    folder.path === "second/m" ? backendError("second") : null;
+  expect(fixture.load("m").error?.asString()).toBe(`Invalid argument: ${cause("second")}`);
+  expect(fixture.index()).toEqual(["a", "m:1 READY", "b", "m:1 UNAVAILABLE Internal: second"]);
+  expect(lookUp(fixture, "m")).toBe(ambiguous);
+  fixture.unload("m");
+  // The first fails after the second.
+  fixture.backend.createUs = 1_000;
+  fixture.backend.failCreate = (_, { folder }) =>
+    folder.path === "repository/m" ? backendError("repository") : null;
+  const load = fixture.load("m");
+  expect(load.done).toBe(false);
+  fixture.clock.advance(1_000);
+  expect(load.error?.asString()).toBe(`Invalid argument: ${cause("repository")}${cause("second")}`);
+  expect(fixture.account.used("host")).toBe(0);
+});
+
+test("namespacing: what can be read is loaded beside what cannot, and a failed load is told first", () => {
+  const fixture = twoRoots();
+  fixture.storage.write("second/m/config.pbtxt", "nonsense");
+  expect(fixture.load("m").error?.asString()).toBe(pollFailed);
+  expect(fixture.logged).toContain(
+    "Poll failed for model directory 'second::m': failed to read text proto from second/m/config.pbtxt",
+  );
+  expect(fixture.index()).toEqual(["a", "m:1 READY", "b", "m"]);
+  expect(lookUp(fixture, "m")).toBeNull();
+  fixture.unload("m");
+  fixture.backend.failInitialize = () => backendError("x");
+  expect(fixture.load("m").error?.message).toBe(
+    "load failed for model 'repository::m': version 1 is at UNAVAILABLE state: Internal: x;\n",
+  );
+});
+
+test("namespacing: a model with its files in the load has no namespace", () => {
+  const fixture = twoRoots();
+  fixture.load("m", override("both"));
+  expect(fixture.backend.events.filter((event) => event === "initialize m:1")).toHaveLength(2);
+  fixture.unload("m");
+  expect(fixture.load("m", override("own"), file("1/model.bin")).error).toBeNull();
+  expect(servedTag(fixture)).toBe("own");
+  expect(fixture.index()).toEqual(["a", "m:1 UNAVAILABLE unloaded", "b", "m:1 UNAVAILABLE unloaded"]);
+  expect(fixture.server.statistics(null, -1)).toMatchObject({ ok: true, value: [{ name: "m" }] });
+  fixture.load("m");
+  expect(lookUp(fixture, "m")).toBe(ambiguous.replace("2", "3"));
+  fixture.unload("m");
+  expect(fixture.storage.openOverrides.size).toBe(0);
+  expect(fixture.account.used("host")).toBe(0);
+});
+
+test("namespacing: models of one name count on their own", () => {
+  const fixture = twoRoots();
+  fixture.load("m");
+  fixture.load("m", override("own"), file("1/model.bin"));
+  expect(fixture.metrics.models().map(({ namespace, model }) => [namespace, model])).toEqual([
+    ["repository", "m"],
+    ["second", "m"],
+    ["", "m"],
+  ]);
+});
+
+test("namespacing with polling: a name is found again, when the folder of the other is gone", () => {
+  const fixture = twoRoots({ modelControlMode: "poll", repositoryPollSecs: 1 });
+  expect(fixture.index()).toEqual(["a:1 READY", "m:1 READY", "b:1 READY", "m:1 READY"]);
+  expect(lookUp(fixture, "m")).toBe(ambiguous);
+  fixture.storage.remove("repository/m");
+  fixture.clock.advance(1_000_000);
+  expect(lookUp(fixture, "m", 7)).toContain("'second::m' version 7");
+  expect(fixture.logged).toContain("successfully unloaded 'repository::m' version 1");
+  fixture.storage.remove("second/m");
+  fixture.clock.advance(1_000_000);
+  expect(lookUp(fixture, "m")).toBe("Not found: Identifier of model 'm' is not found in global map");
+  expect(lookUp(fixture, "a")).toBeNull();
+});
+
+test("namespacing: a stop unloads every model", () => {
+  const fixture = twoRoots({ modelControlMode: "none" });
+  let clean: boolean | null = null;
+  fixture.server.stop(5, (result) => {
+    clean = result;
+  });
+  fixture.clock.runAll();
+  expect(clean).toBe(true);
+  expect(fixture.account.used("host")).toBe(0);
+});
+
+test("root that is given twice: counts once, with namespacing and without", () => {
+  for (const modelNamespacing of [false, true]) {
+    const fixture = tritonServer({
+      modelRepositories: ["repository", "repository"],
+      modelNamespacing,
+      models: { m: modelConfig() },
+    });
+    expect(fixture.index()).toEqual(["m"]);
+    expect(fixture.load("m").error).toBeNull();
+    expect(lookUp(fixture, "m")).toBeNull();
+  }
 });
