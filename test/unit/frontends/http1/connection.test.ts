@@ -1,0 +1,359 @@
+import { describe, expect, test } from "vitest";
+import { SlabPool } from "../../../../emulator/frontends/http1/body-reader.ts";
+import { Connection, type HttpExchange } from "../../../../emulator/frontends/http1/connection.ts";
+import type { HttpReply } from "../../../../emulator/frontends/http1/reply.ts";
+import { MemorySocket, turn } from "../../../support/memory-socket.ts";
+
+const get = (path: string, ...headers: string[]): string =>
+  [`GET ${path} HTTP/1.1`, ...headers, "", ""].join("\r\n");
+const post = (path: string, body: string): string =>
+  `POST ${path} HTTP/1.1\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+
+const text = (body: string): HttpReply => ({ status: 200, headers: [], body: [Buffer.from(body)] });
+
+/** What a client gets for `text(body)`. */
+const answered = (...bodies: string[]): string =>
+  bodies
+    .map(
+      (body) =>
+        `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\nContent-Type: text/plain\r\n\r\n${body}`,
+    )
+    .join("");
+
+interface Served {
+  readonly socket: MemorySocket;
+  readonly connection: Connection;
+  readonly exchanges: HttpExchange[];
+  readonly paths: () => string[];
+}
+
+/** A connection whose requests are answered with their path at once, or as `onRequest` says. */
+const serve = (onRequest?: (exchange: HttpExchange) => void, pool = new SlabPool()): Served => {
+  const socket = new MemorySocket();
+  const exchanges: HttpExchange[] = [];
+  const connection = new Connection(socket, {
+    pool,
+    nowUs: () => 0,
+    alignAt: () => 0,
+    onRequest: (exchange) => {
+      exchanges.push(exchange);
+      if (onRequest === undefined) exchange.reply(text(exchange.head.path));
+      else onRequest(exchange);
+    },
+  });
+  return { socket, connection, exchanges, paths: () => exchanges.map(({ head }) => head.path) };
+};
+
+const later = (): void => {};
+
+describe("requests", () => {
+  test("a request that comes byte by byte is one request", async () => {
+    const { socket, exchanges } = serve();
+    for (const byte of post("/a", "body")) await socket.send(byte);
+    expect(socket.written).toBe(answered("/a"));
+    expect(exchanges[0]?.body.toString()).toBe("body");
+  });
+
+  test("a request may be cut anywhere", async () => {
+    const request = `${get("/a", "A: b")}${post("/b", "x\r\n\r\ny")}`;
+    for (let cut = 1; cut < request.length; cut++) {
+      const { socket, exchanges } = serve();
+      await socket.send(request.slice(0, cut));
+      await socket.send(request.slice(cut));
+      expect(socket.written).toBe(answered("/a", "/b"));
+      expect(exchanges[1]?.body.toString()).toBe("x\r\n\r\ny");
+    }
+  });
+
+  test("the same head again is a request again, with its own body", async () => {
+    const { socket, exchanges } = serve();
+    await socket.send(post("/a", "one"));
+    await socket.send(post("/a", "two") + post("/b", "six"));
+    expect(exchanges.map(({ head, body }) => [head.path, body.toString()])).toEqual([
+      ["/a", "one"],
+      ["/a", "two"],
+      ["/b", "six"],
+    ]);
+  });
+
+  test("empty lines before a request are left out, however many", async () => {
+    const { socket } = serve();
+    for (let i = 0; i < 3; i++) await socket.send("\r\n".repeat(40_000));
+    await socket.send(`\r\n${get("/a")}\r\n\r`);
+    await socket.send(`\n${get("/b")}`);
+    expect(socket.written).toBe(answered("/a", "/b"));
+  });
+
+  test("100 Continue is sent before the body is there", async () => {
+    const { socket } = serve();
+    await socket.send("POST /a HTTP/1.0\r\nExpect: x\r\nContent-Length: 2\r\n\r\n");
+    expect(socket.written).toBe("HTTP/1.0 100 Continue\r\n\r\n");
+    await socket.send("{}");
+    expect(socket.written).toMatch(/Continue\r\n\r\nHTTP\/1.0 200 OK\r\n/);
+  });
+});
+
+describe("order", () => {
+  test("a pipelined request waits until the one before is answered", async () => {
+    const { socket, exchanges, paths } = serve(later);
+    await socket.send(get("/a") + get("/b"));
+    await socket.send(get("/c"));
+    expect(paths()).toEqual(["/a"]);
+    exchanges[0]?.reply(text("1"));
+    expect(paths()).toEqual(["/a", "/b"]);
+    exchanges[1]?.reply(text("2"));
+    exchanges[2]?.reply(text("3"));
+    await turn();
+    expect(socket.written).toBe(answered("1", "2", "3"));
+  });
+
+  test("thousands of pipelined requests are answered in order", async () => {
+    const { socket } = serve();
+    const paths = Array.from({ length: 5000 }, (_, i) => `/${i}`);
+    await socket.send(paths.map((path) => get(path)).join(""));
+    expect(socket.written).toBe(answered(...paths));
+  });
+
+  test("while an answer is awaited, no more than a bounded backlog is read, and it goes on afterwards", async () => {
+    const { socket, exchanges } = serve(later);
+    await socket.send(get("/first"));
+    const body = "x".repeat(30_000);
+    for (let i = 0; i < 4; i++) await socket.send(post(`/${i}`, body));
+    expect(socket.isPaused()).toBe(true);
+    for (let i = 0; i < 5; i++) {
+      exchanges[i]?.reply(text(`${i}`));
+      await turn();
+    }
+    expect(exchanges.slice(1).map((exchange) => exchange.body.toString() === body)).toEqual([
+      true,
+      true,
+      true,
+      true,
+    ]);
+    expect(socket.isPaused()).toBe(false);
+    expect(socket.written).toBe(answered("0", "1", "2", "3", "4"));
+  });
+
+  test("a client that does not read its answers is asked for no more requests", async () => {
+    const { socket, exchanges } = serve((exchange) => exchange.reply(text("x".repeat(20_000))));
+    socket.blocked = true;
+    await socket.send(get("/a").repeat(1000));
+    expect(exchanges.length).toBeLessThan(10);
+    await socket.unblock();
+    expect(exchanges).toHaveLength(1000);
+  });
+
+  test("a second answer to a request does nothing", async () => {
+    const { socket } = serve((exchange) => {
+      exchange.reply(text("1"));
+      exchange.reply(text("2"));
+    });
+    await socket.send(get("/a"));
+    expect(socket.written).toBe(answered("1"));
+  });
+});
+
+describe("the end of a connection", () => {
+  test("after Connection: close it closes though the client does not, and takes no further request", async () => {
+    const { socket, paths } = serve();
+    await socket.send(get("/a", "Connection: close") + get("/b"));
+    await socket.send(get("/c"));
+    expect(paths()).toEqual(["/a"]);
+    expect(socket.written).toMatch(/^HTTP\/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n/);
+    expect(socket.destroyed).toBe(true);
+  });
+
+  test("a client that has closed its side gets the answers to all it sent", async () => {
+    const { socket, exchanges } = serve(later);
+    await socket.send(get("/a") + get("/b"));
+    await socket.endInput();
+    exchanges[0]?.reply(text("1"));
+    await turn();
+    exchanges[1]?.reply(text("2"));
+    await turn();
+    expect(socket.written).toBe(answered("1", "2"));
+    expect(socket.destroyed).toBe(true);
+  });
+
+  test.each(["", "GET /a HT", "POST /a HTTP/1.1\r\nContent-Length: 9\r\n\r\nx"])(
+    "a client that closes its side after %j is closed",
+    async (sent) => {
+      const { socket, exchanges } = serve();
+      if (sent !== "") await socket.send(sent);
+      await socket.endInput();
+      expect(exchanges).toEqual([]);
+      expect(socket.written).toBe("");
+      expect(socket.destroyed).toBe(true);
+    },
+  );
+
+  test("an answer to a client that is gone is dropped", async () => {
+    const { socket, exchanges } = serve(later);
+    await socket.send(get("/a") + get("/b"));
+    socket.destroy(new Error("reset"));
+    await turn();
+    exchanges[0]?.reply(text("1"));
+    await turn();
+    expect(socket.written).toBe("");
+  });
+
+  test("finish: an idle connection closes at once, a busy one after its answer and without a further request", async () => {
+    const idle = serve();
+    await idle.socket.send("GET /half");
+    idle.connection.finish();
+    await turn();
+    expect(idle.socket.destroyed).toBe(true);
+    const busy = serve(later);
+    await busy.socket.send(get("/a") + get("/b"));
+    busy.connection.finish();
+    await turn();
+    expect(busy.socket.destroyed).toBe(false);
+    busy.exchanges[0]?.reply(text("1"));
+    await turn();
+    expect(busy.socket.written).toBe(answered("1"));
+    expect(busy.socket.destroyed).toBe(true);
+    expect(busy.paths()).toEqual(["/a"]);
+  });
+
+  test("an answer that does not leave holds the end back until it has left", async () => {
+    const { socket, connection } = serve((exchange) => exchange.reply(text("x".repeat(100_000))));
+    socket.blocked = true;
+    await socket.send(get("/a"));
+    connection.finish();
+    await turn();
+    expect(socket.destroyed).toBe(false);
+    await socket.unblock();
+    expect(socket.destroyed).toBe(true);
+  });
+});
+
+describe("broken requests end the connection without an answer", () => {
+  test.each([
+    ["no request", "nonsense\r\n\r\n"],
+    ["LF alone at the end of a line", "GET /a HTTP/1.1\nHost: x\n\n"],
+    ["LF alone in a head that is not whole", "GET /a HTTP/1.1\r\nHost: x\n"],
+    ["LF alone at the start", "\nGET /a HTTP/1.1\r\n\r\n"],
+    ["a folded header", "GET /a HTTP/1.1\r\nA: b\r\n c\r\n\r\n"],
+    ["two lengths", "POST /a HTTP/1.1\r\nContent-Length: 2\r\nContent-Length: 1\r\n\r\n{}"],
+    ["a chunk without its size", "POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n\r\n{}"],
+    ["a head of more than 64 KiB", `GET /a HTTP/1.1\r\n${`A: ${"b".repeat(8000)}\r\n`.repeat(9)}\r\n`],
+    ["a head that does not end", `GET /a HTTP/1.1\r\n${`A: ${"b".repeat(8000)}\r\n`.repeat(9)}`],
+    ["a TLS client", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n"],
+  ])("%s", async (_, sent) => {
+    const { socket, exchanges } = serve();
+    await socket.send(sent);
+    expect(socket.written).toBe("");
+    expect(exchanges).toEqual([]);
+    expect(socket.destroyed).toBe(true);
+  });
+
+  test("LF alone is seen though it comes later than its line", async () => {
+    const { socket } = serve();
+    await socket.send("GET /a HTTP/1.1");
+    expect(socket.destroyed).toBe(false);
+    await socket.send("\n");
+    expect(socket.destroyed).toBe(true);
+  });
+
+  test("CR and LF may come apart", async () => {
+    const { socket } = serve();
+    await socket.send("GET /a HTTP/1.1\r");
+    await socket.send("\n\r");
+    await socket.send("\n");
+    expect(socket.written).toBe(answered("/a"));
+  });
+
+  test("requests before the broken one are answered", async () => {
+    const { socket } = serve();
+    await socket.send(`${get("/a")}nonsense\r\n\r\n`);
+    expect(socket.written).toBe(answered("/a"));
+    expect(socket.destroyed).toBe(true);
+  });
+});
+
+describe("memory of large bodies", () => {
+  const LARGE = 100_000;
+  const large = `POST /a HTTP/1.1\r\nContent-Length: ${LARGE}\r\n\r\n${"x".repeat(LARGE)}`;
+
+  /** Sends a large body; it does not come whole with its head. */
+  const sendLarge = async (socket: MemorySocket): Promise<void> => {
+    await socket.send(large.slice(0, 1000));
+    await socket.send(large.slice(1000));
+  };
+
+  test("it is given back when a small answer is written", async () => {
+    const pool = new SlabPool();
+    const { socket, exchanges } = serve(later, pool);
+    await sendLarge(socket);
+    const memory = exchanges[0]!.body.buffer;
+    expect(pool.take(LARGE)).not.toBe(memory);
+    exchanges[0]?.reply(text("1"));
+    expect(pool.take(LARGE)).toBe(memory);
+    exchanges[0]?.reply(text("1"));
+    expect(pool.take(LARGE)).not.toBe(memory);
+  });
+
+  test("it is kept while an answer that lies in it does not leave", async () => {
+    const pool = new SlabPool();
+    const { socket, exchanges } = serve(later, pool);
+    await sendLarge(socket);
+    const { body } = exchanges[0]!;
+    socket.blocked = true;
+    exchanges[0]?.reply({ status: 200, headers: [], body: [Buffer.from("{}"), body] });
+    await turn();
+    expect(pool.take(LARGE)).not.toBe(body.buffer);
+    await socket.unblock();
+    expect(pool.take(LARGE)).toBe(body.buffer);
+  });
+
+  test("it is given back when the client goes away before its answer, or while that leaves", async () => {
+    for (const when of ["before", "while"]) {
+      const pool = new SlabPool();
+      const { socket, exchanges } = serve(later, pool);
+      await sendLarge(socket);
+      const { body } = exchanges[0]!;
+      socket.blocked = true;
+      if (when === "before") socket.destroy();
+      await turn();
+      // The model may still read it.
+      expect(pool.take(LARGE)).not.toBe(body.buffer);
+      exchanges[0]?.reply({ status: 200, headers: [], body: [body] });
+      if (when === "while") socket.destroy();
+      await socket.unblock();
+      expect(pool.take(LARGE)).toBe(body.buffer);
+    }
+  });
+
+  test("it is given back when the client goes away before the body is whole, or breaks off", async () => {
+    const pool = new SlabPool();
+    const first = pool.take(LARGE)!;
+    pool.give(first);
+    const gone = serve(later, pool);
+    await gone.socket.send(large.slice(0, 5000));
+    const other = pool.take(LARGE);
+    expect(other).not.toBe(first);
+    gone.socket.destroy();
+    await turn();
+    expect(pool.take(LARGE)).toBe(first);
+    expect(pool.take(LARGE)).not.toBe(first);
+  });
+
+  test("an answer keeps its bytes though the memory behind it changes after it has left", async () => {
+    const { socket, exchanges } = serve(later);
+    await sendLarge(socket);
+    const { body } = exchanges[0]!;
+    exchanges[0]?.reply({ status: 200, headers: [], body: [body.subarray(0, 4)] });
+    body.fill("y");
+    await turn();
+    expect(socket.written.endsWith("\r\n\r\nxxxx")).toBe(true);
+  });
+});
+
+test("answers of several parts arrive whole, small and large", async () => {
+  for (const size of [1, 2000, 3000, 70_000]) {
+    const parts = ["a", "b", "c"].map((letter) => new Uint8Array(Buffer.from(letter.repeat(size))));
+    const { socket } = serve((exchange) => exchange.reply({ status: 200, headers: [], body: parts }));
+    await socket.send(get("/a"));
+    expect(socket.written).toBe(answered("a".repeat(size) + "b".repeat(size) + "c".repeat(size)));
+  }
+});
