@@ -543,14 +543,17 @@ test("namespacing with polling: a name is found again, when the folder of the ot
   expect(lookUp(fixture, "a")).toBeNull();
 });
 
-test("namespacing: a stop unloads every model", () => {
+test("namespacing: a stop tells identifiers and unloads every model", () => {
   const fixture = twoRoots({ modelControlMode: "none" });
+  fixture.infer("a");
+  fixture.infer("a");
   let clean: boolean | null = null;
   fixture.server.stop(5, (result) => {
     clean = result;
   });
   fixture.clock.runAll();
   expect(clean).toBe(true);
+  expect(fixture.logged).toContain("Model 'repository::a' (version 1) has 1 in-flight inferences");
   expect(fixture.account.used("host")).toBe(0);
 });
 
