@@ -8,6 +8,7 @@ import { type Config, loadConfig } from "../config/load.ts";
 import type { Backend } from "../core/backend.ts";
 import type { Emulator } from "../emulator.ts";
 import type { Environment } from "./commands.ts";
+import { tuneHeap } from "./heap.ts";
 import { openServerLog } from "./open-log.ts";
 import { removePortsFile, writePortsFile } from "./ports-file.ts";
 import { startupReport } from "./startup-report.ts";
@@ -89,6 +90,7 @@ export const serve = async (
   environment: Environment,
   extraBackends: readonly Backend[] = [],
 ): Promise<number> => {
+  tuneHeap();
   const loaded = loadConfig({
     args,
     environment,
