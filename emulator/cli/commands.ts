@@ -1,5 +1,4 @@
-/** What a command gets: its own arguments, and the environment. */
-export type Environment = Readonly<Record<string, string | undefined>>;
+import type { Environment } from "./environment.ts";
 
 interface Command {
   readonly name: string;

@@ -7,7 +7,7 @@ import { TritonError } from "../common/status.ts";
 import { type Config, loadConfig } from "../config/load.ts";
 import type { Backend } from "../core/backend.ts";
 import type { Emulator } from "../emulator.ts";
-import type { Environment } from "./commands.ts";
+import type { Environment } from "./environment.ts";
 import { tuneHeap } from "./heap.ts";
 import { openServerLog } from "./open-log.ts";
 import { removePortsFile, writePortsFile } from "./ports-file.ts";

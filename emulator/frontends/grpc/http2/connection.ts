@@ -14,7 +14,7 @@ import {
   setting,
 } from "./frames.ts";
 import { type Headers, HpackDecoder, HpackError } from "./hpack.ts";
-import { Http2Stream } from "./stream.ts";
+import { Http2Stream, type StreamOwner } from "./stream.ts";
 
 /** Who hears of a connection. */
 export interface ConnectionListener {
@@ -51,7 +51,7 @@ interface HeaderBlock {
 }
 
 /** The server's end of one HTTP/2 connection. RFC 9113, but for what gRPC never uses: pushes and priorities. */
-export class Http2Connection {
+export class Http2Connection implements StreamOwner {
   readonly writer: FrameWriter;
   /** Bytes we may send on all streams together. */
   sendWindow = DEFAULT_WINDOW;

@@ -1,5 +1,19 @@
-import type { Http2Connection } from "./connection.ts";
+import type { FrameWriter } from "./frame-writer.ts";
 import { type ErrorCode, errorCode, frameType, MAX_WINDOW } from "./frames.ts";
+
+/** The connection, as far as its streams need it. */
+export interface StreamOwner {
+  readonly writer: FrameWriter;
+  /** Bytes that all streams together may still send. */
+  sendWindow: number;
+  readonly maxFrameBytes: number;
+  writeHeaders(id: number, block: Buffer, endStream: boolean): void;
+  writeReset(id: number, code: ErrorCode): void;
+  /** The stream goes on when the connection's window opens. */
+  block(stream: Http2Stream): void;
+  /** The stream is over. */
+  forget(stream: Http2Stream): void;
+}
 
 /** Who hears of a stream. */
 export interface StreamListener {
@@ -20,7 +34,7 @@ export class Http2Stream {
   /** Bytes that came since the window was last opened. */
   received = 0;
   remoteEnded = false;
-  readonly #connection: Http2Connection;
+  readonly #connection: StreamOwner;
   #sendWindow: number;
   readonly #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
@@ -31,7 +45,7 @@ export class Http2Stream {
   #localEnded = false;
   #closed = false;
 
-  constructor(connection: Http2Connection, id: number, receiveWindow: number, sendWindow: number) {
+  constructor(connection: StreamOwner, id: number, receiveWindow: number, sendWindow: number) {
     this.#connection = connection;
     this.id = id;
     this.receiveWindow = receiveWindow;
