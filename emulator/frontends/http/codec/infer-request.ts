@@ -419,10 +419,5 @@ const countElements = (shape: readonly number[]): number => {
   let product = 1;
   for (const dim of shape) product *= dim;
   if (Number.isSafeInteger(product)) return product;
-  return Number(
-    BigInt.asIntN(
-      64,
-      shape.reduce((count, dim) => count * BigInt(dim), 1n),
-    ),
-  );
+  return Number(shape.reduce((count, dim) => BigInt.asIntN(64, count * BigInt(dim)), 1n));
 };

@@ -64,7 +64,7 @@ export const readTensorData = (reader: JsonReader, input: JsonObject): Uint8Arra
  * Elements of the array at `data` as `datatype`. Errors, as the real server orders them: 400 for types that JSON does not
  * carry, else 500 with `Unable to parse 'data'` for an element of the wrong kind, one element too many, or too few.
  * @param input name of the input, for messages
- * @param count elements by the shape, above 0
+ * @param count elements by the shape, not 0; below 0 where the shape overflows, which the real server does not survive
  */
 export const convertTensorData = (
   bytes: Uint8Array,
@@ -295,7 +295,7 @@ const convertElements = (
   const size = elementByteSize[datatype];
   const reader = new JsonReader(bytes, data.start, data.end);
   // Two bytes of the document an element at least: more elements than that are not there.
-  const capacity = Math.min(count, Math.ceil((data.end - data.start) / 2));
+  const capacity = Math.max(0, Math.min(count, Math.ceil((data.end - data.start) / 2)));
   const elements = allocate(capacity * size);
   const view = viewOf(elements);
   let made = 0;
