@@ -81,7 +81,6 @@ export class Connection {
   }
 
   #onData(chunk: Buffer): void {
-    if (this.#closing) return;
     this.#unread = this.#unread.length === 0 ? chunk : Buffer.concat([this.#unread, chunk]);
     if (!this.#answering) this.#process();
     else if (this.#unread.length > MAX_BACKLOG_BYTES) this.#socket.pause();

@@ -65,6 +65,13 @@ describe("requests", () => {
     }
   });
 
+  test("a request that comes in one piece follows one that came byte by byte", async () => {
+    const { socket } = serve();
+    for (const byte of get("/a", "A: a long header")) await socket.send(byte);
+    await socket.send(get("/b"));
+    expect(socket.written).toBe(answered("/a", "/b"));
+  });
+
   test("the same head again is a request again, with its own body", async () => {
     const { socket, exchanges } = serve();
     await socket.send(post("/a", "one"));
@@ -252,6 +259,13 @@ describe("broken requests end the connection without an answer", () => {
     await socket.send("GET /a HTTP/1.1");
     expect(socket.destroyed).toBe(false);
     await socket.send("\n");
+    expect(socket.destroyed).toBe(true);
+  });
+
+  test("LF alone is seen behind an empty line that came in two pieces", async () => {
+    const { socket } = serve();
+    await socket.send("\r");
+    await socket.send("\n\n");
     expect(socket.destroyed).toBe(true);
   });
 
