@@ -103,7 +103,9 @@ describe("slabs", () => {
     const [old, middle, recent] = [192 * MIB, 256 * MIB, 128 * MIB].map(
       (size) => new SharedArrayBuffer(size),
     );
+    pool.give(middle!);
     pool.give(old!);
+    expect(pool.take(256 * MIB)).toBe(middle);
     pool.give(middle!);
     pool.give(recent!);
     expect(pool.take(128 * MIB)).toBe(recent);
