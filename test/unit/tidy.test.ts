@@ -80,6 +80,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "core/tensor",
   ],
   "frontends/http1": ["common"],
+  "frontends/kserve-json": ["common", "core/inference-server.ts", "core/tensor", "frontends/http1"],
   "frontends/http": [
     "common",
     "core/inference-server.ts",
@@ -89,6 +90,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "core/tensor",
     "core/trace",
     "frontends/http1",
+    "frontends/kserve-json",
   ],
   "frontends/grpc": [
     "common",

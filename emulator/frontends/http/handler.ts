@@ -2,7 +2,7 @@ import type { TritonError } from "../../common/status.ts";
 import { fail, ok, type Result } from "../../common/status.ts";
 import type { InferenceServer, RequestedVersion } from "../../core/inference-server.ts";
 import type { HttpReply } from "../http1/reply.ts";
-import { errorReply } from "./reply.ts";
+import { errorReply } from "../kserve-json/reply.ts";
 
 /** A request as a handler sees it; its method is one that the route allows. */
 export interface HttpCall {

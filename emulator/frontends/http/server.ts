@@ -2,9 +2,9 @@ import type { Log } from "../../common/log.ts";
 import type { InferenceServer } from "../../core/inference-server.ts";
 import type { HttpExchange } from "../http1/connection.ts";
 import { type Listener, listen } from "../http1/listener.ts";
+import { methodNotAllowed, notFound, plainErrorReply } from "../kserve-json/reply.ts";
 import type { HttpCall } from "./handler.ts";
 import { binaryDataOffset, handleInfer, type InferContext } from "./handlers/infer.ts";
-import { methodNotAllowed, notFound, plainErrorReply } from "./reply.ts";
 import { type RestrictedApi, type RestrictedCategory, restrictionError } from "./restricted-api.ts";
 import { type HttpRoute, inferPattern, routes } from "./routes.ts";
 

@@ -1,6 +1,6 @@
 import { ok } from "../../../common/status.ts";
+import { emptyReply } from "../../kserve-json/reply.ts";
 import { immediate } from "../handler.ts";
-import { emptyReply } from "../reply.ts";
 
 /** `GET /v2/health/live` and `/ready`: 200 or 400, no body either way. */
 export const health = immediate(({ server, groups }) => {

@@ -9,17 +9,17 @@ import type { Trace } from "../../../core/trace/trace.ts";
 import type { HttpExchange } from "../../http1/connection.ts";
 import type { HttpReply } from "../../http1/reply.ts";
 import type { RequestHead } from "../../http1/request-head.ts";
-import { acceptedEncoding, compressBody, decompressBody } from "../codec/compression.ts";
+import { httpStatus } from "../../kserve-json/http-status.ts";
 import {
   type DecodedInferRequest,
   decodeInferRequest,
   inferenceHeaderLength,
   parseHeaderNumber,
-} from "../codec/infer-request.ts";
-import { encodeInferResponse } from "../codec/infer-response.ts";
+} from "../../kserve-json/infer-request.ts";
+import { encodeInferResponse } from "../../kserve-json/infer-response.ts";
+import { errorReply, methodNotAllowed, plainErrorReply } from "../../kserve-json/reply.ts";
+import { acceptedEncoding, compressBody, decompressBody } from "../compression.ts";
 import { parseVersion } from "../handler.ts";
-import { httpStatus } from "../http-status.ts";
-import { errorReply, methodNotAllowed, plainErrorReply } from "../reply.ts";
 import { type RestrictedApi, type RestrictedCategory, restrictionError } from "../restricted-api.ts";
 
 export interface InferContext {

@@ -1,10 +1,16 @@
 import { fail, ok, type Result } from "../../../common/status.ts";
 import type { LogSettings, LogSettingsUpdate } from "../../../core/settings/log-settings.ts";
 import type { HttpReply } from "../../http1/reply.ts";
-import { asBoolean, asString, asUnsignedInteger, optionalMember, parseJson } from "../codec/json-reader.ts";
-import { jsonString } from "../codec/json-writer.ts";
+import {
+  asBoolean,
+  asString,
+  asUnsignedInteger,
+  optionalMember,
+  parseJson,
+} from "../../kserve-json/json-reader.ts";
+import { jsonString } from "../../kserve-json/json-writer.ts";
+import { jsonReply } from "../../kserve-json/reply.ts";
 import { type HttpCall, immediate } from "../handler.ts";
-import { jsonReply } from "../reply.ts";
 
 /** `GET` and `POST /v2/logging`. Fields set before a wrong one stay applied (seen on 2.51.0). */
 export const logging = immediate((call) => {

@@ -1,7 +1,7 @@
 import { ok } from "../../../common/status.ts";
 import { configToJson } from "../../../core/model-config/config-json.ts";
+import { jsonReply } from "../../kserve-json/reply.ts";
 import { immediate, parseVersion } from "../handler.ts";
-import { jsonReply } from "../reply.ts";
 
 /** `GET /v2/models/{m}[/versions/{v}]/config` */
 export const modelConfig = immediate(({ server, groups }) => {

@@ -1,8 +1,8 @@
 import { ok } from "../../../common/status.ts";
 import type { TensorMetadata } from "../../../core/inference-server.ts";
-import { jsonString } from "../codec/json-writer.ts";
+import { jsonString } from "../../kserve-json/json-writer.ts";
+import { jsonReply } from "../../kserve-json/reply.ts";
 import { immediate, parseVersion } from "../handler.ts";
-import { jsonReply } from "../reply.ts";
 
 /** `GET /v2/models/{m}[/versions/{v}]` */
 export const modelMetadata = immediate(({ server, groups }) => {

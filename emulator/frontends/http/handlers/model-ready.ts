@@ -1,6 +1,6 @@
+import { emptyReply, plainErrorReply } from "../../kserve-json/reply.ts";
 import type { HttpHandler } from "../handler.ts";
 import { parseVersion } from "../handler.ts";
-import { emptyReply, plainErrorReply } from "../reply.ts";
 
 /** `GET /v2/models/{m}[/versions/{v}]/ready`: an unknown model is "not ready" like any other. */
 export const modelReady: HttpHandler = ({ server, groups }, reply) => {

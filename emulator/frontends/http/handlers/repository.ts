@@ -1,9 +1,9 @@
 import { fail, ok, type Result, TritonError } from "../../../common/status.ts";
 import type { LoadParameter, RepositoryIndexRow } from "../../../core/inference-server.ts";
-import { asBoolean, asString, membersOf, optionalMember, parseJson } from "../codec/json-reader.ts";
-import { jsonString } from "../codec/json-writer.ts";
+import { asBoolean, asString, membersOf, optionalMember, parseJson } from "../../kserve-json/json-reader.ts";
+import { jsonString } from "../../kserve-json/json-writer.ts";
+import { emptyJsonReply, errorReply, jsonReply } from "../../kserve-json/reply.ts";
 import { type HttpHandler, outcome } from "../handler.ts";
-import { emptyJsonReply, errorReply, jsonReply } from "../reply.ts";
 
 /** `POST /v2/repository[/{r}]/index`; the repository's name is ignored. */
 export const repositoryIndex: HttpHandler = ({ server, body }, reply) => {

@@ -1,7 +1,7 @@
 import { ok } from "../../../common/status.ts";
-import { jsonString } from "../codec/json-writer.ts";
+import { jsonString } from "../../kserve-json/json-writer.ts";
+import { jsonReply } from "../../kserve-json/reply.ts";
 import { immediate } from "../handler.ts";
-import { jsonReply } from "../reply.ts";
 
 /** `GET /v2` */
 export const serverMetadata = immediate(({ server }) => {

@@ -1,7 +1,7 @@
 import { fail, ok } from "../../../common/status.ts";
-import { asString, memberOf, optionalMember, parseJson } from "../codec/json-reader.ts";
+import { asString, memberOf, optionalMember, parseJson } from "../../kserve-json/json-reader.ts";
+import { emptyJsonReply, jsonReply } from "../../kserve-json/reply.ts";
 import { immediate } from "../handler.ts";
-import { emptyJsonReply, jsonReply } from "../reply.ts";
 
 /**
  * `GET /v2/{system,cuda}sharedmemory[/region/{r}]/status`. No region can be registered yet: these answer as the real server

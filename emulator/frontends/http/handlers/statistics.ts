@@ -1,7 +1,7 @@
 import { ok } from "../../../common/status.ts";
 import type { ModelStatistics } from "../../../core/statistics/model-statistics.ts";
+import { jsonReply } from "../../kserve-json/reply.ts";
 import { immediate, parseVersion } from "../handler.ts";
-import { jsonReply } from "../reply.ts";
 
 /** `GET /v2/models/{m}[/versions/{v}]/stats` and `GET /v2/models/stats` */
 export const statistics = immediate(({ server, groups }) => {

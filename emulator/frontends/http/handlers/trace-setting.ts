@@ -7,10 +7,16 @@ import {
   type TraceSettingsUpdate,
 } from "../../../core/settings/trace-settings.ts";
 import type { HttpReply } from "../../http1/reply.ts";
-import { asArray, asString, type JsonValue, optionalMember, parseJson } from "../codec/json-reader.ts";
-import { jsonString } from "../codec/json-writer.ts";
+import {
+  asArray,
+  asString,
+  type JsonValue,
+  optionalMember,
+  parseJson,
+} from "../../kserve-json/json-reader.ts";
+import { jsonString } from "../../kserve-json/json-writer.ts";
+import { jsonReply } from "../../kserve-json/reply.ts";
 import { immediate } from "../handler.ts";
-import { jsonReply } from "../reply.ts";
 
 /** `GET` and `POST /v2/trace/setting` and `/v2/models/{m}/trace/setting` */
 export const traceSetting = immediate(({ server, method, groups, body }) => {

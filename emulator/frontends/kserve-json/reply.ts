@@ -1,7 +1,7 @@
 import type { TritonError } from "../../common/status.ts";
 import type { HttpReply } from "../http1/reply.ts";
-import { errorBody } from "./codec/json-writer.ts";
 import { httpStatus } from "./http-status.ts";
+import { errorBody } from "./json-writer.ts";
 
 const applicationJson: readonly string[] = ["Content-Type", "application/json"];
 const nothing: readonly string[] = [];

@@ -1,14 +1,14 @@
 import { expect, test } from "vitest";
-import type { ServableVersion } from "../../../../../emulator/core/inference-server.ts";
-import type { OutputTensor, Parameter } from "../../../../../emulator/core/tensor/inference-request.ts";
+import type { ServableVersion } from "../../../../emulator/core/inference-server.ts";
+import type { OutputTensor, Parameter } from "../../../../emulator/core/tensor/inference-request.ts";
 import type {
   DecodedInferRequest,
   RequestedOutput,
-} from "../../../../../emulator/frontends/http/codec/infer-request.ts";
+} from "../../../../emulator/frontends/kserve-json/infer-request.ts";
 import {
   type EncodedInferResponse,
   encodeInferResponse,
-} from "../../../../../emulator/frontends/http/codec/infer-response.ts";
+} from "../../../../emulator/frontends/kserve-json/infer-response.ts";
 import { minimalModelConfig } from "./minimal-model-config.ts";
 
 const version: ServableVersion = {

@@ -1,10 +1,10 @@
-import { fail, ok, type Result, TritonError } from "../../../common/status.ts";
+import { fail, ok, type Result, TritonError } from "../../common/status.ts";
 import type {
   InferenceRequestFields,
   InputTensor,
   Parameter,
   ParameterValue,
-} from "../../../core/tensor/inference-request.ts";
+} from "../../core/tensor/inference-request.ts";
 import {
   asArray,
   asBoolean,

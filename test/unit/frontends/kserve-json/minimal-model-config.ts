@@ -1,4 +1,4 @@
-import type { ModelConfig } from "../../../../../emulator/core/model-config/model-config.ts";
+import type { ModelConfig } from "../../../../emulator/core/model-config/model-config.ts";
 
 /** A configuration of which only the batch size matters. */
 export const minimalModelConfig = (maxBatchSize: number): ModelConfig => ({

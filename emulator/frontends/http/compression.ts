@@ -1,5 +1,5 @@
 import { constants, deflate, deflateSync, gzip, gzipSync, inflateRaw, inflateRawSync } from "node:zlib";
-import { fail, type TritonError } from "../../../common/status.ts";
+import { fail, type TritonError } from "../../common/status.ts";
 
 /** Compressed bodies of inference requests and replies (spec/triton-wire.md 1.9, asked of 2.51.0). */
 

@@ -1,10 +1,10 @@
-import { maxDoubleByteSize, writeDouble, writeUint32 } from "../../../common/rapidjson-double.ts";
-import { ok, type Result, TritonError } from "../../../common/status.ts";
-import type { ServableVersion } from "../../../core/inference-server.ts";
-import { bytesOfClasses, classify } from "../../../core/tensor/classification.ts";
-import { type DataType, elementByteSize } from "../../../core/tensor/data-type.ts";
-import type { InferenceResponse, OutputTensor, Parameter } from "../../../core/tensor/inference-request.ts";
-import { elementCount } from "../../../core/tensor/shape.ts";
+import { maxDoubleByteSize, writeDouble, writeUint32 } from "../../common/rapidjson-double.ts";
+import { ok, type Result, TritonError } from "../../common/status.ts";
+import type { ServableVersion } from "../../core/inference-server.ts";
+import { bytesOfClasses, classify } from "../../core/tensor/classification.ts";
+import { type DataType, elementByteSize } from "../../core/tensor/data-type.ts";
+import type { InferenceResponse, OutputTensor, Parameter } from "../../core/tensor/inference-request.ts";
+import { elementCount } from "../../core/tensor/shape.ts";
 import type { DecodedInferRequest, RequestedOutput } from "./infer-request.ts";
 import { jsonString, maxEscapedByteSize, writeJsonBytes } from "./json-writer.ts";
 

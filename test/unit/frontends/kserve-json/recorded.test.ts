@@ -1,22 +1,22 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import type { TritonError } from "../../../../../emulator/common/status.ts";
-import type { ServableVersion } from "../../../../../emulator/core/inference-server.ts";
-import { type DataType, isDataType } from "../../../../../emulator/core/tensor/data-type.ts";
-import type { InputTensor, OutputTensor } from "../../../../../emulator/core/tensor/inference-request.ts";
+import type { TritonError } from "../../../../emulator/common/status.ts";
+import type { ServableVersion } from "../../../../emulator/core/inference-server.ts";
+import { type DataType, isDataType } from "../../../../emulator/core/tensor/data-type.ts";
+import type { InputTensor, OutputTensor } from "../../../../emulator/core/tensor/inference-request.ts";
+import { httpStatus } from "../../../../emulator/frontends/kserve-json/http-status.ts";
 import {
   type DecodedInferRequest,
   decodeInferRequest,
   inferenceHeaderLength,
-} from "../../../../../emulator/frontends/http/codec/infer-request.ts";
-import { encodeInferResponse } from "../../../../../emulator/frontends/http/codec/infer-response.ts";
-import { errorBody } from "../../../../../emulator/frontends/http/codec/json-writer.ts";
-import { httpStatus } from "../../../../../emulator/frontends/http/http-status.ts";
-import { caseBody, type InferCase, readCases } from "../../../../../fixtures/http-codec/cases.ts";
+} from "../../../../emulator/frontends/kserve-json/infer-request.ts";
+import { encodeInferResponse } from "../../../../emulator/frontends/kserve-json/infer-response.ts";
+import { errorBody } from "../../../../emulator/frontends/kserve-json/json-writer.ts";
+import { caseBody, type InferCase, readCases } from "../../../../fixtures/http-codec/cases.ts";
 import { minimalModelConfig } from "./minimal-model-config.ts";
 
 const cases = readCases(
-  readFileSync(new URL("../../../../../fixtures/http-codec/infer.jsonl", import.meta.url), "utf8"),
+  readFileSync(new URL("../../../../fixtures/http-codec/infer.jsonl", import.meta.url), "utf8"),
 );
 
 interface Answer {

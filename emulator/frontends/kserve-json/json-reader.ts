@@ -1,5 +1,5 @@
-import { scaleByPowerOfTen } from "../../../common/rapidjson-double.ts";
-import { fail, ok, type Result } from "../../../common/status.ts";
+import { scaleByPowerOfTen } from "../../common/rapidjson-double.ts";
+import { fail, ok, type Result } from "../../common/status.ts";
 
 /**
  * JSON as the server's RapidJSON 1.1.0 reads it: its error texts and offsets, `NaN` and `Inf` literals, three kinds of

@@ -1,5 +1,5 @@
-import { fail, ok, type Result } from "../../../common/status.ts";
-import { type DataType, elementByteSize, isDataType } from "../../../core/tensor/data-type.ts";
+import { fail, ok, type Result } from "../../common/status.ts";
+import { type DataType, elementByteSize, isDataType } from "../../core/tensor/data-type.ts";
 import {
   asBoolean,
   asDouble,

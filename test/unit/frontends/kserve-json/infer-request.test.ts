@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
-import { fail, ok } from "../../../../../emulator/common/status.ts";
+import { fail, ok } from "../../../../emulator/common/status.ts";
 import {
   type DecodedInferRequest,
   decodeInferRequest,
   inferenceHeaderLength,
   parseHeaderNumber,
   type SharedMemoryRegions,
-} from "../../../../../emulator/frontends/http/codec/infer-request.ts";
+} from "../../../../emulator/frontends/kserve-json/infer-request.ts";
 
 const decode = (
   json: string,

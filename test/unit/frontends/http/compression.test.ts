@@ -5,7 +5,7 @@ import {
   compressBody,
   type DecompressedBody,
   decompressBody,
-} from "../../../../../emulator/frontends/http/codec/compression.ts";
+} from "../../../../emulator/frontends/http/compression.ts";
 
 const text = Buffer.from(Array.from({ length: 500 }, (_, i) => i * i).join());
 

@@ -14,7 +14,7 @@ import {
   membersOf,
   optionalMember,
   parseJson,
-} from "../../../../../emulator/frontends/http/codec/json-reader.ts";
+} from "../../../../emulator/frontends/kserve-json/json-reader.ts";
 
 const parse = (text: string, encoding: BufferEncoding = "utf8"): JsonValue => {
   const result = parseJson(Buffer.from(text, encoding));

@@ -4,7 +4,7 @@ import {
   jsonString,
   maxEscapedByteSize,
   writeJsonBytes,
-} from "../../../../../emulator/frontends/http/codec/json-writer.ts";
+} from "../../../../emulator/frontends/kserve-json/json-writer.ts";
 
 test("jsonString: escapes quotes, backslashes and control characters, and nothing else", () => {
   expect(jsonString("plain")).toBe('"plain"');
