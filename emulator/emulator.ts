@@ -1,3 +1,5 @@
+import { SyntheticBackend } from "./backends/synthetic/synthetic-backend.ts";
+import { Random } from "./common/random.ts";
 import type { AdjustableLog } from "./common/server-log.ts";
 import { serviceStartError } from "./common/service-start-error.ts";
 import { SystemClock } from "./common/system-clock.ts";
@@ -100,7 +102,11 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
     metrics,
     logSettings,
     traceSink: new DiskTraceSink(log),
-    backends: [onnxruntime, ...(options.extraBackends ?? [])],
+    backends: [
+      onnxruntime,
+      new SyntheticBackend({ clock, random: new Random(RANDOM_SEED) }),
+      ...(options.extraBackends ?? []),
+    ],
   });
   // The front ends are read while the models load.
   const frontendModules = Promise.all([
@@ -243,6 +249,8 @@ const closeFrontends = async ({ http, grpc, metrics }: Frontends): Promise<void>
 const metricsSetting = (config: Config, name: string): string | undefined =>
   config.metricsConfig.findLast(({ setting }) => setting === name)?.value;
 
+const RANDOM_SEED = 1;
+
 const DEFAULT_QUANTILES = "0.5:0.05,0.9:0.01,0.95:0.001,0.99:0.001,0.999:0.001";
 
 const createSummaries = (config: Config, clock: SystemClock): LatencySummaries | null => {
@@ -277,7 +285,7 @@ const serverOptions = (config: Config, gpuCount: number) => {
     backendConfig,
     gpuCount,
     trace: config.trace,
-    randomSeed: 1,
+    randomSeed: RANDOM_SEED,
   };
 };
 

@@ -1,6 +1,7 @@
 import type { Log } from "../../emulator/common/log.ts";
 import type { TritonError } from "../../emulator/common/status.ts";
 import { VirtualClock } from "../../emulator/common/virtual-clock.ts";
+import type { Backend } from "../../emulator/core/backend.ts";
 import type { LoadParameter, RepositoryIndexRow } from "../../emulator/core/inference-server.ts";
 import { type MemoryAccount, UnlimitedMemoryAccount } from "../../emulator/core/memory/memory-account.ts";
 import { LogSettingsStore } from "../../emulator/core/settings/log-settings.ts";
@@ -32,6 +33,8 @@ export type FixtureModel =
 export interface FixtureOptions extends Partial<TritonServerOptions> {
   readonly models?: Readonly<Record<string, FixtureModel>>;
   readonly account?: MemoryAccount;
+  /** Backends beside the scripted one. */
+  readonly backends?: (clock: VirtualClock) => readonly Backend[];
 }
 
 /** Milliseconds since 1970 at clock time 0. */
@@ -114,7 +117,7 @@ export class CoreFixture {
   startError: TritonError | null = null;
   started = false;
 
-  constructor({ models = {}, account, ...options }: FixtureOptions) {
+  constructor({ models = {}, account, backends = () => [], ...options }: FixtureOptions) {
     this.account = account ?? new UnlimitedMemoryAccount();
     this.storage.write("repository/");
     for (const [name, model] of Object.entries(models)) this.putModel(name, model);
@@ -167,7 +170,7 @@ export class CoreFixture {
           () => {},
         ),
         traceSink: this.traceFiles,
-        backends: [this.backend],
+        backends: [this.backend, ...backends(this.clock)],
       },
     );
   }

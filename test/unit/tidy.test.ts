@@ -79,6 +79,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "core/storage.ts",
     "core/tensor",
   ],
+  "backends/synthetic": ["common", "core/backend.ts", "core/memory", "core/model-config", "core/tensor"],
   "frontends/http1": ["common"],
   "frontends/kserve-json": ["common", "core/inference-server.ts", "core/tensor", "frontends/http1"],
   "frontends/http": [
@@ -113,6 +114,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "core/statistics",
     "core/triton-server.ts",
     "backends/onnxruntime",
+    "backends/synthetic",
     "frontends/http",
     "frontends/grpc",
     "frontends/metrics",
