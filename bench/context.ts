@@ -98,12 +98,16 @@ export async function startReference(
   return { name, pid: child.pid ?? 0, httpPort: port, readyMs, stop: () => stopChild(child) };
 }
 
-/** A repository of copies of one model, each without the name that its config.pbtxt may state. */
+/**
+ * A repository of copies of one model, each without the name that its config.pbtxt may state.
+ * @param editConfig what else to change in the text of config.pbtxt
+ */
 export function copyModel(
   context: BenchContext,
   model: string,
   repositoryName: string,
   copies: readonly string[],
+  editConfig: (config: string) => string = (config) => config,
 ): string {
   const repository = join(context.folder, repositoryName);
   for (const copy of copies) {
@@ -112,7 +116,7 @@ export function copyModel(
     const configFile = join(folder, "config.pbtxt");
     if (!existsSync(configFile)) continue;
     const config = readFileSync(configFile, "utf8").replace(/^name:.*\n/m, "");
-    writeFileSync(configFile, config);
+    writeFileSync(configFile, editConfig(config));
   }
   return repository;
 }

@@ -4,7 +4,12 @@ import { healthUnderLoad } from "./scenarios/health-under-load.ts";
 import { largeTensors } from "./scenarios/large-tensors.ts";
 import { loadUnload } from "./scenarios/load-unload.ts";
 import { manyModels } from "./scenarios/many-models.ts";
-import { grpcSmallTensors, httpSmallTensors } from "./scenarios/small-tensors.ts";
+import {
+  grpcBatchedTensors,
+  grpcSmallTensors,
+  httpBatchedTensors,
+  httpSmallTensors,
+} from "./scenarios/small-tensors.ts";
 import { idle, startToReady } from "./scenarios/start-and-idle.ts";
 
 export interface Scenario {
@@ -16,6 +21,8 @@ export interface Scenario {
 export const scenarios: readonly Scenario[] = [
   { name: "http", run: httpSmallTensors },
   { name: "grpc", run: grpcSmallTensors },
+  { name: "http-batched", run: httpBatchedTensors },
+  { name: "grpc-batched", run: grpcBatchedTensors },
   { name: "large", run: largeTensors },
   { name: "health", run: healthUnderLoad },
   { name: "load-unload", run: loadUnload },

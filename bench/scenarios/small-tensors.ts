@@ -12,6 +12,7 @@ import type { ServerProcess } from "../../test/support/server-process.ts";
 import {
   BARE_HTTP,
   type BenchContext,
+  copyModel,
   PLAIN_EXPRESS,
   type ReferenceServer,
   startReference,
@@ -22,7 +23,22 @@ import { type LoadResult, runH2load, runWrk } from "../load-clients.ts";
 import { interleave } from "../rounds.ts";
 import { type Row, rowOf, type Target } from "../row.ts";
 
-const SECTION = "Small tensors (`simple`: two INT32 [1,16])";
+/**
+ * Both ways of serving the same model, because they answer different questions: without dynamic batching a figure is
+ * the cost of a request, with it clients that send in step share executions, and the figure falls with the batch size.
+ */
+const SINGLE = {
+  section: "Small tensors, one execution a request (`simple`, two INT32 [1,16], without dynamic batching)",
+  repositoryName: "simple-single",
+  editConfig: (config: string) => config.replace(/^dynamic_batching\s*\{[^}]*\}/m, ""),
+};
+const BATCHED = {
+  section: "Small tensors, requests share executions (`simple` with `dynamic_batching { }`)",
+  repositoryName: "simple-batched",
+  editConfig: (config: string) => `${SINGLE.editConfig(config)}\ndynamic_batching { }\n`,
+};
+type Variant = typeof SINGLE;
+
 const CPU_UNIT = "CPU us a request";
 const OUTPUTS = ["OUTPUT0", "OUTPUT1"];
 
@@ -44,73 +60,111 @@ const grpc = grpcInference("simple", inputs, OUTPUTS);
 
 /** CPU time and throughput of small requests over HTTP, beside servers that only answer. */
 export async function httpSmallTensors(context: BenchContext): Promise<readonly Row[]> {
-  const rows: Row[] = [];
-  const servers = await startServers(context, context.modelRepository, ["simple"]);
+  const size = await withServers(context, SINGLE, async ([server]) => {
+    const { path, headers, body } = binary;
+    return (await sendHttp(server!.httpPort, "POST", path, headers, body)).body.length;
+  });
+  const references = [await startReference(BARE_HTTP, size), await startReference(PLAIN_EXPRESS, size)];
   try {
-    for (const server of servers) await checkHttp(server);
-    const size = (await sendHttp(servers[0]!.httpPort, "POST", binary.path, binary.headers, binary.body)).body
-      .length;
-    const references = [await startReference(BARE_HTTP, size), await startReference(PLAIN_EXPRESS, size)];
-    try {
-      const subjects = [...servers, ...references];
-      for (const concurrency of [1, 4, 16]) {
-        const runs = await httpRuns(context, subjects, binary, concurrency);
-        rows.push(cpuRow(`HTTP binary, c = ${concurrency}`, runs, { of: "ratio", atMost: 1.05, aim: 0.85 }));
-        if (concurrency === 16) rows.push(throughputRow("HTTP binary, c = 16", runs));
-      }
-      for (const concurrency of [1, 4, 16]) {
-        const runs = await httpRuns(context, subjects, json, concurrency);
-        rows.push(cpuRow(`HTTP JSON, c = ${concurrency}`, runs, { of: "ratio", atMost: 1.15, aim: 0.95 }));
-      }
-    } finally {
-      await stopAll(references);
-    }
+    return await withServers(context, SINGLE, (servers) =>
+      httpRows(context, SINGLE, servers, references, [1, 4, 16]),
+    );
   } finally {
-    await stopAll(servers);
+    await stopAll(references);
+  }
+}
+
+async function httpRows(
+  context: BenchContext,
+  variant: Variant,
+  servers: readonly ServerProcess[],
+  references: readonly ReferenceServer[],
+  concurrencies: readonly number[],
+): Promise<readonly Row[]> {
+  for (const server of servers) await checkHttp(server);
+  const rows: Row[] = [];
+  const subjects = [...servers, ...references];
+  for (const concurrency of concurrencies) {
+    const runs = await httpRuns(context, subjects, binary, concurrency);
+    const what = `HTTP binary, c = ${concurrency}`;
+    rows.push(cpuRow(variant, what, runs, { of: "ratio", atMost: 1.05, aim: 0.85 }));
+    if (concurrency === 16) rows.push(throughputRow(variant, what, runs), batchRow(variant, what, runs));
+  }
+  for (const concurrency of concurrencies) {
+    const runs = await httpRuns(context, subjects, json, concurrency);
+    const what = `HTTP JSON, c = ${concurrency}`;
+    rows.push(cpuRow(variant, what, runs, { of: "ratio", atMost: 1.15, aim: 0.95 }));
   }
   return rows;
 }
 
+/** The same with dynamic batching. */
+export function httpBatchedTensors(context: BenchContext): Promise<readonly Row[]> {
+  return withServers(context, BATCHED, (servers) => httpRows(context, BATCHED, servers, [], [4, 16]));
+}
+
 /** CPU time of small requests over gRPC: one at a time, and 16 streams on one connection. */
-export async function grpcSmallTensors(context: BenchContext): Promise<readonly Row[]> {
+export function grpcSmallTensors(context: BenchContext): Promise<readonly Row[]> {
+  return withServers(context, SINGLE, (servers) => grpcRows(context, SINGLE, servers, [1, 16]));
+}
+
+/** The same with dynamic batching. */
+export function grpcBatchedTensors(context: BenchContext): Promise<readonly Row[]> {
+  return withServers(context, BATCHED, (servers) => grpcRows(context, BATCHED, servers, [16]));
+}
+
+async function grpcRows(
+  context: BenchContext,
+  variant: Variant,
+  servers: readonly ServerProcess[],
+  streamCounts: readonly number[],
+): Promise<readonly Row[]> {
   const rows: Row[] = [];
-  const servers = await startServers(context, context.modelRepository, ["simple"]);
+  const answerBytes = new Map<string, number>();
+  for (const server of servers) answerBytes.set(server.name, await checkGrpc(server));
+  for (const streams of streamCounts) {
+    const measure = async (server: ServerProcess) => {
+      const load = { port: server.grpcPort, method: MODEL_INFER, message: grpc, streams };
+      const run = await measured(server, () =>
+        runH2load(context.folder, { ...load, seconds: context.seconds }),
+      );
+      const expected = (answerBytes.get(server.name) ?? 0) * run.load.requests;
+      const inFlight = (answerBytes.get(server.name) ?? 0) * streams;
+      if (Math.abs((run.load.bodyBytes ?? 0) - expected) > inFlight) {
+        throw new Error(`${server.name}: ${run.load.bodyBytes} bytes answered instead of ${expected}`);
+      }
+      return run;
+    };
+    await warmUp(servers, measure);
+    const runs = await interleave(servers, context.rounds, measure);
+    const what = streams === 1 ? "gRPC, c = 1" : `gRPC, ${streams} streams on one connection`;
+    const target: Target =
+      streams === 1 ? { of: "ratio", atMost: 1.2 } : { of: "ratio", atMost: 1, aim: 0.85 };
+    rows.push(cpuRow(variant, what, runs, target));
+    if (streams > 1) rows.push(batchRow(variant, what, runs));
+  }
+  return rows;
+}
+
+async function withServers<Result>(
+  context: BenchContext,
+  variant: Variant,
+  use: (servers: readonly ServerProcess[]) => Promise<Result>,
+): Promise<Result> {
+  const repository = copyModel(context, "simple", variant.repositoryName, ["simple"], variant.editConfig);
+  const servers = await startServers(context, repository, ["simple"]);
   try {
-    const answerBytes = new Map<string, number>();
-    for (const server of servers) answerBytes.set(server.name, await checkGrpc(server));
-    const loads: readonly { streams: number; what: string; target: Target }[] = [
-      { streams: 1, what: "gRPC, c = 1", target: { of: "ratio", atMost: 1.2 } },
-      {
-        streams: 16,
-        what: "gRPC, 16 streams on one connection",
-        target: { of: "ratio", atMost: 1, aim: 0.85 },
-      },
-    ];
-    for (const { streams, what, target } of loads) {
-      const measure = async (server: ServerProcess) => {
-        const message = { port: server.grpcPort, method: MODEL_INFER, message: grpc };
-        const run = await measured(server, () =>
-          runH2load(context.folder, { ...message, streams, seconds: context.seconds }),
-        );
-        const expected = (answerBytes.get(server.name) ?? 0) * run.load.requests;
-        const inFlight = (answerBytes.get(server.name) ?? 0) * streams;
-        if (Math.abs((run.load.bodyBytes ?? 0) - expected) > inFlight) {
-          throw new Error(`${server.name}: ${run.load.bodyBytes} bytes answered instead of ${expected}`);
-        }
-        return run;
-      };
-      await warmUp(servers, measure);
-      rows.push(cpuRow(what, await interleave(servers, context.rounds, measure), target));
-    }
+    return await use(servers);
   } finally {
     await stopAll(servers);
   }
-  return rows;
 }
 
 interface Run {
   readonly load: LoadResult;
   readonly cpuUsPerRequest: number;
+  /** Inferences an execution by the server's own statistics; null for a server that only answers. */
+  readonly batchSize: number | null;
 }
 
 type Subject = Pick<ServerProcess | ReferenceServer, "name" | "pid" | "httpPort">;
@@ -141,22 +195,40 @@ async function warmUp<S>(subjects: readonly S[], measure: (subject: S) => Promis
   for (const subject of subjects) await measure(subject);
 }
 
-async function measured(
-  subject: { readonly name: string; readonly pid: number },
-  load: () => Promise<LoadResult>,
-): Promise<Run> {
+async function measured(subject: Subject, load: () => Promise<LoadResult>): Promise<Run> {
+  const countsBefore = await executionCounts(subject);
   const before = processTreeUsage(subject.pid).cpuUs;
   const result = await load();
   const after = processTreeUsage(subject.pid).cpuUs;
+  const countsAfter = await executionCounts(subject);
   if (result.errors > 0 || result.requests === 0) {
     throw new Error(`${subject.name}: ${result.errors} errors in ${result.requests} requests`);
   }
-  return { load: result, cpuUsPerRequest: (after - before) / result.requests };
+  const cpuUsPerRequest = (after - before) / result.requests;
+  if (countsBefore === null || countsAfter === null)
+    return { load: result, cpuUsPerRequest, batchSize: null };
+  const inferences = countsAfter.inferences - countsBefore.inferences;
+  // An answer from anywhere but the model would make every other figure here worthless.
+  if (inferences < result.requests) {
+    throw new Error(`${subject.name}: ${result.requests} answers from ${inferences} inferences`);
+  }
+  const batchSize = inferences / (countsAfter.executions - countsBefore.executions);
+  return { load: result, cpuUsPerRequest, batchSize };
 }
 
-function cpuRow(what: string, runs: Runs, target: Target): Row {
+/** Null for the reference servers, which have no model. */
+async function executionCounts(
+  subject: Subject,
+): Promise<{ readonly inferences: number; readonly executions: number } | null> {
+  if (subject.name === BARE_HTTP || subject.name === PLAIN_EXPRESS) return null;
+  const { body } = await sendHttp(subject.httpPort, "GET", "/v2/models/simple/stats");
+  const [stats] = JSON.parse(body.toString()).model_stats;
+  return { inferences: stats.inference_count, executions: stats.execution_count };
+}
+
+function cpuRow({ section }: Variant, what: string, runs: Runs, target: Target): Row {
   return rowOf(
-    SECTION,
+    section,
     what,
     CPU_UNIT,
     series(runs, (run) => run.cpuUsPerRequest),
@@ -164,14 +236,27 @@ function cpuRow(what: string, runs: Runs, target: Target): Row {
   );
 }
 
-function throughputRow(what: string, runs: Runs): Row {
+function throughputRow({ section }: Variant, what: string, runs: Runs): Row {
   const target: Target = { of: "ratio", atLeast: 0.7 };
   return rowOf(
-    SECTION,
+    section,
     what,
     "requests/s",
     series(runs, (run) => run.load.requestsPerSecond),
     target,
+  );
+}
+
+/** How many requests shared an execution: without it nobody can tell what the CPU time stands for. */
+function batchRow({ section }: Variant, what: string, runs: Runs): Row {
+  const batched = new Map(
+    [...runs].filter(([, rounds]) => rounds.every(({ batchSize }) => batchSize !== null)),
+  );
+  return rowOf(
+    section,
+    what,
+    "requests an execution",
+    series(batched, ({ batchSize }) => batchSize ?? 0),
   );
 }
 
