@@ -24,8 +24,10 @@ const codesByText: readonly (readonly [RegExp, number])[] = [
   [/failed:Load model .* failed\. File doesn't exist/, NO_SUCHFILE],
   [/This is an invalid model\. (In Node|Type Error)/, INVALID_GRAPH],
   [/^Load model from /, FAIL],
-  [/Could not find an implementation for /, NOT_IMPLEMENTED],
+  [/Could not find an implementation for |Failed to find kernel for /, NOT_IMPLEMENTED],
   [/^External data path validation failed/, FAIL],
+  // What ONNX Runtime throws itself names its source file; what a library below it throws does not.
+  [/^Exception during initialization: .*(\/onnxruntime_src\/|[a-z_]+\.(cc|h):\d+ )/, FAIL],
   [/^Exception during initialization/, RUNTIME_EXCEPTION],
   // Running one: a kernel that threw names its source file, one that refused its input does not
   [/Status Message: .*(\/onnxruntime_src\/|[a-z_]+\.(cc|h):\d+ )/, FAIL],

@@ -28,6 +28,12 @@ test.each([
   [2, "Got invalid dimensions for input: X for the following indices\n index: 1 Got: 3 Expected: 4\n"],
   [2, "Invalid output name: NOPE"],
   [2, "At least one output should be requested."],
+  [9, "Failed to find kernel for ImageDecoder(20) (node:'' ep:'CPUExecutionProvider')."],
+  [
+    1,
+    "Exception during initialization: /onnxruntime_src/onnxruntime/core/providers/cpu/rnn/rnn.h:47 RNN(const OpKernelInfo&)",
+  ],
+  [6, "Exception during initialization: filesystem error: cannot get file size: No such file or directory"],
   [1, "something never seen"],
 ])("runtime error: code %i is told from the text, %s", (code, text) => {
   const error = runtimeError(text);
