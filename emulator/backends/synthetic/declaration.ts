@@ -18,7 +18,7 @@ export interface Declaration {
   readonly workspace: DeclaredBytes;
   /** Whether each instance holds the weights, or each device once. */
   readonly weightsPer: "instance" | "device";
-  /** Once for a version, before its instances are made. */
+  /** Of the weights: for each instance, one after the other, or once where every device holds them once. */
   readonly load: Duration;
   /** A run, but the first of an instance. */
   readonly warm: Duration;

@@ -51,8 +51,9 @@ export class SyntheticBackend implements Backend {
       done(declared);
       return;
     }
+    const { weightsPer, load } = declared.value;
     const { clock, random } = this.#options;
-    after(clock, drawDuration(declared.value.load, random), () => {
+    after(clock, weightsPer === "device" ? drawDuration(load, random) : 0, () => {
       done(ok(new SyntheticModel(declared.value, this.#options)));
     });
   }
@@ -113,7 +114,11 @@ class SyntheticModel implements BackendModel {
     instance: InstanceSpec,
     done: (result: Result<ModelInstance>) => void,
   ): void {
-    done(ok(new SyntheticInstance(config, instance, this.#declaration, this.#options)));
+    const { weightsPer, load } = this.#declaration;
+    const { clock, random } = this.#options;
+    after(clock, weightsPer === "instance" ? drawDuration(load, random) : 0, () => {
+      done(ok(new SyntheticInstance(config, instance, this.#declaration, this.#options)));
+    });
   }
 
   finalize(): void {}

@@ -3,7 +3,12 @@ import { describe, expect, test } from "vitest";
 import { parameterNames } from "../../../../emulator/backends/synthetic/declaration.ts";
 import { SyntheticBackend } from "../../../../emulator/backends/synthetic/synthetic-backend.ts";
 import { Random } from "../../../../emulator/common/random.ts";
-import type { PoolName } from "../../../../emulator/core/memory/memory-account.ts";
+import {
+  type AllocationOwner,
+  type MemoryDemand,
+  type PoolName,
+  UnlimitedMemoryAccount,
+} from "../../../../emulator/core/memory/memory-account.ts";
 import type { OutputTensor } from "../../../../emulator/core/tensor/inference-request.ts";
 import {
   type Call,
@@ -86,6 +91,16 @@ const outputsOf = (call: Call): readonly OutputTensor[] => call.responses[0]!.ou
 
 const dataOf = (call: Call): number[] => [...outputsOf(call)[0]!.data];
 
+/** Keeps what was asked for, by instance or model. */
+class RecordingAccount extends UnlimitedMemoryAccount {
+  readonly asked: Record<string, readonly MemoryDemand[]> = {};
+
+  override reserve(owner: AllocationOwner, demands: readonly MemoryDemand[]) {
+    this.asked[owner.instance ?? owner.model ?? ""] = demands;
+    return super.reserve(owner, demands);
+  }
+}
+
 describe("synthetic backend: time", () => {
   test("a load takes load_us, an unload unload_us", () => {
     const fixture = server({ m: syntheticModel({ load_us: "2000000", unload_us: "30000" }) });
@@ -100,6 +115,17 @@ describe("synthetic backend: time", () => {
     expect(fixture.index()).toEqual(["m:1 UNLOADING"]);
     fixture.clock.advance(1);
     expect(fixture.index()).toEqual(["m:1 UNAVAILABLE unloaded"]);
+  });
+
+  test.each([
+    ["instance", 3000],
+    ["device", 1000],
+  ])("weights per %s: a load of three instances takes %i us", (weightsPer, us) => {
+    const config = syntheticModel(
+      { load_us: "1000", weights_per: weightsPer },
+      { group: "kind: KIND_CPU count: 3" },
+    );
+    expect(loaded(config).clock.now()).toBe(us);
   });
 
   test("the first run of an instance is cold, those after it warm, and rows add up", () => {
@@ -153,7 +179,6 @@ describe("synthetic backend: memory", () => {
   const bytes = {
     host_weights_bytes: "1000",
     gpu_weights_bytes: "20KiB",
-    host_staging_bytes: "300",
     host_arena_bytes_per_row: "7",
     gpu_arena_bytes_per_row: "11",
     gpu_workspace_bytes: "1MiB",
@@ -168,7 +193,7 @@ describe("synthetic backend: memory", () => {
   test("instances hold what is declared, each on its own GPU, until they are unloaded", () => {
     const fixture = loaded(syntheticModel(bytes, onGpus(2)), { gpuCount: 2 });
     const gpu = 2 * (20 * 1024 + 4 * 11 + 1024 * 1024);
-    expect(used(fixture, "host", "gpu:0", "gpu:1")).toEqual([4 * (1000 + 300 + 4 * 7), gpu, gpu]);
+    expect(used(fixture, "host", "gpu:0", "gpu:1")).toEqual([4 * (1000 + 4 * 7), gpu, gpu]);
     fixture.unload("m");
     fixture.clock.runAll();
     expect(used(fixture, "host", "gpu:0", "gpu:1")).toEqual([0, 0, 0]);
@@ -177,7 +202,35 @@ describe("synthetic backend: memory", () => {
   test("weights_per device: the host holds them once, and each GPU once", () => {
     const fixture = loaded(syntheticModel({ ...bytes, weights_per: "device" }, onGpus(3)), { gpuCount: 2 });
     const gpu = 20 * 1024 + 3 * (4 * 11 + 1024 * 1024);
-    expect(used(fixture, "host", "gpu:0", "gpu:1")).toEqual([1000 + 300 + 6 * 4 * 7, gpu, gpu]);
+    expect(used(fixture, "host", "gpu:0", "gpu:1")).toEqual([1000 + 6 * 4 * 7, gpu, gpu]);
+  });
+
+  const staged = { host_weights_bytes: "10", host_staging_bytes: "300", gpu_staging_bytes: "5" };
+
+  test("staging is asked for with the weights: by each instance", () => {
+    const account = new RecordingAccount();
+    loaded(syntheticModel(staged, onGpus(2)), { gpuCount: 1, account });
+    const demands = [
+      { pool: "host", kind: "weights", bytes: 10 },
+      { pool: "host", kind: "staging", bytes: 300 },
+      { pool: "gpu:0", kind: "staging", bytes: 5 },
+    ];
+    expect(account.asked).toEqual({ m: [], m_0_0: demands, m_0_1: demands });
+  });
+
+  test("staging is asked for with the weights: once where every device holds them once", () => {
+    const account = new RecordingAccount();
+    loaded(syntheticModel({ ...staged, weights_per: "device" }, onGpus(1)), { gpuCount: 2, account });
+    expect(account.asked).toEqual({
+      m: [
+        { pool: "host", kind: "weights", bytes: 10 },
+        { pool: "host", kind: "staging", bytes: 300 },
+        { pool: "gpu:0", kind: "staging", bytes: 5 },
+        { pool: "gpu:1", kind: "staging", bytes: 5 },
+      ],
+      m_0_0: [],
+      m_0_1: [],
+    });
   });
 
   test("a model that does not batch has an arena of one row", () => {
@@ -379,7 +432,7 @@ describe("docs/synthetic-backend.md", () => {
     const call = fixture.load(name);
     fixture.clock.runAll();
     expect(call).toEqual({ done: true, error: null });
-    expect(fixture.account.used("host")).toBeGreaterThan(0);
+    expect(fixture.account.used("host") + fixture.account.used("gpu:0")).toBeGreaterThan(2 ** 28);
   });
 
   test("has both snippets, and its table every parameter and no other", () => {
