@@ -261,6 +261,19 @@ describe("synthetic backend: answers", () => {
     expect(answer(5)).not.toEqual(answer(6));
   });
 
+  test("hash: outputs differ from each other, and the shape of an input counts", () => {
+    const fixture = loaded(
+      syntheticModel(hash, {
+        input: "dims: [ -1, -1 ]",
+        fields: 'output { name: "MORE" data_type: TYPE_INT32 dims: [ 1 ] }',
+      }),
+    );
+    const answer = (...shape: number[]) => outputsOf(ask(fixture, { inputs: [tensor({ shape })] }));
+    const [out, more] = answer(2, 3);
+    expect(out!.data).not.toEqual(more!.data);
+    expect(answer(3, 2)[0]!.data).not.toEqual(out!.data);
+  });
+
   test("hash: a row's answer does not depend on the rows beside it", () => {
     const fixture = loaded(syntheticModel(hash, batching));
     const together = dataOf(ask(fixture, { inputs: [tensor({ shape: [2, 1], data: int32(3, 4) })] }));

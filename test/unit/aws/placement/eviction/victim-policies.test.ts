@@ -102,6 +102,13 @@ describe("victim policies: against what is known of them", () => {
     expect(replay("landlord", short, 40).hits).toEqual(replay("lru", short, 40).hits);
   });
 
+  test("landlord: hits and misses as credits that pay rent for bytes, request for request", () => {
+    const short = trace.slice(0, 8000);
+    // Powers of two, so that no order hangs on a rounding.
+    const model = (index: number) => ({ bytes: 2 ** (index % 4), loadUs: 64 * (1 + ((index * 5) % 17)) });
+    expect(replay("landlord", short, 128, model).hits).toEqual(landlordByRent(short, 128, model));
+  });
+
   test("landlord and greedy-dual-size-frequency: spend less time on loads than lru where sizes and times differ", () => {
     const short = trace.slice(0, 8000);
     const model = (index: number) => ({
@@ -151,6 +158,32 @@ const sieveByQueue = (trace: readonly number[], capacity: number): boolean[] => 
       if (hand === queue.length) hand = 0;
     }
     queue.push({ model, marked: false });
+    return false;
+  });
+};
+
+/** Landlord as its author words it: all pay the same rent for a byte, as much as the poorest can pay. */
+const landlordByRent = (
+  trace: readonly number[],
+  capacity: number,
+  modelOf: (model: number) => { readonly bytes: number; readonly loadUs: number },
+): boolean[] => {
+  let tenants: { readonly model: number; readonly bytes: number; credit: number; usedAt: number }[] = [];
+  return trace.map((model, usedAt) => {
+    const { bytes, loadUs } = modelOf(model);
+    const known = tenants.find((tenant) => tenant.model === model);
+    if (known !== undefined) {
+      known.credit = loadUs;
+      known.usedAt = usedAt;
+      return true;
+    }
+    while (tenants.reduce((sum, tenant) => sum + tenant.bytes, bytes) > capacity) {
+      const rent = Math.min(...tenants.map((tenant) => tenant.credit / tenant.bytes));
+      for (const tenant of tenants) tenant.credit -= rent * tenant.bytes;
+      const [poorest] = tenants.filter(({ credit }) => credit === 0).sort((a, b) => a.usedAt - b.usedAt);
+      tenants = tenants.filter((tenant) => tenant !== poorest);
+    }
+    tenants.push({ model, bytes, credit: loadUs, usedAt });
     return false;
   });
 };
