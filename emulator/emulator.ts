@@ -15,6 +15,7 @@ import { LatencySummaries } from "./frontends/metrics/latency-summaries.ts";
 import { prometheusText } from "./frontends/metrics/prometheus-text.ts";
 import { type MetricsFrontend, startMetricsFrontend } from "./frontends/metrics/server.ts";
 import { SystemGauges } from "./frontends/metrics/system-gauges.ts";
+import type { SageMakerFrontend } from "./frontends/sagemaker/server.ts";
 import { DiskStorage } from "./storage/disk-storage.ts";
 import { DiskTraceSink } from "./storage/disk-trace-sink.ts";
 
@@ -38,6 +39,7 @@ export interface ModelSummary {
 export interface EmulatorPorts {
   readonly http: number | null;
   readonly grpc: number | null;
+  readonly sagemaker: number | null;
   readonly metrics: number | null;
 }
 
@@ -53,6 +55,7 @@ export interface Emulator {
 interface Frontends {
   http: HttpFrontend | null;
   grpc: GrpcFrontend | null;
+  sagemaker: SageMakerFrontend | null;
   metrics: MetricsFrontend | null;
 }
 
@@ -94,10 +97,11 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
     },
     (settings) => log.apply(settings),
   );
+  const storage = new DiskStorage();
   const server = new TritonServer(serverOptions(config, gpus.count), {
     clock,
     log,
-    storage: new DiskStorage(),
+    storage,
     account: new UnlimitedMemoryAccount(),
     metrics,
     logSettings,
@@ -127,9 +131,10 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
     pinnedPoolBytes: config.pinnedMemoryPoolByteSize,
     nowMs: () => clock.epochMs(),
   });
-  const frontends: Frontends = { http: null, grpc: null, metrics: null };
+  const frontends: Frontends = { http: null, grpc: null, sagemaker: null, metrics: null };
   try {
-    await startFrontends(await frontendModules, frontends, server, config, log, () => {
+    const started = { server, storage, clock, log };
+    await startFrontends(await frontendModules, frontends, started, config, () => {
       summaries?.keepOnly(metrics.models());
       return prometheusText(metrics, gauges, summaries);
     });
@@ -141,7 +146,10 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
   let stopping: Promise<number> | null = null;
   const stop = (): Promise<number> => {
     stopping ??= (async () => {
-      const left = (await frontends.http?.drain(config.exitTimeoutSecs)) ?? config.exitTimeoutSecs;
+      let left = config.exitTimeoutSecs;
+      for (const frontend of [frontends.http, frontends.sagemaker]) {
+        if (frontend !== null) left = await frontend.drain(left);
+      }
       const clean = await new Promise<boolean>((resolve) => server.stop(left, resolve));
       await closeFrontends(frontends);
       await onnxruntime.stop();
@@ -153,6 +161,7 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
     ports: {
       http: frontends.http?.port ?? null,
       grpc: frontends.grpc?.port ?? null,
+      sagemaker: frontends.sagemaker?.port ?? null,
       metrics: frontends.metrics?.port ?? null,
     },
     models: summarise(server),
@@ -163,15 +172,22 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
   };
 };
 
+/** What front ends work on. */
+interface StartedServer {
+  readonly server: TritonServer;
+  readonly storage: DiskStorage;
+  readonly clock: SystemClock;
+  readonly log: AdjustableLog;
+}
+
 const startFrontends = async (
   [{ startGrpcFrontend }, { startHttpFrontend }]: readonly [
     typeof import("./frontends/grpc/server.ts"),
     typeof import("./frontends/http/server.ts"),
   ],
   frontends: Frontends,
-  server: TritonServer,
+  { server, storage, clock, log }: StartedServer,
   config: Config,
-  log: AdjustableLog,
   metricsText: () => string,
 ): Promise<void> => {
   if (config.allowGrpc) {
@@ -195,6 +211,16 @@ const startFrontends = async (
       log,
     ).catch((cause: unknown) => {
       throw serviceStartError("HTTP", config.httpAddress, config.httpPort, cause);
+    });
+  }
+  if (config.allowSagemaker) {
+    const { startSageMakerFrontend } = await import("./frontends/sagemaker/server.ts");
+    const { pingMode, defaultModelName } = config.sagemakerEnvironment;
+    frontends.sagemaker = await startSageMakerFrontend(
+      { address: config.httpAddress, port: config.sagemakerPort, pingMode, defaultModel: defaultModelName },
+      { server, storage, clock, log },
+    ).catch((cause: unknown) => {
+      throw serviceStartError("Sagemaker", config.httpAddress, config.sagemakerPort, cause);
     });
   }
   if (config.allowMetrics) {
@@ -241,8 +267,8 @@ const grpcOptions = (config: Config): GrpcFrontendOptions => ({
       : null,
 });
 
-const closeFrontends = async ({ http, grpc, metrics }: Frontends): Promise<void> => {
-  await Promise.all([http?.close(), grpc?.close(), metrics?.close()]);
+const closeFrontends = async ({ http, grpc, sagemaker, metrics }: Frontends): Promise<void> => {
+  await Promise.all([http?.close(), grpc?.close(), sagemaker?.close(), metrics?.close()]);
 };
 
 /** The last value given for a `--metrics-config` setting. */

@@ -128,6 +128,7 @@ describe("serve", () => {
     expect(JSON.parse(readFileSync(join(folder, "grpc-only.json"), "utf8"))).toEqual({
       http: null,
       grpc: expect.any(Number),
+      sagemaker: null,
       metrics: null,
     });
   });

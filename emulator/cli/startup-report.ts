@@ -15,6 +15,7 @@ export const startupReport = ({ models, ports }: Emulator, config: Config, log: 
   const services: readonly (readonly [string, string, number | null])[] = [
     ["GRPCInferenceService", config.grpcAddress, ports.grpc],
     ["HTTPService", config.httpAddress, ports.http],
+    ["Sagemaker HTTPService", config.httpAddress, ports.sagemaker],
     ["Metrics Service", config.metricsAddress, ports.metrics],
   ];
   for (const [service, address, port] of services) {

@@ -28,6 +28,15 @@ export interface Config extends DeepReadonly<Omit<Options, FoldedAway | "metrics
   readonly workerThreads: number;
   /** Trace settings at start. */
   readonly trace: TraceSettings;
+  /** What the server itself reads from the environment of a SageMaker container, as the real one does. */
+  readonly sagemakerEnvironment: SageMakerEnvironment;
+}
+
+export interface SageMakerEnvironment {
+  /** `SAGEMAKER_TRITON_PING_MODE`: `live`, or anything else for `ready`. */
+  readonly pingMode: string;
+  /** `SAGEMAKER_TRITON_DEFAULT_MODEL_NAME`: the model of `/invocations`. */
+  readonly defaultModelName: string;
 }
 
 /** Where options come from; the caller alone touches process and disk. */
@@ -191,6 +200,12 @@ const checkPorts = (config: Config): void => {
       address: config.metricsAddress,
       port: config.metricsPort,
     },
+    {
+      name: "SageMaker",
+      allowed: config.allowSagemaker,
+      address: config.httpAddress,
+      port: config.sagemakerPort,
+    },
   ].filter(({ allowed, port }) => allowed && port !== 0);
   for (const [index, first] of services.entries()) {
     const second = services
@@ -331,6 +346,12 @@ const resolve = (options: Options, sources: ConfigSources, preamble: string[], n
     metricsAddress: rest.metricsAddress ?? rest.httpAddress,
     workerThreads: rest.workerThreads ?? sources.cores,
     trace,
+    sagemakerEnvironment: {
+      pingMode: sources.environment.SAGEMAKER_TRITON_PING_MODE ?? "ready",
+      defaultModelName:
+        sources.environment.SAGEMAKER_TRITON_DEFAULT_MODEL_NAME ??
+        "unspecified_SAGEMAKER_TRITON_DEFAULT_MODEL_NAME",
+    },
   };
   checkPorts(config);
   checkCoreOptions(config);

@@ -38,6 +38,12 @@ log says so once at start. An unknown one ends the program with exit code 1, as 
 
 Different from \`tritonserver\`: everything binds to 127.0.0.1 unless told otherwise; without \`--model-repository\` the
 sample models are served; port 0 may be given to several services; a port above 65535 or below 0 is an error.
+
+Of the variables of a SageMaker container two are read, as \`tritonserver\` itself reads them: \`SAGEMAKER_TRITON_PING_MODE\`
+(\`live\`: \`/ping\` asks only whether the server is up; else whether every model is ready) and
+\`SAGEMAKER_TRITON_DEFAULT_MODEL_NAME\` (the model of \`/invocations\`). The others only mean something to the script that
+starts the container; for a multi-model endpoint it gives \`--allow-sagemaker=true --model-control-mode=explicit
+--model-namespacing=true\`.
 `;
 
 /** docs/configuration.md */

@@ -179,7 +179,6 @@ const traceDeprecation = (flag: string, instead: string) => () =>
 const noCuda = "there are no CUDA memory pools here";
 const oneLoop = "requests are handled by one event loop";
 const noVertex = "the Vertex AI endpoint is not emulated";
-const noSageMaker = "the SageMaker endpoint is not served yet";
 
 export const configSchema = z.object({
   id: option(text().default("triton"), {
@@ -461,21 +460,19 @@ export const configSchema = z.object({
   allowSagemaker: option(boolean().default(false), {
     group: "Sagemaker",
     argument: "<boolean>",
-    description: "Serve the SageMaker container API.",
-    withoutEffect: noSageMaker,
+    description: "Serve the SageMaker container API, at the address of --http-address.",
   }),
   sagemakerPort: option(port().default(8080), {
     group: "Sagemaker",
     argument: "<integer>",
-    description: "Port of the SageMaker container API.",
-    withoutEffect: noSageMaker,
+    description: "Port of the SageMaker container API; 0 = any free one.",
   }),
   sagemakerSafePortRange: option(pair("-").optional(), {
     group: "Sagemaker",
     argument: "<<integer>-<integer>>",
     defaultText: "no range",
-    description: "Ports allowed for endpoints other than SageMaker's.",
-    withoutEffect: noSageMaker,
+    description: "`<first>-<last>`: ports allowed for endpoints other than SageMaker's.",
+    withoutEffect: "ports are not checked against it, as the real server does not",
   }),
   sagemakerThreadCount: option(integer().default(8), {
     group: "Sagemaker",
@@ -669,7 +666,7 @@ export const configSchema = z.object({
     argument: "<string>",
     defaultText: "no file",
     description:
-      "File that the ports in use are written to once the server is ready, as JSON: http, grpc, metrics; null = not served.",
+      "File that the ports in use are written to once the server is ready, as JSON: http, grpc, sagemaker, metrics; null = not served.",
   }),
   workerThreads: option(
     integer()

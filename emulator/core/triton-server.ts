@@ -20,6 +20,7 @@ import { LoadedVersion } from "./model-lifecycle/loaded-version.ts";
 import { ModelLifecycle, type VersionRow } from "./model-lifecycle/model-lifecycle.ts";
 import { VersionLoader } from "./model-lifecycle/version-loader.ts";
 import { type ModelControlMode, ModelRepository } from "./model-repository/model-repository.ts";
+import type { RepositoryRegistry } from "./repository-registry.ts";
 import type { LogSettings, LogSettingsStore, LogSettingsUpdate } from "./settings/log-settings.ts";
 import type { TraceSettings, TraceSettingsUpdate } from "./settings/trace-settings.ts";
 import type { MetricsRegistry } from "./statistics/metrics-registry.ts";
@@ -87,7 +88,7 @@ const extensions: readonly string[] = [
 const SECOND_US = 1_000_000;
 
 /** The inference server itself, without any wire. */
-export class TritonServer implements InferenceServer {
+export class TritonServer implements InferenceServer, RepositoryRegistry {
   readonly #options: TritonServerOptions;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -328,6 +329,28 @@ export class TritonServer implements InferenceServer {
     const refused = this.#refuseControl();
     if (refused !== null) done(refused);
     else this.#repository.unload(model, () => done(null));
+  }
+
+  registerRepository(
+    path: string,
+    served: ReadonlyMap<string, string>,
+    done: (error: TritonError | null) => void,
+  ): void {
+    const refused = this.#refuseRegistration("registration");
+    if (refused !== null) done(refused);
+    else this.#repository.register(path, served, done);
+  }
+
+  unregisterRepository(path: string): TritonError | null {
+    return this.#refuseRegistration("unregistration") ?? this.#repository.unregister(path);
+  }
+
+  #refuseRegistration(what: string): TritonError | null {
+    if (this.#options.modelControlMode === "explicit") return null;
+    return new TritonError(
+      "UNSUPPORTED",
+      `repository ${what} is not allowed if model control mode is not EXPLICIT`,
+    );
   }
 
   infer(version: ServableVersion, request: InferenceRequest): TritonError | null {

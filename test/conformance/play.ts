@@ -9,7 +9,7 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type {
   Act,
@@ -69,8 +69,7 @@ export const play = async (
   target: Target,
   options: PlayOptions,
 ): Promise<Differences> => {
-  if (!testCase.server.flags.some((flag) => flag.includes("{tmp}")))
-    return playIn(testCase, target, options, "");
+  if (!JSON.stringify(testCase).includes("{tmp}")) return playIn(testCase, target, options, "");
   using scratch = temporaryFolder();
   const placed: ConformanceCase = JSON.parse(JSON.stringify(testCase).replaceAll("{tmp}", scratch.path));
   return await playIn(placed, target, options, scratch.path);
@@ -269,7 +268,8 @@ class Player {
   }
 
   async #sendHttp(request: HttpRequest): Promise<Answer> {
-    const port = request.port === "metrics" ? this.#server.metricsPort : this.#server.httpPort;
+    const { httpPort, metricsPort, sagemakerPort } = this.#server;
+    const port = { http: httpPort, metrics: metricsPort, sagemaker: sagemakerPort }[request.port ?? "http"];
     const bytes = requestBytes({
       method: request.method,
       path: request.path,
@@ -319,13 +319,16 @@ class Player {
   #context(path: string): CompareContext {
     return {
       repository: this.#repository,
-      models: Object.keys(this.#case.models).map((folder) => basename(folder)),
+      models: [
+        ...Object.keys(this.#case.models).map((folder) => basename(folder)),
+        ...targetModels(this.#case.steps),
+      ],
       path,
     };
   }
 
   async #act(act: Act): Promise<Differences> {
-    const place = (path: string): string => join(this.#repository, path);
+    const place = (path: string): string => resolve(this.#repository, path);
     if ("touch" in act) {
       const now = new Date();
       utimesSync(place(act.touch), now, now);
@@ -426,6 +429,14 @@ class Player {
       : [`${answers.size} instances instead of ${expected.distinct}`];
   }
 }
+
+/** Names that the container API gives to models. */
+const targetModels = (steps: readonly Step[]): string[] =>
+  steps.flatMap((step) => {
+    if (!("request" in step && "path" in step.request)) return [];
+    const name = step.request.headers?.["X-Amzn-SageMaker-Target-Model"];
+    return name === undefined ? [] : [name];
+  });
 
 const readsCounters = (request: Request): boolean =>
   "path" in request && (request.port === "metrics" || request.path.endsWith("/stats"));

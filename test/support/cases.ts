@@ -35,6 +35,8 @@ export interface CaseModel {
   readonly versions?: readonly string[];
   /** Other files: path in the model folder -> text; `= <file>` stands for a file of models/. */
   readonly files?: Readonly<Record<string, string>>;
+  /** Where the folder lies, absolute; absent = in the model repository, under its name. */
+  readonly path?: string;
   /** No such folder. */
   readonly absent?: boolean;
 }
@@ -75,7 +77,8 @@ export interface HttpRequest {
   /** A JSON value, or text that is sent as it is. */
   readonly body?: Json;
   readonly body_base64?: string;
-  readonly port?: "metrics";
+  /** Absent = HTTP. */
+  readonly port?: "metrics" | "sagemaker";
 }
 /** Bytes put on a fresh connection as they are (text in latin1, CR LF written out as \r\n). */
 export interface RawRequest {
@@ -123,7 +126,7 @@ export interface ConnectionResponse {
   readonly connection: "closed without a reply" | "refused" | "reset";
 }
 
-/** Something done outside the protocol. Paths are relative to the model repository. */
+/** Something done outside the protocol. Paths are absolute, or relative to the model repository. */
 export type Act =
   | { readonly touch: string }
   | { readonly append: string; readonly text: string; readonly mtime?: "kept" | "2001" }

@@ -60,7 +60,7 @@ const bytesOf = (body: object | string | Buffer): Buffer => {
   return Buffer.from(typeof body === "string" ? body : JSON.stringify(body));
 };
 
-const sendAndClose = (port: number, bytes: Buffer): Promise<Buffer> =>
+export const sendAndClose = (port: number, bytes: Buffer): Promise<Buffer> =>
   new Promise((resolve, reject) => {
     const received: Buffer[] = [];
     const socket = connect({ host: "127.0.0.1", port });

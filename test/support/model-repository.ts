@@ -42,7 +42,7 @@ export const layOutModels = (
 ): void => {
   for (const [name, model] of Object.entries(models)) {
     if (model.absent === true) continue;
-    const folder = join(repository, name);
+    const folder = model.path ?? join(repository, name);
     mkdirSync(folder, { recursive: true });
     layOutModel(model, folder);
     // A Python that imports a model for the first time writes byte code into its folder, which counts as a change.

@@ -17,6 +17,8 @@ export type ConfigSource = { readonly text: string } | { readonly json: string }
 export interface PrepareOptions {
   /** False with `--disable-auto-complete-config`: inputs and outputs are then checked here. */
   readonly autoComplete: boolean;
+  /** The model is served by a name of another's choice: the one in its configuration then counts for nothing. */
+  readonly renamed?: boolean;
   /** Where the faults of a text are said, as protobuf says them on stderr. */
   readonly log?: Log;
 }
@@ -34,7 +36,8 @@ export const prepareConfig = (
 ): Result<ModelConfig> => {
   const read = readSource(source, folder, options);
   if (!read.ok) return read;
-  const filled = fillBackend(read.value, modelName, folder);
+  const named = options.renamed === true ? { ...read.value, name: modelName } : read.value;
+  const filled = fillBackend(named, modelName, folder);
   if (!filled.ok) return filled;
   const config = normaliseConfig(filled.value);
   const error = validateConfig(config) ?? (options.autoComplete ? null : validateInputsOutputs(config));

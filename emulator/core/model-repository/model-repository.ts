@@ -9,6 +9,7 @@ import { compareIdentifiers, identifierText, type ModelIdentifier } from "../mod
 import type { ModelLifecycle } from "../model-lifecycle/model-lifecycle.ts";
 import type { ModelFolder, Storage } from "../storage.ts";
 import { GlobalMap } from "./global-map.ts";
+import { RepositoryRoots } from "./repository-roots.ts";
 import { selectVersions } from "./version-policy.ts";
 
 export type ModelControlMode = "none" | "poll" | "explicit";
@@ -77,7 +78,7 @@ export class ModelRepository {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #options: RepositoryOptions;
-  readonly #roots: readonly string[];
+  readonly #roots: RepositoryRoots;
   readonly #globalMap = new GlobalMap();
   /** By the text of the identifier. */
   readonly #sources = new Map<string, LoadedSource>();
@@ -97,7 +98,7 @@ export class ModelRepository {
     this.#clock = clock;
     this.#log = log;
     this.#options = options;
-    this.#roots = [...new Set(options.roots)];
+    this.#roots = new RepositoryRoots(options.roots);
   }
 
   /** The model that a client means by a name. Errors only with namespacing. */
@@ -109,11 +110,36 @@ export class ModelRepository {
     return { namespace: this.#options.namespacing ? root : "", name };
   }
 
+  /** As `RepositoryRegistry.registerRepository`. */
+  register(
+    path: string,
+    served: ReadonlyMap<string, string>,
+    done: (error: TritonError | null) => void,
+  ): void {
+    this.#storage.listModels(path, (listed) => {
+      if (!listed.ok) {
+        done(new TritonError("INVALID_ARG", `failed to register '${path}', repository not found`));
+        return;
+      }
+      const error = this.#roots.add(path, served);
+      if (error === null) this.#log.info(`Model repository registered: ${path}`);
+      done(error);
+    });
+  }
+
+  /** As `RepositoryRegistry.unregisterRepository`. */
+  unregister(path: string): TritonError | null {
+    const error = this.#roots.remove(path);
+    if (error === null) this.#log.info(`Model repository unregistered: ${path}`);
+    return error;
+  }
+
   /** All model folders, by namespace and name. */
   listModels(done: (result: Result<readonly ListedModel[]>) => void): void {
     const models = new Map<string, ListedModel>();
+    const roots = this.#roots.paths;
     const next = (index: number): void => {
-      const root = this.#roots[index];
+      const root = roots[index];
       if (root === undefined) {
         done(ok([...models.values()].sort((a, b) => compareIdentifiers(a.identifier, b.identifier))));
         return;
@@ -123,8 +149,8 @@ export class ModelRepository {
           done(listed);
           return;
         }
-        for (const name of listed.value) {
-          const identifier = this.#identifier(name, root);
+        for (const folder of listed.value) {
+          const identifier = this.#identifier(this.#roots.servedName(root, folder), root);
           const key = identifierText(identifier);
           models.set(key, { identifier, copies: (models.get(key)?.copies ?? 0) + 1 });
         }
@@ -419,8 +445,10 @@ export class ModelRepository {
     source: ConfigSource | null,
     folder: ModelFolder,
   ): Result<ModelConfig> {
-    const prepared = prepareConfig(source, identifier.name, folder, {
+    const { name } = identifier;
+    const prepared = prepareConfig(source, name, folder, {
       autoComplete: this.#options.autoComplete,
+      renamed: this.#roots.isMapped(name),
       log: this.#log,
     });
     return prepared.ok ? prepared : unreadable(identifierText(identifier), prepared.error.message);
@@ -429,9 +457,10 @@ export class ModelRepository {
   /** The folders of the name, at least one; without namespacing it must be in exactly one root. */
   #findFolders(name: string, done: (result: Result<readonly FoundFolder[]>) => void): void {
     const found: FoundFolder[] = [];
+    const places = this.#roots.placesOf(name);
     const next = (index: number): void => {
-      const root = this.#roots[index];
-      if (root === undefined) {
+      const place = places[index];
+      if (place === undefined) {
         if (found.length === 0) {
           done(
             fail("INVALID_ARG", `failed to poll model '${name}': model not found in any model repository.`),
@@ -445,7 +474,8 @@ export class ModelRepository {
         }
         return;
       }
-      this.#storage.readModelFolder(root, name, this.#options.configName, (read) => {
+      const { root, folder } = place;
+      this.#storage.readModelFolder(root, folder, this.#options.configName, (read) => {
         if (!read.ok) {
           done(read);
           return;

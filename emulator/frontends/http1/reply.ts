@@ -8,16 +8,18 @@ export interface HttpReply {
   readonly body: readonly Uint8Array[];
 }
 
-/** Reason phrases as the real server writes them: 405 is "Not Allowed". */
+/** Reason phrases as the real server writes them: 405 is "Not Allowed", and 507 it does not know. */
 const reasonPhrase: Readonly<Record<number, string>> = {
   200: "OK",
   400: "Bad Request",
   403: "Forbidden",
   404: "Not Found",
   405: "Not Allowed",
+  409: "Conflict",
   500: "Internal Server Error",
   501: "Not Implemented",
   503: "Service Unavailable",
+  507: "UNKNOWN",
 };
 
 /**

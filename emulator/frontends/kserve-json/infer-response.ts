@@ -19,11 +19,13 @@ export interface EncodedInferResponse {
 /**
  * Encodes a response without error. Errors (of the response phase, so `text/plain`): INVALID_ARG for a tensor of a type
  * that JSON or classification does not carry, INTERNAL for a tensor whose size does not match its shape or its region.
+ * @param binaryHeaders how a body with binary tensors is labelled: by default as KServe's binary extension has it
  */
 export const encodeInferResponse = (
   request: DecodedInferRequest,
   version: ServableVersion,
   response: InferenceResponse,
+  binaryHeaders: (jsonByteSize: number) => readonly string[] = kserveBinaryHeaders,
 ): Result<EncodedInferResponse> => {
   const json = new BodyWriter();
   const binary: Uint8Array[] = [];
@@ -43,14 +45,15 @@ export const encodeInferResponse = (
   let binarySize = 0;
   for (const part of binary) binarySize += part.byteLength;
   if (binarySize === 0) return ok({ headers: jsonHeaders, body: json.finish(noParts, 0) });
-  const headers = [
-    "Content-Type",
-    "application/octet-stream",
-    "Inference-Header-Content-Length",
-    String(json.byteSize),
-  ];
-  return ok({ headers, body: json.finish(binary, binarySize) });
+  return ok({ headers: binaryHeaders(json.byteSize), body: json.finish(binary, binarySize) });
 };
+
+const kserveBinaryHeaders = (jsonByteSize: number): readonly string[] => [
+  "Content-Type",
+  "application/octet-stream",
+  "Inference-Header-Content-Length",
+  String(jsonByteSize),
+];
 
 const jsonHeaders: readonly string[] = ["Content-Type", "application/json"];
 const noParts: readonly Uint8Array[] = [];

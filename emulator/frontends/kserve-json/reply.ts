@@ -20,10 +20,13 @@ export const emptyJsonReply: HttpReply = { status: 200, headers: applicationJson
 export const emptyReply = (status: number): HttpReply => ({ status, headers: nothing, body: noBody });
 
 /** An error of a handler that had set its type before. */
-export const errorReply = (error: TritonError): HttpReply => ({
-  status: httpStatus[error.code],
+export const errorReply = (error: TritonError): HttpReply =>
+  jsonErrorReply(httpStatus[error.code], error.message);
+
+export const jsonErrorReply = (status: number, message: string): HttpReply => ({
+  status,
   headers: applicationJson,
-  body: [errorBody(error.message)],
+  body: [errorBody(message)],
 });
 
 /** An error where no handler had set a type: it goes out as `text/plain`, after the length. */

@@ -20,7 +20,7 @@ export class ActModel implements ModelObject {
   }
 
   initialize(done: (raised: string | null) => void): void {
-    this.#act(this.#parameter("init"), [[this.#context.file, 57, "initialize"]], done);
+    this.#act(this.#parameter("init"), [[this.#context.file, 58, "initialize"]], done);
   }
 
   execute(
@@ -135,7 +135,7 @@ export class ActModel implements ModelObject {
     if (verb === "sleep") this.#context.after(Number(argument), () => done(null));
     else if (verb === "raise") {
       const { verb: type, argument: text } = split(argument);
-      done(traceback(`${type}: ${text}`, [[this.#context.file, 22, "act"], ...callers]));
+      done(traceback(`${type}: ${text || "<EMPTY MESSAGE>"}`, [[this.#context.file, 22, "act"], ...callers]));
     } else done(null);
   }
 }

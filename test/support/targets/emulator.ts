@@ -30,6 +30,7 @@ const startInProcess = async ({ repository, flags, env }: StartOptions): Promise
       "--http-port=0",
       "--grpc-port=0",
       "--metrics-port=0",
+      "--sagemaker-port=0",
       ...flags,
     ],
     environment: env,
@@ -69,6 +70,7 @@ const startInProcess = async ({ repository, flags, env }: StartOptions): Promise
     httpPort: emulator.ports.http ?? 0,
     grpcPort: emulator.ports.grpc ?? 0,
     metricsPort: emulator.ports.metrics ?? 0,
+    sagemakerPort: emulator.ports.sagemaker ?? 0,
     output: () => withoutLogPrefix(text),
     signal: () => {
       throw new Error("a server in this process takes no signals");

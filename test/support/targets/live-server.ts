@@ -18,6 +18,7 @@ export const liveServer = (url: string): Target => {
     httpPort,
     grpcPort: port("TARGET_GRPC_PORT", httpPort + 1),
     metricsPort: port("TARGET_METRICS_PORT", httpPort + 2),
+    sagemakerPort: port("TARGET_SAGEMAKER_PORT", 8080),
     output: () => null,
     signal: () => {
       throw new Error("a server that was not started here gets no signals");

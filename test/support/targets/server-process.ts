@@ -8,13 +8,14 @@ export const startServerProcess = async (
   command: readonly string[],
   options: StartOptions,
 ): Promise<RunningServer> => {
-  const [httpPort, grpcPort, metricsPort] = await freePorts();
+  const [httpPort, grpcPort, metricsPort, sagemakerPort] = await freePorts();
   const ownRepository = options.flags.some((flag) => flag.startsWith("--model-repository="));
   const flags = [
     ...(ownRepository ? [] : [`--model-repository=${options.repository}`]),
     `--http-port=${httpPort}`,
     `--grpc-port=${grpcPort}`,
     `--metrics-port=${metricsPort}`,
+    `--sagemaker-port=${sagemakerPort}`,
     ...options.flags,
   ];
   const [program = "", ...first] = command;
@@ -50,6 +51,7 @@ export const startServerProcess = async (
     httpPort,
     grpcPort,
     metricsPort,
+    sagemakerPort,
     output: () => withoutLogPrefix(text),
     signal: (name) => child.kill(name),
     exited,
@@ -96,11 +98,11 @@ export const withoutLogPrefix = (text: string): string =>
 
 let nextPort = Number(process.env.CONFORMANCE_PORTS?.split("-")[0] ?? 0);
 
-/** Three ports nobody uses: of the operating system's choice, or counted up from CONFORMANCE_PORTS=<first>-<last>. */
-const freePorts = async (): Promise<[number, number, number]> => {
+/** Four ports nobody uses: of the operating system's choice, or counted up from CONFORMANCE_PORTS=<first>-<last>. */
+const freePorts = async (): Promise<[number, number, number, number]> => {
   const ports: number[] = [];
   const [first, last] = (process.env.CONFORMANCE_PORTS ?? "0-0").split("-").map(Number);
-  while (ports.length < 3) {
+  while (ports.length < 4) {
     let wanted = 0;
     if (first !== 0 && first !== undefined && last !== undefined) {
       const worker = (Number(process.env.VITEST_POOL_ID ?? 1) - 1) % 4;
@@ -110,7 +112,7 @@ const freePorts = async (): Promise<[number, number, number]> => {
     const port = await bind(wanted);
     if (port !== null) ports.push(port);
   }
-  return [ports[0]!, ports[1]!, ports[2]!];
+  return [ports[0]!, ports[1]!, ports[2]!, ports[3]!];
 };
 
 const bind = (port: number): Promise<number | null> =>

@@ -25,6 +25,8 @@ export interface RunningServer {
   readonly httpPort: number;
   readonly grpcPort: number;
   readonly metricsPort: number;
+  /** 0 where that front end is off. */
+  readonly sagemakerPort: number;
   /** Everything written so far: log lines without time and process id, and plain output. Null = out of reach. */
   output(): string | null;
   signal(name: "SIGINT" | "SIGTERM"): void;

@@ -1,0 +1,84 @@
+import type { Log } from "../../common/log.ts";
+import { fail, ok, type Result, type TritonError } from "../../common/status.ts";
+import type { InferenceServer } from "../../core/inference-server.ts";
+import type { RepositoryRegistry } from "../../core/repository-registry.ts";
+import type { Storage } from "../../core/storage.ts";
+import type { HttpReply } from "../http1/reply.ts";
+import { asString, type JsonValue, optionalMember, parseJson } from "../kserve-json/json-reader.ts";
+import { emptyReply, plainErrorReply } from "../kserve-json/reply.ts";
+import { locateModel } from "./model-folder.ts";
+import type { ModelList } from "./model-list.ts";
+import { tellsOutOfMemory } from "./out-of-memory.ts";
+
+interface LoadRequest {
+  /** The platform's name for the model, a hash. */
+  readonly name: string;
+  /** The folder that holds the unpacked archive. */
+  readonly url: string;
+}
+
+/**
+ * The body of a load. What ends the real server (no JSON, other types) or hangs it (no `model_name`) is an error here.
+ * An empty body, an array or no url at all make an empty url, which no repository is found at.
+ */
+const readLoadRequest = (body: Buffer): Result<LoadRequest> => {
+  if (body.length === 0) return ok({ name: "", url: "" });
+  const parsed = parseJson(body);
+  if (!parsed.ok) return parsed;
+  const name = stringMember(parsed.value, "model_name");
+  if (!name.ok) return name;
+  const url = stringMember(parsed.value, "url");
+  if (!url.ok) return url;
+  if (name.value === "" && url.value !== "") {
+    return fail("INVALID_ARG", "a load needs the name of the model in 'model_name'");
+  }
+  return ok({ name: name.value, url: url.value });
+};
+
+const stringMember = (value: JsonValue, name: string): Result<string> => {
+  const member = optionalMember(value, name);
+  return member === undefined ? ok("") : asString(member);
+};
+
+export interface LoadDependencies {
+  readonly server: InferenceServer & RepositoryRegistry;
+  readonly storage: Storage;
+  readonly models: ModelList;
+  readonly log: Log;
+}
+
+/** `POST /models` (spec/sagemaker-mme.md 1.6). @param targetModel becomes the name of the Triton model; undefined = the platform's */
+export const loadModel = (
+  body: Buffer,
+  targetModel: string | undefined,
+  { server, storage, models, log }: LoadDependencies,
+  reply: (reply: HttpReply) => void,
+): void => {
+  const request = readLoadRequest(body);
+  if (!request.ok) {
+    reply(plainErrorReply(400, request.error.message));
+    return;
+  }
+  const { name, url } = request.value;
+  const model = targetModel ?? name;
+  log.info(`Loading SageMaker TargetModel: ${targetModel ?? ""}`);
+  locateModel(storage, url, ({ repository, folder }) => {
+    server.registerRepository(repository, new Map([[folder, model]]), (refused) => {
+      if (refused !== null) {
+        reply(plainErrorReply(refused.code === "ALREADY_EXISTS" ? 409 : 400, refused.message));
+        return;
+      }
+      server.loadModel(model, [], (error) => {
+        if (error === null) {
+          models.set(name, repository);
+          reply(emptyReply(200));
+          return;
+        }
+        server.unregisterRepository(repository);
+        reply(plainErrorReply(statusOf(error), error.message));
+      });
+    });
+  });
+};
+
+const statusOf = ({ message }: TritonError): number => (tellsOutOfMemory(message) ? 507 : 400);
