@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 
 /*
- * `npm run build`: what the npm package and the image run. Our sources and zod become a few files, for a third of the
+ * `npm run build`: what the npm package and the image run. Our sources, zod and yaml become a few files, for a third of the
  * start-up time goes into finding and reading many; ONNX Runtime is left to be installed.
  */
 
@@ -24,3 +24,4 @@ await bundle.write({ dir: "dist/emulator", format: "esm" });
 await bundle.close();
 
 cpSync("node_modules/zod/LICENSE", "dist/LICENSE-zod");
+cpSync("node_modules/yaml/LICENSE", "dist/LICENSE-yaml");

@@ -1,5 +1,9 @@
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { referencePage } from "../emulator/config/reference.ts";
+import { withProfileTable } from "./profile-table.ts";
 
-/** `npm run docs`: the pages that are made from the sources. */
+/** `npm run docs`: the pages, and the part of one, that are made from the sources. */
 writeFileSync(new URL("configuration.md", import.meta.url), referencePage());
+
+const memoryPage = new URL("memory.md", import.meta.url);
+writeFileSync(memoryPage, withProfileTable(readFileSync(memoryPage, "utf8")));

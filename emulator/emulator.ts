@@ -5,7 +5,11 @@ import { serviceStartError } from "./common/service-start-error.ts";
 import { SystemClock } from "./common/system-clock.ts";
 import type { Config } from "./config/load.ts";
 import type { Backend } from "./core/backend.ts";
+import { formatByteSize } from "./core/memory/byte-size.ts";
+import { Ledger, type LedgerEvent, type PoolState } from "./core/memory/ledger.ts";
+import type { Machine } from "./core/memory/machine.ts";
 import { UnlimitedMemoryAccount } from "./core/memory/memory-account.ts";
+import type { MemoryProfiles } from "./core/memory/profile.ts";
 import { LogSettingsStore } from "./core/settings/log-settings.ts";
 import { MetricsRegistry } from "./core/statistics/metrics-registry.ts";
 import { TritonServer } from "./core/triton-server.ts";
@@ -43,10 +47,18 @@ export interface EmulatorPorts {
   readonly metrics: number | null;
 }
 
+/** The emulated machine and its pools as they stood when the server was ready. */
+export interface MemorySummary {
+  readonly machine: Machine;
+  readonly pools: readonly PoolState[];
+}
+
 /** A running server. */
 export interface Emulator {
   readonly ports: EmulatorPorts;
   readonly models: readonly ModelSummary[];
+  /** null without `--machine`. */
+  readonly memory: MemorySummary | null;
   /** Drains as tritonserver does on SIGTERM. @returns the exit code: 1 when the exit timeout passed first */
   stop(): Promise<number>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -61,7 +73,8 @@ interface Frontends {
 
 /**
  * Puts a server together and starts it: models first, then the ports, which open only when the models are loaded.
- * Rejects with a TritonError when the server cannot be created, with a ServiceStartError when a port cannot be listened on.
+ * Rejects with a TritonError when the server cannot be created or a memory profile cannot be used, with a
+ * ServiceStartError when a port cannot be listened on.
  */
 export const createEmulator = async (options: EmulatorOptions): Promise<Emulator> => {
   const { config, log } = options;
@@ -78,6 +91,7 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
     import("./backends/onnxruntime/onnxruntime-backend.ts"),
     import("./backends/onnxruntime/gpus.ts"),
   ]);
+  const memory = await emulatedMemory(config, clock, log);
   const gpus = await findGpus();
   log.info(`GPUs for ONNX Runtime: ${gpus.count} (${gpus.reason})`);
   const onnxruntime = new OnnxRuntimeBackend({
@@ -85,6 +99,7 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
     log,
     workerThreads: config.workerThreads,
     gpuCount: gpus.count,
+    ...(memory === null ? {} : weightsFactorsOf(memory.profiles)),
   });
   const logSettings = new LogSettingsStore(
     {
@@ -102,7 +117,7 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
     clock,
     log,
     storage,
-    account: new UnlimitedMemoryAccount(),
+    account: memory?.ledger ?? new UnlimitedMemoryAccount(),
     metrics,
     logSettings,
     traceSink: new DiskTraceSink(log),
@@ -165,6 +180,7 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
       metrics: frontends.metrics?.port ?? null,
     },
     models: summarise(server),
+    memory: memory === null ? null : { machine: memory.ledger.machine, pools: memory.ledger.pools() },
     stop,
     [Symbol.asyncDispose]: async () => {
       await stop();
@@ -179,6 +195,61 @@ interface StartedServer {
   readonly clock: SystemClock;
   readonly log: AdjustableLog;
 }
+
+interface EmulatedMemory {
+  readonly ledger: Ledger;
+  readonly profiles: MemoryProfiles;
+}
+
+/** null without `--machine`. */
+const emulatedMemory = async (
+  { machine, memoryProfile }: Config,
+  clock: SystemClock,
+  log: AdjustableLog,
+): Promise<EmulatedMemory | null> => {
+  if (machine === undefined) return null;
+  const { readMemoryProfiles } = await import("./storage/memory-profiles.ts");
+  const profiles = readMemoryProfiles(memoryProfile);
+  if (!profiles.ok) throw profiles.error;
+  const ledger = Ledger.start({
+    machine,
+    profiles: profiles.value,
+    clock,
+    random: new Random(RANDOM_SEED),
+    listener: (event) => logMemory(event, log),
+  });
+  if (!ledger.ok) throw ledger.error;
+  return { ledger: ledger.value, profiles: profiles.value };
+};
+
+const weightsFactorsOf = ({ backends }: MemoryProfiles) => {
+  const weights = backends.get("onnxruntime")?.weights;
+  if (weights === undefined || weights === null) return {};
+  return {
+    weightsFactors: {
+      inline: weights.inline_factor.value,
+      inlineWithoutArena: weights.inline_without_arena_factor.value,
+      external: weights.external_factor.value,
+    },
+  };
+};
+
+/** Bytes taken and given back are not logged; what the real server's machine would do to it is. */
+const logMemory = (event: LedgerEvent, log: AdjustableLog): void => {
+  if (event.type === "killed") {
+    const asked = `${formatByteSize(event.askedBytes)} for ${event.newcomer.model}, ${formatByteSize(event.freeBytes)} free`;
+    log.error(
+      `memory: the kernel kills ${event.process} (${formatByteSize(event.residentBytes)} resident): ${event.rule}; ${asked}`,
+    );
+  } else if (event.type === "freeze-risk") {
+    log.warning(
+      `memory: ${formatByteSize(event.freeBytes)} of the host left after ${event.owner.model}: the real server may stand still`,
+    );
+  } else if (event.type === "refused") {
+    const asked = `${formatByteSize(event.askedBytes)} of ${event.pool}, ${formatByteSize(event.freeBytes)} free`;
+    log.error(`memory: ${event.owner.model} is refused ${asked}`);
+  }
+};
 
 const startFrontends = async (
   [{ startGrpcFrontend }, { startHttpFrontend }]: readonly [

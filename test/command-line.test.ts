@@ -67,6 +67,23 @@ describe("what ends at once", () => {
     );
   });
 
+  test("command line: a machine on which not even the server fits, and a profile that is none, end the start", async () => {
+    const small = await run("--machine=2MiB", "--model-control-mode=explicit", ...noPorts);
+    expect(small).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringMatching(
+        /^error: creating server: Invalid argument - machine 2MiB is too small: /m,
+      ),
+    });
+    const bad = await run("--machine=1GiB", "--memory-profile=/no/such.yaml", ...noPorts);
+    expect(bad).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringMatching(
+        /^error: creating server: Invalid argument - memory profile: cannot read /m,
+      ),
+    });
+  });
+
   test("command line: a ports file of an earlier run is gone when the start fails", async () => {
     const stale = join(folder, "stale.json");
     writeFileSync(stale, "{}");
@@ -136,6 +153,24 @@ describe("serve", () => {
   test("serve: the start-up table shows models and what runs them", async () => {
     await using server = await start("table.json", "--load-model=simple");
     expect(server.output()).toMatch(/^\| simple +\| 1 +\| READY +\| CPU +\|$/m);
+  });
+
+  test("serve: with --machine the start-up report shows its pools, and a load that the host cannot hold fails", async () => {
+    await using server = await start("machine.json", "--machine=20MiB");
+    expect(server.output()).toContain('"Emulated machine: 20MiB"');
+    expect(server.output()).toMatch(/^\| host +\| 20\.0 MiB \| 0 B +\| 6\.0 MiB +\| 6\.0 MiB +\|$/m);
+    const load = await fetch(`http://127.0.0.1:${server.ports.http}/v2/repository/models/simple/load`, {
+      method: "POST",
+    });
+    expect([load.status, await load.text()]).toEqual([
+      400,
+      expect.stringMatching(
+        /Unavailable: the kernel would kill tritonserver here: \d+ bytes asked for, \d+ free/,
+      ),
+    ]);
+    expect(server.output()).toMatch(
+      /"memory: the kernel kills tritonserver \(50\.0 MiB resident\): largest resident size; [\d.]+ MiB for simple, 14\.0 MiB free"/,
+    );
   });
 
   test("serve: the log goes to the file, is added to, and follows the settings changed by a client", async () => {

@@ -304,6 +304,9 @@ const resolve = (options: Options, sources: ConfigSources, preamble: string[], n
       "Error: Use of '--load-model' requires setting '--model-control-mode=explicit' as well.",
     );
   }
+  if (options.memoryProfile.length > 0 && options.machine === undefined) {
+    throw badOption("--memory-profile", "requires setting --machine as well");
+  }
   const trace = resolveTraceSettings(options, (line) => preamble.push(line));
   if (options.responseCacheByteSize !== undefined && options.cacheConfig.length > 0) {
     throw new ConfigError(

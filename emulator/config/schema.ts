@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { type Machine, parseMachine } from "../core/memory/machine.ts";
 import {
   boolean,
   choice,
@@ -679,6 +680,27 @@ export const configSchema = z.object({
       description: "Threads that run model instances.",
     },
   ),
+  machine: option(
+    parsed((value, refuse): Machine => {
+      const machine = parseMachine(value);
+      return machine.ok ? machine.value : refuse(machine.error.message);
+    }).optional(),
+    {
+      group: "triton-local",
+      argument: "<string>",
+      defaultText: "none: memory is counted and never runs out",
+      description:
+        "Machine whose memory is emulated: an instance type such as `ml.g4dn.xlarge`, or the host memory of a container, such as `16GiB` or bytes.",
+    },
+  ),
+  memoryProfile: option(list(text()), {
+    group: "triton-local",
+    argument: "<string>",
+    repeated: true,
+    defaultText: "those that come with triton-local",
+    description:
+      "YAML file of what a backend costs, in place of the one for that backend that comes with triton-local. Needs --machine.",
+  }),
 
   strictModelConfig: option(boolean().optional(), {
     group: "DEPRECATED",

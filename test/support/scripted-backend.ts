@@ -8,7 +8,7 @@ import type {
   ModelContext,
   ModelInstance,
 } from "../../emulator/core/backend.ts";
-import type { MemoryDemand } from "../../emulator/core/memory/memory-account.ts";
+import type { AllocationKind, MemoryDemand } from "../../emulator/core/memory/memory-account.ts";
 import type { ModelConfig } from "../../emulator/core/model-config/model-config.ts";
 import type {
   InferenceRequest,
@@ -52,6 +52,7 @@ export class ScriptedBackend implements Backend {
   /** Bytes that a version asks for, by the host pool; then those of an instance. */
   modelBytes = 1000;
   instanceBytes = 100;
+  instanceKind: AllocationKind = "arena";
   failInitialize: (context: ModelContext) => TritonError | null = () => null;
   failCreate: (spec: InstanceSpec, context: ModelContext) => TritonError | null = () => null;
   completeConfig: (context: ModelContext) => ModelConfig | null = () => null;
@@ -86,7 +87,7 @@ export class ScriptedBackend implements Backend {
     let finalized = false;
     return {
       completedConfig: this.completeConfig(context),
-      predictInstanceMemory: () => [{ pool: "host", kind: "arena", bytes: this.instanceBytes }],
+      predictInstanceMemory: () => [{ pool: "host", kind: this.instanceKind, bytes: this.instanceBytes }],
       createInstance: (_config, spec, done) => {
         if (finalized) throw new Error(`${label}: an instance after finalize`);
         this.events.push(`create ${label} ${spec.name}`);

@@ -72,7 +72,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "core/tensor",
     "core/trace",
   ],
-  storage: ["common", "core/storage.ts", "core/trace"],
+  storage: ["common", "core/memory", "core/storage.ts", "core/trace"],
   "backends/onnxruntime": [
     "common",
     "core/backend.ts",
@@ -115,7 +115,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
   "frontends/metrics": ["common", "core/statistics", "frontends/http1"],
   "aws/placement": ["common"],
-  config: ["common", "core/settings"],
+  config: ["common", "core/memory", "core/settings"],
   "emulator.ts": [
     "common",
     "config",
@@ -134,7 +134,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "storage",
   ],
   "index.ts": ["config", "emulator.ts"],
-  cli: ["common", "config", "core/backend.ts", "emulator.ts"],
+  cli: ["common", "config", "core/backend.ts", "core/memory", "emulator.ts"],
   "main.ts": ["cli"],
 };
 

@@ -1,13 +1,19 @@
 import type { ModelContext } from "../../core/backend.ts";
-import type { MemoryDemand, PoolName } from "../../core/memory/memory-account.ts";
+import type { AllocationKind, MemoryDemand, PoolName } from "../../core/memory/memory-account.ts";
 import type { ModelFolder } from "../../core/storage.ts";
+
+export interface WeightsFactors {
+  readonly inline: number;
+  readonly inlineWithoutArena: number;
+  readonly external: number;
+}
 
 /**
  * Bytes that one session holds, by byte of the model's files, as ONNX Runtime 1.19.2 of release 24.10 was measured:
  * weights inside the model file are kept twice while the CPU arena is on, once with it off; weights in other files are
- * kept once (spec/triton-core.md 5.2).
+ * kept once (spec/triton-core.md 5.2). A memory profile replaces them.
  */
-export const weightsFactors = { inline: 2.0, inlineWithoutArena: 1.0, external: 1.0 } as const;
+export const weightsFactors: WeightsFactors = { inline: 2.0, inlineWithoutArena: 1.0, external: 1.0 };
 
 /** Sizes of the files of one version. */
 export interface ModelFileSizes {
@@ -28,15 +34,17 @@ export const modelFileSizes = (folder: ModelFolder, modelPath: string): ModelFil
   return { model, external };
 };
 
-/** What one session takes, for as long as it is open. */
+/** What one session takes, for as long as it is open: `weights` of an instance, `staging` for auto-complete. */
 export const sessionDemand = (
   sizes: ModelFileSizes,
   arena: boolean,
   pool: PoolName,
+  kind: AllocationKind,
+  factors: WeightsFactors,
 ): readonly MemoryDemand[] => {
-  const inline = sizes.model * (arena ? weightsFactors.inline : weightsFactors.inlineWithoutArena);
-  const bytes = Math.ceil(inline + sizes.external * weightsFactors.external);
-  return bytes === 0 ? [] : [{ pool, kind: "weights", bytes }];
+  const inline = sizes.model * (arena ? factors.inline : factors.inlineWithoutArena);
+  const bytes = Math.ceil(inline + sizes.external * factors.external);
+  return bytes === 0 ? [] : [{ pool, kind, bytes }];
 };
 
 /** The model file, relative to the model folder: `<version>/<name>`, or `model.onnx` in a folder of that name. */

@@ -24,7 +24,13 @@ import {
 } from "./batch.ts";
 import { checkConfig } from "./config-checks.ts";
 import { InlineSession } from "./inline-session.ts";
-import { modelFilePath, modelFileSizes, sessionDemand } from "./memory.ts";
+import {
+  modelFilePath,
+  modelFileSizes,
+  sessionDemand,
+  type WeightsFactors,
+  weightsFactors,
+} from "./memory.ts";
 import { ModelSessions } from "./model-sessions.ts";
 import { runtimeError } from "./runtime-error.ts";
 import {
@@ -46,6 +52,8 @@ export interface OnnxRuntimeBackendOptions {
   readonly cpuCount?: number;
   /** GPUs that `KIND_GPU` instances may name. */
   readonly gpuCount?: number;
+  /** Of a memory profile; default: as measured. */
+  readonly weightsFactors?: WeightsFactors;
 }
 
 /** ONNX models, run by ONNX Runtime as backend `onnxruntime` of release 24.10 would run them. */
@@ -67,6 +75,8 @@ export class OnnxRuntimeBackend implements Backend {
       modelFileSizes(context.folder, modelFilePath(context)),
       !options.ok || options.value.model.session.enableCpuMemArena,
       "host",
+      "staging",
+      this.#options.weightsFactors ?? weightsFactors,
     );
   }
 
@@ -89,6 +99,7 @@ export class OnnxRuntimeBackend implements Backend {
       clock: this.#options.clock,
       pool: this.#pool,
       gpuCount: this.#options.gpuCount ?? 0,
+      weightsFactors: this.#options.weightsFactors ?? weightsFactors,
     };
     if (!completes(context)) {
       if (context.autoComplete) {
@@ -173,6 +184,7 @@ interface ModelParts {
   readonly clock: Clock;
   readonly pool: WorkerPool;
   readonly gpuCount: number;
+  readonly weightsFactors: WeightsFactors;
 }
 
 const openRequest = (
@@ -224,6 +236,8 @@ class OnnxModelVersion implements BackendModel {
       modelFileSizes(context.folder, modelFilePath(context)),
       options.session.enableCpuMemArena,
       provider.name === "cuda" ? `gpu:${provider.deviceId}` : "host",
+      "weights",
+      this.#parts.weightsFactors,
     );
   }
 

@@ -25,15 +25,19 @@ export interface MemoryDemand {
 
 /** Whose bytes they are. An absent part means "of the whole": no instance = the version, no version = the model or process. */
 export interface AllocationOwner {
+  /** Of the model; tells whose fixed costs a first model brings. */
+  readonly backend?: string;
   readonly model?: string;
   readonly version?: number;
   readonly instance?: string;
 }
 
-/** Bytes that were granted; `release` gives them back, once. */
+/** Bytes that were granted; `release` gives back what is left of them, once. */
 export interface Reservation {
   readonly owner: AllocationOwner;
   readonly demands: readonly MemoryDemand[];
+  /** Gives back what was for the time of loading only: kind `staging`. */
+  endStaging(): void;
   release(): void;
 }
 
@@ -50,13 +54,20 @@ export class UnlimitedMemoryAccount implements MemoryAccount {
 
   reserve(owner: AllocationOwner, demands: readonly MemoryDemand[]): Result<Reservation> {
     this.#add(demands, 1);
-    let held = true;
+    let held = demands;
     return ok({
       owner,
       demands,
+      endStaging: () => {
+        this.#add(
+          held.filter(({ kind }) => kind === "staging"),
+          -1,
+        );
+        held = held.filter(({ kind }) => kind !== "staging");
+      },
       release: () => {
-        if (held) this.#add(demands, -1);
-        held = false;
+        this.#add(held, -1);
+        held = [];
       },
     });
   }

@@ -80,7 +80,7 @@ export class VersionLoader {
       log,
     };
     const granted = account.reserve(
-      { model: identifierText(identifier), version },
+      { backend: config.backend, model: identifierText(identifier), version },
       backend.predictMemory(context),
     );
     if (!granted.ok) {
@@ -97,6 +97,7 @@ export class VersionLoader {
         finish(opened);
         return;
       }
+      reservation.endStaging();
       this.#complete(identifier, context, opened.value, reservation, (result) => {
         if (!result.ok) opened.value.finalize();
         finish(result);
@@ -282,7 +283,12 @@ export class VersionLoader {
     done: (result: Result<LoadedInstance>) => void,
   ): void {
     const { account, clock } = this.#dependencies;
-    const owner: AllocationOwner = { model: identifierText(identifier), version, instance: spec.name };
+    const owner: AllocationOwner = {
+      backend: config.backend,
+      model: identifierText(identifier),
+      version,
+      instance: spec.name,
+    };
     const granted = account.reserve(owner, backendModel.predictInstanceMemory(config, spec));
     if (!granted.ok) {
       done(granted);
@@ -294,6 +300,7 @@ export class VersionLoader {
         done(created);
         return;
       }
+      granted.value.endStaging();
       const slot = new InstanceSlot(spec.name, created.value, statistics, clock);
       const instance: LoadedInstance = { slot, signature, reservation: granted.value };
       runWarmup(slot, samples, clock, (error) => {

@@ -467,3 +467,26 @@ describe("notices", () => {
     expect(notices).toEqual(["environment variable TRITON_LOCAL_HTTP_PROT is not an option"]);
   });
 });
+
+describe("machine", () => {
+  test("load: --machine is an instance type or a size, with its pools", () => {
+    const { machine, memoryProfile } = configOf(
+      "--machine=768MiB",
+      "--memory-profile=a",
+      "--memory-profile=b",
+    );
+    expect(machine?.pools[0]).toEqual({ pool: "host", capacityBytes: 805_306_368, reserveBytes: 0 });
+    expect(memoryProfile).toEqual(["a", "b"]);
+    expect(configOf().machine).toBeUndefined();
+    expect(configOf("--machine=ml.g4dn.xlarge").machine?.name).toBe("ml.g4dn.xlarge");
+  });
+
+  test("load: refuses a machine that there is none of, and a profile without a machine", () => {
+    expect(failureOf(["--machine=ml.g4dn"])).toContain(
+      "Bad option: \"--machine\".\n'ml.g4dn' is neither a size above 0, such as 16GiB, nor one of ml.",
+    );
+    expect(failureOf(["--memory-profile=x"])).toContain(
+      'Bad option: "--memory-profile".\nrequires setting --machine as well',
+    );
+  });
+});

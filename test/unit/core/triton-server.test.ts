@@ -1,6 +1,13 @@
 import { expect, test } from "vitest";
 import { ok, type Result, type TritonError } from "../../../emulator/common/status.ts";
 import { type CoreFixture, epochMs, modelConfig, tritonServer } from "../../support/core-fixture.ts";
+import {
+  backendDocument,
+  profilesOf,
+  serverDocument,
+  smallMachine,
+  startLedger,
+} from "../../support/ledger-fixture.ts";
 import { LimitedAccount } from "../../support/limited-account.ts";
 import { backendError } from "../../support/scripted-backend.ts";
 
@@ -314,6 +321,39 @@ test("memory: a load that is refused anything fails, and gives back what it had"
   }
   const enough = tritonServer({ models: { m: modelConfig("", 2) }, account: new LimitedAccount(1_200) });
   expect(enough.load("m").error).toBeNull();
+});
+
+test("memory: what completing a configuration takes is gone before the first instance asks", () => {
+  const fixture = tritonServer({ models: { m: modelConfig("", 2) }, account: new LimitedAccount(1_000) });
+  fixture.backend.predictMemory = () => [{ pool: "host", kind: "staging", bytes: 1_000 }];
+  expect(fixture.load("m").error).toBeNull();
+  expect(fixture.account.used("host")).toBe(200);
+});
+
+test("memory: what loading an instance takes is gone before the next one asks", () => {
+  const fixture = tritonServer({ models: { m: modelConfig("", 3) }, account: new LimitedAccount(1_100) });
+  fixture.backend.instanceKind = "staging";
+  expect(fixture.load("m").error).toBeNull();
+  expect(fixture.account.used("host")).toBe(1_000);
+});
+
+test("memory: with a ledger each allocation says whose it is, and a GPU's refusal is the load's error", () => {
+  const profiles = profilesOf(serverDocument(), backendDocument("scripted", { library: 30 }));
+  const { ledger } = startLedger({ machine: smallMachine, profiles });
+  const fixture = tritonServer({ models: { m: modelConfig() }, account: ledger });
+  fixture.backend.modelBytes = 500;
+  expect(fixture.load("m").error).toBeNull();
+  expect(ledger.allocations()).toMatchObject([
+    { owner: { backend: "scripted" }, kind: "library", bytes: 30 },
+    { owner: { backend: "scripted", model: "m", version: 1 }, kind: "weights", bytes: 500 },
+    { owner: { model: "m", version: 1, instance: "m_0_0" }, kind: "arena", bytes: 100 },
+  ]);
+  fixture.unload("m");
+  expect(ledger.used("host")).toBe(30);
+  fixture.backend.predictMemory = () => [{ pool: "gpu:0", kind: "weights", bytes: 101 }];
+  expect(fixture.load("m").error?.message).toBe(
+    "load failed for model 'm': version 1 is at UNAVAILABLE state: Internal: no 101 on GPU 0;\n",
+  );
 });
 
 test("memory: a reload needs room for both copies, and the old one stays where there is none", () => {

@@ -3,6 +3,7 @@ import {
   modelFilePath,
   modelFileSizes,
   sessionDemand,
+  weightsFactors,
 } from "../../../../emulator/backends/onnxruntime/memory.ts";
 import type { ModelFolderEntry } from "../../../../emulator/core/storage.ts";
 import { config, context } from "./load-model.ts";
@@ -32,12 +33,18 @@ test("memory: weights in the model file count twice, once without the arena, tho
     "1/model.onnx",
   );
   expect(sizes).toEqual({ model: 100, external: 30 });
-  expect(sessionDemand(sizes, true, "host")).toEqual([{ pool: "host", kind: "weights", bytes: 230 }]);
-  expect(sessionDemand(sizes, false, "gpu:1")).toEqual([{ pool: "gpu:1", kind: "weights", bytes: 130 }]);
+  expect(sessionDemand(sizes, true, "host", "weights", weightsFactors)).toEqual([
+    { pool: "host", kind: "weights", bytes: 230 },
+  ]);
+  expect(sessionDemand(sizes, false, "gpu:1", "weights", weightsFactors)).toEqual([
+    { pool: "gpu:1", kind: "weights", bytes: 130 },
+  ]);
 });
 
 test("memory: nothing is asked for where there is no file", () => {
-  expect(sessionDemand(modelFileSizes(folder(), "1/model.onnx"), true, "host")).toEqual([]);
+  expect(
+    sessionDemand(modelFileSizes(folder(), "1/model.onnx"), true, "host", "staging", weightsFactors),
+  ).toEqual([]);
 });
 
 test("model file: default_model_filename of the version, model.onnx inside a folder of that name", () => {

@@ -21,3 +21,18 @@ test("reservation: is given back once, however often it is released", () => {
   second.value.release();
   expect(account.used("host")).toBe(10);
 });
+
+test("reservation: what was staging goes when the load ends, the rest when it is released", () => {
+  const account = new UnlimitedMemoryAccount();
+  const reserved = account.reserve({ model: "a" }, [
+    { pool: "host", kind: "weights", bytes: 10 },
+    { pool: "host", kind: "staging", bytes: 5 },
+  ]);
+  if (!reserved.ok) throw reserved.error;
+  reserved.value.endStaging();
+  reserved.value.endStaging();
+  expect(account.used("host")).toBe(10);
+  reserved.value.release();
+  reserved.value.endStaging();
+  expect(account.used("host")).toBe(0);
+});

@@ -1,0 +1,662 @@
+import type { Clock } from "../../common/clock.ts";
+import type { Random } from "../../common/random.ts";
+import { fail, ok, type Result, type TritonError } from "../../common/status.ts";
+import { formatByteSize } from "./byte-size.ts";
+import type { Machine } from "./machine.ts";
+import type {
+  AllocationKind,
+  AllocationOwner,
+  MemoryAccount,
+  MemoryDemand,
+  PoolName,
+  Reservation,
+} from "./memory-account.ts";
+import type { BackendProfile, MemoryProfiles } from "./profile.ts";
+
+/** Why bytes were taken. */
+export type AllocationCause = "server start" | "first of backend" | "load" | "growth" | "unload";
+
+export interface Allocation {
+  readonly owner: AllocationOwner;
+  /** Name of the process that holds the bytes. */
+  readonly process: string;
+  readonly pool: PoolName;
+  readonly kind: AllocationKind;
+  readonly bytes: number;
+  readonly cause: AllocationCause;
+  /** Microseconds of the clock. */
+  readonly takenUs: number;
+}
+
+/** `reused`: residue that a load took over. */
+export type ReturnReason = "released" | "reused" | "killed" | "process ended";
+
+/** What the kernel's OOM killer decided. */
+export interface Kill {
+  readonly process: string;
+  /** The version or instance whose process it was; null = tritonserver. */
+  readonly victim: AllocationOwner | null;
+  /** Resident bytes of the process at that moment, file pages included. */
+  readonly residentBytes: number;
+  /** Others had the same score: which of them died was chance. */
+  readonly tied: number;
+  readonly rule: "largest resident size" | "second kill: the first one's bytes were not back in time";
+  /** Whose bytes did not fit. */
+  readonly newcomer: AllocationOwner;
+  readonly askedBytes: number;
+  readonly freeBytes: number;
+}
+
+export type LedgerEvent =
+  | { readonly type: "taken"; readonly allocation: Allocation }
+  | {
+      readonly type: "returned";
+      readonly allocation: Allocation;
+      readonly returnedUs: number;
+      readonly reason: ReturnReason;
+    }
+  | {
+      readonly type: "refused";
+      readonly owner: AllocationOwner;
+      readonly pool: PoolName;
+      readonly askedBytes: number;
+      readonly freeBytes: number;
+      readonly error: TritonError;
+    }
+  | ({ readonly type: "killed" } & Kill)
+  /** It fits, but so narrowly that everything in the container may stand still. */
+  | { readonly type: "freeze-risk"; readonly owner: AllocationOwner; readonly freeBytes: number };
+
+export interface PoolState {
+  readonly pool: PoolName;
+  readonly capacityBytes: number;
+  readonly reserveBytes: number;
+  readonly usedBytes: number;
+  readonly highWaterBytes: number;
+}
+
+/** Bytes by pool; a pool without any is absent. */
+export type BytesByPool = ReadonlyMap<PoolName, number>;
+
+export interface ProcessState {
+  readonly name: string;
+  /** null = tritonserver. */
+  readonly owner: AllocationOwner | null;
+  /** What the killer looks at. */
+  readonly residentBytes: number;
+  readonly bytes: BytesByPool;
+}
+
+export interface LedgerOptions {
+  readonly machine: Machine;
+  readonly profiles: MemoryProfiles;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly listener: (event: LedgerEvent) => void;
+  /** -1000 (never killed) to 1000; equal for all on the real server in a container. Default 0 and 0. */
+  readonly oomScoreAdj?: { readonly server: number; readonly stub: number };
+}
+
+export const SERVER_PROCESS = "tritonserver";
+
+/** First words of what the real server says of a stub that died. */
+const STUB_PROCESS = "Stub process";
+
+interface Process {
+  readonly name: string;
+  readonly owner: AllocationOwner | null;
+  readonly oomScoreAdj: number;
+  readonly fileBytes: number;
+  readonly allocations: Set<Allocation>;
+  hostBytes: number;
+  /** Backends whose libraries it has loaded, and `<backend> <gpu>` it has a context for. */
+  readonly opened: Set<string>;
+  alive: boolean;
+}
+
+interface Pool {
+  readonly capacityBytes: number;
+  readonly reserveBytes: number;
+  used: number;
+  highWater: number;
+}
+
+/** A demand with the process that will hold it. */
+interface Claim extends MemoryDemand {
+  readonly owner: AllocationOwner;
+  readonly holder: Process;
+  readonly cause: AllocationCause;
+  /** Goes with the reservation, not with the process. */
+  readonly held: boolean;
+}
+
+const noPool: Pool = { capacityBytes: 0, reserveBytes: 0, used: 0, highWater: 0 };
+
+const sizeOf = (claims: readonly MemoryDemand[], pool: PoolName): number =>
+  claims.reduce((sum, claim) => (claim.pool === pool ? sum + claim.bytes : sum), 0);
+
+/**
+ * What holds which bytes on which device of one machine, and what happens when the next bytes are asked for. A device
+ * refuses, in the backend's words; on the host the kernel kills a process instead and the load answers as if nothing
+ * were (docs/memory.md). Numbers come from profiles; nothing is read from a process.
+ *
+ * When the killer's choice is tritonserver itself, this is reported, the request is refused and nothing else changes: who
+ * owns the container may end it with `end()`.
+ */
+export class Ledger implements MemoryAccount {
+  readonly machine: Machine;
+  readonly #options: LedgerOptions;
+  readonly #pools = new Map<PoolName, Pool>();
+  readonly #processes = new Set<Process>();
+  readonly #server: Process;
+  /** Live residue in the server, by backend, oldest first. */
+  readonly #residue = new Map<string, Allocation[]>();
+  readonly #holders = new WeakMap<Allocation, Process>();
+
+  private constructor(options: LedgerOptions) {
+    this.machine = options.machine;
+    this.#options = options;
+    for (const { pool, capacityBytes, reserveBytes } of options.machine.pools) {
+      this.#pools.set(pool, { capacityBytes, reserveBytes, used: 0, highWater: 0 });
+    }
+    this.#server = this.#newProcess(
+      SERVER_PROCESS,
+      null,
+      options.profiles.server.file_bytes.value,
+      options.oomScoreAdj?.server ?? 0,
+    );
+  }
+
+  /** Starts tritonserver on the machine. @returns an error when not even the server fits */
+  static start(options: LedgerOptions): Result<Ledger> {
+    const ledger = new Ledger(options);
+    const claims = ledger.#serverClaims();
+    for (const pool of new Set(claims.map((claim) => claim.pool))) {
+      const asked = sizeOf(claims, pool);
+      if (asked > ledger.free(pool)) {
+        return fail(
+          "INVALID_ARG",
+          `machine ${options.machine.name} is too small: tritonserver alone takes ${formatByteSize(asked)} of ` +
+            `${pool}, ${formatByteSize(ledger.free(pool))} are free`,
+        );
+      }
+    }
+    ledger.#processes.add(ledger.#server);
+    for (const claim of claims) ledger.#take(claim);
+    return ok(ledger);
+  }
+
+  reserve(owner: AllocationOwner, demands: readonly MemoryDemand[]): Result<Reservation> {
+    const profile = this.#profileOf(owner);
+    const stub = profile !== null && profile.stub !== null && owner.instance !== undefined;
+    const holder = stub ? this.#newStub(owner, profile) : this.#server;
+    const held = new Set<Allocation>();
+    const claims = [
+      ...(stub ? this.#stubClaims(owner, profile, holder) : []),
+      ...(demands.length > 0 ? this.#firstUseClaims(owner, profile, holder, demands) : []),
+      ...this.#claims(owner, holder, demands, "load"),
+    ];
+    const granted = this.#grant(owner, profile, holder, claims, held);
+    if (!granted.ok) return granted;
+    return ok({
+      owner,
+      demands,
+      endStaging: () => {
+        for (const allocation of held) {
+          if (allocation.kind !== "staging") continue;
+          held.delete(allocation);
+          this.#giveBack(allocation, "released");
+        }
+      },
+      release: () => this.#release(owner, profile, holder, held),
+    });
+  }
+
+  /** More bytes for what is loaded already: a larger batch, a new shape. They go when the model goes. */
+  grow(owner: AllocationOwner, demands: readonly MemoryDemand[]): Result<Reservation> {
+    const profile = this.#profileOf(owner);
+    const holder =
+      [...this.#processes].findLast((known) => known.owner !== null && sameOwner(known.owner, owner)) ??
+      this.#server;
+    const held = new Set<Allocation>();
+    const claims = [
+      ...this.#firstUseClaims(owner, profile, holder, demands),
+      ...this.#claims(owner, holder, demands, "growth"),
+    ];
+    const granted = this.#grant(owner, profile, holder, claims, held);
+    if (!granted.ok) return granted;
+    const release = (kind?: AllocationKind): void => {
+      for (const allocation of held) {
+        if (kind !== undefined && allocation.kind !== kind) continue;
+        held.delete(allocation);
+        this.#giveBack(allocation, "released");
+      }
+    };
+    return ok({ owner, demands, endStaging: () => release("staging"), release: () => release() });
+  }
+
+  /** Everything is gone at once, tritonserver and its stubs: the container ended. Nothing is granted any more; releases do nothing. */
+  end(): void {
+    for (const holder of [...this.#processes]) this.#endProcess(holder, "process ended");
+    this.#residue.clear();
+  }
+
+  used(pool: PoolName): number {
+    return this.#pool(pool).used;
+  }
+
+  /** Bytes that may still be taken. */
+  free(pool: PoolName): number {
+    const { capacityBytes, reserveBytes, used } = this.#pool(pool);
+    return capacityBytes - reserveBytes - used;
+  }
+
+  pools(): readonly PoolState[] {
+    return [...this.#pools].map(([pool, { capacityBytes, reserveBytes, used, highWater }]) => ({
+      pool,
+      capacityBytes,
+      reserveBytes,
+      usedBytes: used,
+      highWaterBytes: highWater,
+    }));
+  }
+
+  processes(): readonly ProcessState[] {
+    return [...this.#processes].map((holder) => ({
+      name: holder.name,
+      owner: holder.owner,
+      residentBytes: holder.hostBytes + holder.fileBytes,
+      bytes: bytesByPool(holder.allocations),
+    }));
+  }
+
+  /** Live allocations, by process. */
+  allocations(): readonly Allocation[] {
+    return [...this.#processes].flatMap((holder) => [...holder.allocations]);
+  }
+
+  /** What each model holds; residue and leaks are still named after the model that left them. */
+  models(): ReadonlyMap<string, BytesByPool> {
+    const byModel = new Map<string, Allocation[]>();
+    for (const allocation of this.allocations()) {
+      const { model } = allocation.owner;
+      if (model === undefined) continue;
+      const known = byModel.get(model);
+      if (known === undefined) byModel.set(model, [allocation]);
+      else known.push(allocation);
+    }
+    return new Map([...byModel].map(([model, allocations]) => [model, bytesByPool(allocations)]));
+  }
+
+  #pool(pool: PoolName): Pool {
+    return this.#pools.get(pool) ?? noPool;
+  }
+
+  #profileOf(owner: AllocationOwner): BackendProfile | null {
+    return this.#options.profiles.backends.get(owner.backend ?? "") ?? null;
+  }
+
+  #newProcess(name: string, owner: AllocationOwner | null, fileBytes: number, oomScoreAdj: number): Process {
+    return {
+      name,
+      owner,
+      fileBytes,
+      oomScoreAdj,
+      allocations: new Set(),
+      hostBytes: 0,
+      opened: new Set(),
+      alive: true,
+    };
+  }
+
+  #newStub(owner: AllocationOwner, { stub }: BackendProfile): Process {
+    const adjustment = this.#options.oomScoreAdj?.stub ?? 0;
+    return this.#newProcess(owner.instance ?? "", owner, stub?.file_bytes.value ?? 0, adjustment);
+  }
+
+  #serverClaims(): Claim[] {
+    const { server } = this.#options.profiles;
+    const gpus = this.machine.pools.map(({ pool }) => pool).filter((pool) => pool.startsWith("gpu:"));
+    const demands: MemoryDemand[] = [
+      { pool: "host", kind: "server", bytes: server.private_bytes.value },
+      { pool: "host", kind: "server", bytes: server.kernel_bytes.value },
+      ...(gpus.length === 0
+        ? []
+        : [{ pool: "host", kind: "server", bytes: server.pinned_pool_bytes.value } as const]),
+      ...gpus.flatMap((pool): MemoryDemand[] => [
+        { pool, kind: "cuda-context", bytes: server.cuda_context_bytes.value },
+        { pool, kind: "server", bytes: server.cuda_pool_bytes.value },
+      ]),
+    ];
+    return demands.map((demand) => ({
+      ...demand,
+      owner: {},
+      holder: this.#server,
+      cause: "server start",
+      held: false,
+    }));
+  }
+
+  /** What the stub process itself costs; the part that tritonserver grows by goes with the reservation. */
+  #stubClaims(owner: AllocationOwner, { stub }: BackendProfile, holder: Process): Claim[] {
+    if (stub === null) return [];
+    return [
+      ...this.#claims(
+        owner,
+        holder,
+        [
+          { pool: "host", kind: "library", bytes: stub.private_bytes.value },
+          { pool: "host", kind: "library", bytes: stub.kernel_bytes.value },
+          { pool: "shm", kind: "shm", bytes: stub.shm_bytes.value },
+        ],
+        "load",
+      ),
+      ...this.#claims(
+        owner,
+        this.#server,
+        [{ pool: "host", kind: "server", bytes: stub.server_bytes.value }],
+        "load",
+      ),
+    ];
+  }
+
+  /** Libraries and CUDA contexts that a process does not have yet. */
+  #firstUseClaims(
+    owner: AllocationOwner,
+    profile: BackendProfile | null,
+    holder: Process,
+    demands: readonly MemoryDemand[],
+  ): Claim[] {
+    if (profile === null) return [];
+    const { backend, library, cuda } = profile;
+    const first = (pool: PoolName, kind: AllocationKind, bytes: number): Claim => ({
+      owner: holder.owner === null ? { backend } : owner,
+      holder,
+      pool,
+      kind,
+      bytes,
+      cause: "first of backend",
+      held: false,
+    });
+    const claims: Claim[] = [];
+    if (!holder.opened.has(backend)) claims.push(first("host", "library", library.host_bytes.value));
+    const gpus = new Set(demands.map(({ pool }) => pool).filter((pool) => pool.startsWith("gpu:")));
+    const hadCuda = [...holder.opened].some((name) => name.startsWith(`${backend} gpu:`));
+    if (gpus.size > 0 && !hadCuda) claims.push(first("host", "cuda-context", cuda.host_bytes.value));
+    for (const pool of gpus) {
+      if (!holder.opened.has(`${backend} ${pool}`))
+        claims.push(first(pool, "cuda-context", cuda.gpu_bytes.value));
+    }
+    return claims;
+  }
+
+  /** Bytes in /dev/shm are host memory as well. */
+  #claims(
+    owner: AllocationOwner,
+    holder: Process,
+    demands: readonly MemoryDemand[],
+    cause: AllocationCause,
+  ): Claim[] {
+    return demands.flatMap((demand) => {
+      const claim: Claim = { ...demand, owner, holder, cause, held: true };
+      return demand.pool === "shm" ? [claim, { ...claim, pool: "host" }] : [claim];
+    });
+  }
+
+  #grant(
+    owner: AllocationOwner,
+    profile: BackendProfile | null,
+    holder: Process,
+    claims: readonly Claim[],
+    held: Set<Allocation>,
+  ): Result<null> {
+    if (!this.#server.alive) return fail("UNAVAILABLE", "tritonserver is not running");
+    for (const pool of new Set(claims.map((claim) => claim.pool))) {
+      if (pool === "host") continue;
+      const asked = sizeOf(claims, pool);
+      if (asked > this.free(pool)) return this.#refuse(owner, profile, pool, asked);
+    }
+    const asked = sizeOf(claims, "host");
+    const reusable = this.#reusable(profile, claims);
+    const room = this.#makeRoom(owner, holder, asked - reusable);
+    if (!room.ok) return room;
+    this.#reuse(profile, reusable);
+    this.#processes.add(holder);
+    for (const claim of claims) {
+      if (claim.cause === "first of backend" && profile !== null) {
+        holder.opened.add(profile.backend);
+        if (claim.pool !== "host") holder.opened.add(`${profile.backend} ${claim.pool}`);
+      }
+      const allocation = this.#take(claim);
+      if (allocation !== null && claim.held) held.add(allocation);
+    }
+    const freeBytes = this.free("host");
+    if (asked > 0 && freeBytes < this.#options.profiles.server.freeze_band_bytes.value) {
+      this.#options.listener({ type: "freeze-risk", owner, freeBytes });
+    }
+    return ok(null);
+  }
+
+  #refuse(
+    owner: AllocationOwner,
+    profile: BackendProfile | null,
+    pool: PoolName,
+    askedBytes: number,
+  ): Result<null> {
+    const freeBytes = this.free(pool);
+    const total = this.#pool(pool).capacityBytes;
+    const failure = fail("INTERNAL", deviceFailure(profile, pool, askedBytes, total, freeBytes));
+    this.#options.listener({
+      type: "refused",
+      owner,
+      pool,
+      askedBytes,
+      freeBytes,
+      error: failure.error,
+    });
+    return failure;
+  }
+
+  /** Kills until the bytes fit, as the kernel does; an error when the one that dies is who asked. */
+  #makeRoom(newcomer: AllocationOwner, holder: Process, askedBytes: number): Result<null> {
+    while (askedBytes > this.free("host")) {
+      // The newcomer holds what still fitted when the kernel had no more.
+      const freeBytes = this.free("host");
+      const first = this.#kill(newcomer, holder, askedBytes, freeBytes, "largest resident size");
+      if (!first.ok) return first;
+      if (!this.#reclaimedInTime()) {
+        const rule = "second kill: the first one's bytes were not back in time";
+        const second = this.#kill(newcomer, holder, askedBytes, freeBytes, rule);
+        if (!second.ok) return second;
+      }
+    }
+    return ok(null);
+  }
+
+  #reclaimedInTime(): boolean {
+    const { longest_reclaim_us, second_kill_after_us } = this.#options.profiles.server;
+    const reclaimUs = (this.#options.random.nextUint32() / 2 ** 32) * longest_reclaim_us.value;
+    return reclaimUs <= second_kill_after_us.value;
+  }
+
+  #kill(
+    newcomer: AllocationOwner,
+    holder: Process,
+    askedBytes: number,
+    freeBytes: number,
+    rule: Kill["rule"],
+  ): Result<null> {
+    const touched = Math.max(0, Math.min(askedBytes, freeBytes));
+    const { capacityBytes, reserveBytes } = this.#pool("host");
+    const candidates = [...new Set([...this.#processes, holder])]
+      .filter(({ alive, oomScoreAdj }) => alive && oomScoreAdj > -1000)
+      .map((candidate) => {
+        const residentBytes =
+          candidate.hostBytes + candidate.fileBytes + (candidate === holder ? touched : 0);
+        const score = residentBytes + (candidate.oomScoreAdj / 1000) * (capacityBytes - reserveBytes);
+        return { candidate, residentBytes, score };
+      });
+    const highest = candidates.reduce((score, candidate) => Math.max(score, candidate.score), -Infinity);
+    const tied = candidates.filter(({ score }) => score === highest);
+    const chosen = tied[tied.length > 1 ? this.#options.random.nextUint32() % tied.length : 0];
+    if (chosen === undefined) {
+      return fail(
+        "UNAVAILABLE",
+        "the host is full and no process may be killed: the kernel would stand still here",
+      );
+    }
+    const { candidate, residentBytes } = chosen;
+    this.#options.listener({
+      type: "killed",
+      process: candidate.name,
+      victim: candidate.owner,
+      residentBytes,
+      tied: tied.length - 1,
+      rule,
+      newcomer,
+      askedBytes,
+      freeBytes,
+    });
+    if (candidate === this.#server) {
+      return fail(
+        "UNAVAILABLE",
+        `the kernel would kill tritonserver here: ${askedBytes} bytes asked for, ${freeBytes} free on the host`,
+      );
+    }
+    this.#endProcess(candidate, "killed");
+    return candidate === holder
+      ? fail("INTERNAL", `${STUB_PROCESS} '${candidate.name}' is not healthy.`)
+      : ok(null);
+  }
+
+  #endProcess(holder: Process, reason: ReturnReason): void {
+    holder.alive = false;
+    for (const allocation of holder.allocations) this.#giveBack(allocation, reason, holder);
+    this.#processes.delete(holder);
+  }
+
+  #release(
+    owner: AllocationOwner,
+    profile: BackendProfile | null,
+    holder: Process,
+    held: Set<Allocation>,
+  ): void {
+    let freed = 0;
+    for (const allocation of held) {
+      if (this.#giveBack(allocation, "released") && allocation.pool === "host") freed += allocation.bytes;
+    }
+    held.clear();
+    if (holder !== this.#server && holder.alive) this.#endProcess(holder, "process ended");
+    if (profile !== null && owner.instance !== undefined) this.#retain(owner, profile, freed);
+  }
+
+  /** What an allocator keeps of what an instance gave back, and what never comes back. */
+  #retain(owner: AllocationOwner, { backend, retained }: BackendProfile, freed: number): void {
+    if (!this.#server.alive) return;
+    const known = this.#residue.get(backend) ?? [];
+    const room = retained.residue_limit_bytes.value - sum(known);
+    const residue = Math.max(0, Math.min(retained.residue_bytes_per_unload.value, room, freed));
+    const leak = Math.min(retained.leak_bytes_per_unload.value, freed - residue);
+    const claim = { owner, holder: this.#server, pool: "host", cause: "unload", held: false } as const;
+    const kept = this.#take({ ...claim, kind: "residue", bytes: residue });
+    if (kept !== null) this.#residue.set(backend, [...known, kept]);
+    this.#take({ ...claim, kind: "leak", bytes: leak });
+  }
+
+  /** Host bytes of the claims in tritonserver that its residue can serve. */
+  #reusable(profile: BackendProfile | null, claims: readonly Claim[]): number {
+    if (profile === null) return 0;
+    const inServer = claims.filter(({ holder }) => holder === this.#server);
+    const residue = sum(this.#residue.get(profile.backend) ?? []);
+    const usable = Math.floor(residue * profile.retained.residue_reused_fraction.value);
+    return Math.min(sizeOf(inServer, "host"), usable);
+  }
+
+  #reuse(profile: BackendProfile | null, bytes: number): void {
+    if (profile === null) return;
+    const known = this.#residue.get(profile.backend) ?? [];
+    let left = bytes;
+    while (left > 0) {
+      const oldest = known.shift();
+      if (oldest === undefined) return;
+      this.#giveBack(oldest, "reused");
+      if (oldest.bytes > left) {
+        const rest = this.#take({
+          ...oldest,
+          holder: this.#server,
+          bytes: oldest.bytes - left,
+          held: false,
+        });
+        if (rest !== null) known.unshift(rest);
+      }
+      left -= oldest.bytes;
+    }
+  }
+
+  #take({ owner, holder, pool, kind, bytes, cause }: Claim): Allocation | null {
+    if (bytes === 0) return null;
+    const takenUs = this.#options.clock.now();
+    const allocation: Allocation = { owner, process: holder.name, pool, kind, bytes, cause, takenUs };
+    holder.allocations.add(allocation);
+    if (pool === "host") holder.hostBytes += bytes;
+    const state = this.#pool(pool);
+    state.used += bytes;
+    state.highWater = Math.max(state.highWater, state.used);
+    this.#holders.set(allocation, holder);
+    this.#options.listener({ type: "taken", allocation });
+    return allocation;
+  }
+
+  /** @returns false when the bytes had gone before, with their process */
+  #giveBack(allocation: Allocation, reason: ReturnReason, holder = this.#holders.get(allocation)): boolean {
+    if (holder === undefined || !holder.allocations.delete(allocation)) return false;
+    if (allocation.pool === "host") holder.hostBytes -= allocation.bytes;
+    this.#pool(allocation.pool).used -= allocation.bytes;
+    this.#options.listener({
+      type: "returned",
+      allocation,
+      returnedUs: this.#options.clock.now(),
+      reason,
+    });
+    return true;
+  }
+}
+
+const sameOwner = (a: AllocationOwner, b: AllocationOwner): boolean =>
+  a.model === b.model && a.version === b.version && a.instance === b.instance;
+
+const sum = (allocations: readonly Allocation[]): number =>
+  allocations.reduce((total, { bytes }) => total + bytes, 0);
+
+const bytesByPool = (allocations: Iterable<Allocation>): BytesByPool => {
+  const byPool = new Map<PoolName, number>();
+  for (const { pool, bytes } of allocations) byPool.set(pool, (byPool.get(pool) ?? 0) + bytes);
+  return byPool;
+};
+
+/** Words of the backend on a GPU; for files those of the C library, in the Python backend's sentence for /dev/shm. */
+const deviceFailure = (
+  profile: BackendProfile | null,
+  pool: PoolName,
+  asked: number,
+  total: number,
+  free: number,
+): string => {
+  if (pool === "disk") return "No space left on device";
+  if (pool === "shm") {
+    return (
+      `Unable to initialize shared memory key 'triton_python_backend_shm_region' to requested size (${asked} ` +
+      "bytes). If you are running Triton inside docker, use '--shm-size' flag to control the shared memory region " +
+      "size. Error: No space left on device"
+    );
+  }
+  const words: Readonly<Record<string, string>> = {
+    bytes: String(asked),
+    gpu: pool.slice("gpu:".length),
+    size: formatByteSize(asked),
+    total: formatByteSize(total),
+    free: formatByteSize(free),
+  };
+  const text = profile?.device_failure.value ?? "CUDA out of memory. Tried to allocate {size}.";
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) => words[name] ?? whole);
+};
