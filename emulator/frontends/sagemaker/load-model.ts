@@ -70,7 +70,8 @@ export const loadModel = (
       }
       server.loadModel(model, [], (error) => {
         if (error === null) {
-          models.set(name, repository);
+          // A name that is listed keeps its first repository (2.51.0).
+          if (!models.has(name)) models.set(name, repository);
           reply(emptyReply(200));
           return;
         }

@@ -7,29 +7,28 @@ export interface ModelLocation {
 }
 
 /** `<parent>/<hash>/model[/<folder>]`. The real server knows `/opt/ml/models` as the only parent. */
-const loadUrl = /^(.+\/[0-9A-Za-z._]+)\/(model)\/?([0-9A-Za-z._]+)?$/;
+const loadUrl = /^(.+\/[0-9A-Za-z._]+)\/(model)\/?[0-9A-Za-z._]*$/;
 
 const ensemble = /platform:\s*"ensemble"/;
 
 /**
- * Finds the model below the url of a load: the folder itself, where it has a config.pbtxt; else the subfolder whose
- * configuration says ensemble; else the last subfolder. A url without subfolders, or that is no folder, is told by what
- * comes after: `folder` is then empty.
+ * Finds the model below the url of a load. With a config.pbtxt on top it is `<parent>/<hash>` and the folder `model` in it,
+ * also where the url names a folder below; nothing at all where the url has another form. Else it is the subfolder whose
+ * configuration says ensemble, else the last subfolder (2.51.0; links to folders, which count here, do not count there).
+ * What is not there is told by what comes after: the names are then empty, or those of the url.
  */
 export const locateModel = (storage: Storage, url: string, done: (found: ModelLocation) => void): void => {
-  storage.listModels(url, (listed) => {
-    const folders = listed.ok ? listed.value : [];
-    lastEnsemble(storage, url, folders, (found) => {
-      const location = { repository: url, folder: found ?? folders.at(-1) ?? "" };
-      const [, repository = "", folder = "", below = ""] = loadUrl.exec(url) ?? [];
-      if (folder === "") {
-        done(location);
-        return;
-      }
-      // With a subfolder in the url it is that one's configuration that counts, and its parent that is registered: such
-      // a model cannot be loaded (2.51.0).
-      const config = [repository, folder, below, "config.pbtxt"].filter((part) => part !== "").join("/");
-      storage.readFile(config, (read) => done(read.ok ? { repository, folder } : location));
+  storage.readFile(`${url}/config.pbtxt`, (onTop) => {
+    if (onTop.ok) {
+      const [, repository = "", folder = ""] = loadUrl.exec(url) ?? [];
+      done({ repository, folder });
+      return;
+    }
+    storage.listModels(url, (listed) => {
+      const folders = listed.ok ? listed.value : [];
+      lastEnsemble(storage, url, folders, (found) => {
+        done({ repository: url, folder: found ?? folders.at(-1) ?? "" });
+      });
     });
   });
 };

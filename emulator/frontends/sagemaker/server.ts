@@ -68,6 +68,7 @@ export const startSageMakerFrontend = async (
 /** `/models` with a name and an action, both optional; the name may follow without a slash. */
 const modelsPath = /^\/models\/?([^/]+)?(\/invoke)?$/;
 
+/** Without a value it counts as absent here; the real server makes it a model named by a blank. */
 const TARGET_MODEL = "x-amzn-sagemaker-target-model";
 
 /** The routes. The path of a load names nothing: any POST below `/models` that is no invoke is one. */
@@ -112,7 +113,7 @@ class Container {
 
   #handleModels(exchange: HttpExchange, name: string, isInvoke: boolean): void {
     const { server } = this.#dependencies;
-    const targetModel = exchange.head.headers.get(TARGET_MODEL);
+    const targetModel = exchange.head.headers.get(TARGET_MODEL) || undefined;
     switch (exchange.head.method) {
       case "GET":
         exchange.reply(

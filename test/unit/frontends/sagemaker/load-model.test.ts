@@ -33,6 +33,15 @@ test("load: a repository twice, or a TargetModel under two hashes, is 409 and ch
   expect(fixture.core.index()).toEqual(["x:1 READY"]);
 });
 
+test("load: a name that is listed keeps its first repository", () => {
+  const fixture = new ContainerFixture();
+  for (const hash of ["h1", "h2"]) fixture.put(hash);
+  fixture.loadHash("h1", "x");
+  expect(fixture.load({ model_name: "h1", url: "/opt/ml/models/h2/model" }, "y").status).toBe(200);
+  expect([...fixture.models]).toEqual([["h1", "/opt/ml/models/h1/model"]]);
+  expect(fixture.core.index()).toEqual(["x:1 READY", "y:1 READY"]);
+});
+
 test("load: of a repository whose first load still runs is 409", () => {
   const fixture = new ContainerFixture();
   fixture.put("h1");

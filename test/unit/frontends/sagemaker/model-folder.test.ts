@@ -40,15 +40,19 @@ test.each(['platform : "ensemble"', "platform: 'ensemble'"])(
   },
 );
 
-test.each([url, `${url}/`])("locate: with its configuration on top, %s is itself the model", (asked) => {
-  const files = { [`${url}/config.pbtxt`]: "", [`${url}/1/model.onnx`]: "" };
-  expect(locate(asked, files)).toEqual({ repository: "/opt/ml/models/h1", folder: "model" });
-});
+test.each([url, `${url}/`, "/home/me/models/h1/model"])(
+  "locate: with its configuration on top, %s is itself the model",
+  (asked) => {
+    const files = { [`${asked}/config.pbtxt`]: "", [`${asked}/1/model.onnx`]: "" };
+    const repository = asked.slice(0, asked.indexOf("/model", asked.indexOf("h1")));
+    expect(locate(asked, files)).toEqual({ repository, folder: "model" });
+  },
+);
 
-test("locate: a hash with other characters than letters, digits, point and underscore has its model below it", () => {
+test("locate: with its configuration on top, a hash with another character is no repository at all", () => {
   const odd = "/opt/ml/models/h-1/model";
   const files = { [`${odd}/config.pbtxt`]: "", [`${odd}/1/model.onnx`]: "" };
-  expect(locate(odd, files)).toEqual({ repository: odd, folder: "1" });
+  expect(locate(odd, files)).toEqual({ repository: "", folder: "" });
 });
 
 test("locate: a url that names the model's subfolder finds its parent, where there is no such model", () => {
