@@ -95,12 +95,15 @@ describe("what ends at once", () => {
     ["HTTP", "http"],
     ["GRPC", "grpc"],
     ["Metrics", "metrics"],
+    ["Sagemaker", "sagemaker"],
   ])("command line: a taken %s port ends with the real server's text", async (service, flag) => {
     const taken = await takenPort();
     const ports = noPorts.map((port) =>
       port.startsWith(`--${flag}`) ? `--${flag}-port=${taken.port}` : port,
     );
-    const { exitCode, stderr } = await run("--model-control-mode=explicit", ...ports);
+    const container =
+      flag === "sagemaker" ? ["--allow-sagemaker=true", `--sagemaker-port=${taken.port}`] : [];
+    const { exitCode, stderr } = await run("--model-control-mode=explicit", ...ports, ...container);
     taken.close();
     expect(exitCode).toBe(1);
     const socket = `Socket '127.0.0.1:${taken.port}' already in use `;
