@@ -94,11 +94,14 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
   const memory = await emulatedMemory(config, clock, log);
   const gpus = await findGpus();
   log.info(`GPUs for ONNX Runtime: ${gpus.count} (${gpus.reason})`);
+  // Models see the GPUs of the emulated machine; those that are not there run on the CPU.
+  const gpuCount = memory === null ? gpus.count : gpuCountOf(memory.ledger.machine);
   const onnxruntime = new OnnxRuntimeBackend({
     clock,
     log,
     workerThreads: config.workerThreads,
     gpuCount: gpus.count,
+    emulatedGpuCount: gpuCount,
     ...(memory === null ? {} : weightsFactorsOf(memory.profiles)),
   });
   const logSettings = new LogSettingsStore(
@@ -113,7 +116,7 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
     (settings) => log.apply(settings),
   );
   const storage = new DiskStorage();
-  const server = new TritonServer(serverOptions(config, gpus.count), {
+  const server = new TritonServer(serverOptions(config, gpuCount), {
     clock,
     log,
     storage,
@@ -221,6 +224,8 @@ const emulatedMemory = async (
   if (!ledger.ok) throw ledger.error;
   return { ledger: ledger.value, profiles: profiles.value };
 };
+
+const gpuCountOf = ({ pools }: Machine): number => pools.filter(({ pool }) => pool.startsWith("gpu:")).length;
 
 const weightsFactorsOf = ({ backends }: MemoryProfiles) => {
   const weights = backends.get("onnxruntime")?.weights;

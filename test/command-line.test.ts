@@ -1,4 +1,12 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -174,6 +182,39 @@ describe("serve", () => {
     expect(server.output()).toMatch(
       /"memory: the kernel kills tritonserver \(50\.0 MiB resident\): largest resident size; [\d.]+ MiB for simple, 14\.0 MiB free"/,
     );
+  });
+
+  test("serve: with --machine a model sees its GPU, and a load that the GPU cannot hold fails with words of memory", async () => {
+    const repository = join(folder, "engines");
+    for (const [name, size] of [
+      ["fits", "8GiB"],
+      ["large", "20GiB"],
+    ] as const) {
+      mkdirSync(join(repository, name, "1"), { recursive: true });
+      writeFileSync(
+        join(repository, name, "config.pbtxt"),
+        `backend: "synthetic"
+        input { name: "IN" data_type: TYPE_FP32 dims: [ 1 ] }
+        output { name: "OUT" data_type: TYPE_FP32 dims: [ 1 ] }
+        instance_group { kind: KIND_GPU }
+        parameters { key: "synthetic.gpu_weights_bytes" value { string_value: "${size}" } }`,
+      );
+    }
+    await using server = await start(
+      "gpu.json",
+      "--machine=ml.g4dn.xlarge",
+      `--model-repository=${repository}`,
+      "--load-model=fits",
+    );
+    expect(server.output()).toMatch(/^\| gpu:0 \| 15\.0 GiB +\| 251\.0 MiB \| 8\.2 GiB/m);
+    const load = await fetch(`http://127.0.0.1:${server.ports.http}/v2/repository/models/large/load`, {
+      method: "POST",
+    });
+    expect([load.status, await load.text()]).toEqual([
+      400,
+      expect.stringContaining("Internal: CUDA out of memory. Tried to allocate 20.0 GiB."),
+    ]);
+    expect(server.output()).toMatch(/"memory: large is refused 20\.0 GiB of gpu:0, 6\.5 GiB free"/);
   });
 
   test("serve: the log goes to the file, is added to, and follows the settings changed by a client", async () => {

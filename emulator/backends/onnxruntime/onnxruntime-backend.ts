@@ -52,6 +52,8 @@ export interface OnnxRuntimeBackendOptions {
   readonly cpuCount?: number;
   /** GPUs that `KIND_GPU` instances may name. */
   readonly gpuCount?: number;
+  /** GPUs of the emulated machine: their instances' bytes are counted there, wherever they run. Default: `gpuCount`. */
+  readonly emulatedGpuCount?: number;
   /** Of a memory profile; default: as measured. */
   readonly weightsFactors?: WeightsFactors;
 }
@@ -99,6 +101,7 @@ export class OnnxRuntimeBackend implements Backend {
       clock: this.#options.clock,
       pool: this.#pool,
       gpuCount: this.#options.gpuCount ?? 0,
+      emulatedGpuCount: this.#options.emulatedGpuCount ?? this.#options.gpuCount ?? 0,
       weightsFactors: this.#options.weightsFactors ?? weightsFactors,
     };
     if (!completes(context)) {
@@ -184,6 +187,7 @@ interface ModelParts {
   readonly clock: Clock;
   readonly pool: WorkerPool;
   readonly gpuCount: number;
+  readonly emulatedGpuCount: number;
   readonly weightsFactors: WeightsFactors;
 }
 
@@ -230,8 +234,8 @@ class OnnxModelVersion implements BackendModel {
   }
 
   predictInstanceMemory(_config: ModelConfig, instance: InstanceSpec): readonly MemoryDemand[] {
-    const { context, options, gpuCount } = this.#parts;
-    const provider = chooseProvider(instance, gpuCount);
+    const { context, emulatedGpuCount, options } = this.#parts;
+    const provider = chooseProvider(instance, emulatedGpuCount);
     return sessionDemand(
       modelFileSizes(context.folder, modelFilePath(context)),
       options.session.enableCpuMemArena,

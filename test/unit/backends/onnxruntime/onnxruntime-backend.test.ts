@@ -341,6 +341,29 @@ test("backend: asks for memory before auto-complete and for each instance", asyn
   await unload(model);
 });
 
+test("backend: counts the bytes of an emulated GPU's instance there, wherever it runs", async () => {
+  const emulated = new OnnxRuntimeBackend({
+    clock: new SystemClock(),
+    log: new RecordingLog(),
+    workerThreads: 1,
+    emulatedGpuCount: 1,
+    weightsFactors: { inline: 3, inlineWithoutArena: 1, external: 1 },
+  });
+  const folder = folders.make({ "1/model.onnx": "identity.onnx" });
+  const size = folder.entries.find(({ path }) => path === "1/model.onnx")!.byteSize;
+  const opened = await initialize(emulated, context(folder));
+  if (!opened.ok) throw opened.error;
+  const pools = [0, 1].map((deviceId) =>
+    opened.value.predictInstanceMemory(config({}), { name: "m_0", kind: "KIND_GPU", deviceId }),
+  );
+  expect(pools).toEqual([
+    [{ pool: "gpu:0", kind: "weights", bytes: 3 * size }],
+    [{ pool: "host", kind: "weights", bytes: 3 * size }],
+  ]);
+  opened.value.finalize();
+  await emulated.stop();
+});
+
 test("provider: a GPU instance gets its device's CUDA where there is that GPU, everything else the CPU", () => {
   const gpu = (deviceId: number) => ({ name: "m_0", kind: "KIND_GPU", deviceId }) as const;
   expect(chooseProvider(gpu(1), 2)).toEqual({ name: "cuda", deviceId: 1 });
