@@ -23,5 +23,6 @@ const bundle = await rolldown({
 await bundle.write({ dir: "dist/emulator", format: "esm" });
 await bundle.close();
 
+cpSync("emulator/memory-profiles", "dist/memory-profiles", { recursive: true });
 cpSync("node_modules/zod/LICENSE", "dist/LICENSE-zod");
 cpSync("node_modules/yaml/LICENSE", "dist/LICENSE-yaml");

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { parse } from "yaml";
 
-const folder = new URL("../memory-profiles/", import.meta.url);
+const folder = new URL("../emulator/memory-profiles/", import.meta.url);
 
 const rows = (name: string, path: string, value: unknown): string[] => {
   if (typeof value !== "object" || value === null) return [];

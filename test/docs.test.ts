@@ -13,9 +13,7 @@ const pages = [
 test.each(pages)("%s: names only files and folders that are there", (page) => {
   const text = readFileSync(join(root, page), "utf8");
   const named = [
-    ...text.matchAll(
-      /`((?:emulator|fixtures|protos|test|docs|bench|model-repo|memory-profiles)\/[\w./-]*)`/g,
-    ),
+    ...text.matchAll(/`((?:emulator|fixtures|protos|test|docs|bench|model-repo)\/[\w./-]*)`/g),
   ].map(([, path]) => path!);
   expect(named.filter((path) => !existsSync(join(root, path)))).toEqual([]);
 });

@@ -10,8 +10,8 @@ import {
   parseProfile,
 } from "../core/memory/profile.ts";
 
-/** The build keeps the layout of the checkout: the profiles lie at the same place beside the sources and in the package. */
-const shippedFolder = (): string => fileURLToPath(new URL("../../memory-profiles", import.meta.url));
+/** Beside the folder of this file in the checkout, beside that of the chunks in the package. */
+const shippedFolder = (): string => fileURLToPath(new URL("../memory-profiles", import.meta.url));
 
 const readProfile = (path: string): Result<ProfileFile> => {
   let document: unknown;
