@@ -137,14 +137,15 @@ export const startCommand = async (
     clearTimeout(timer);
     return child.exitCode;
   };
+  let ports: unknown;
   try {
     await waitForFile(portsFile, child, () => text, timeoutMs);
+    ports = JSON.parse(readFileSync(portsFile, "utf8"));
+    if (!isPorts(ports)) throw new Error(`unexpected ports file: ${JSON.stringify(ports)}`);
   } catch (error) {
     await stop();
     throw error;
   }
-  const ports: unknown = JSON.parse(readFileSync(portsFile, "utf8"));
-  if (!isPorts(ports)) throw new Error(`unexpected ports file: ${JSON.stringify(ports)}`);
   return {
     ports,
     output: () => text,
