@@ -92,7 +92,7 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
     import("./backends/onnxruntime/gpus.ts"),
   ]);
   const memory = await emulatedMemory(config, clock, log);
-  const gpus = await findGpus();
+  const gpus = await findGpus(config.cudaVisibleDevices);
   log.info(`GPUs for ONNX Runtime: ${gpus.count} (${gpus.reason})`);
   // Models see the GPUs of the emulated machine; those that are not there run on the CPU.
   const gpuCount = memory === null ? gpus.count : gpuCountOf(memory.ledger.machine);

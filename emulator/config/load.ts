@@ -30,6 +30,8 @@ export interface Config extends DeepReadonly<Omit<Options, FoldedAway | "metrics
   readonly trace: TraceSettings;
   /** What the server itself reads from the environment of a SageMaker container, as the real one does. */
   readonly sagemakerEnvironment: SageMakerEnvironment;
+  /** `CUDA_VISIBLE_DEVICES`; null = not set, every GPU is visible. */
+  readonly cudaVisibleDevices: string | null;
 }
 
 export interface SageMakerEnvironment {
@@ -355,6 +357,7 @@ const resolve = (options: Options, sources: ConfigSources, preamble: string[], n
         sources.environment.SAGEMAKER_TRITON_DEFAULT_MODEL_NAME ??
         "unspecified_SAGEMAKER_TRITON_DEFAULT_MODEL_NAME",
     },
+    cudaVisibleDevices: sources.environment.CUDA_VISIBLE_DEVICES ?? null,
   };
   checkPorts(config);
   checkCoreOptions(config);

@@ -10,19 +10,21 @@ export interface UsableGpus {
   readonly reason: string;
 }
 
-/** Asks what can be used: the CUDA libraries of onnxruntime-node first, as they are not installed by default, then the driver. */
-export const findGpus = async (): Promise<UsableGpus> => {
+/**
+ * Asks what can be used: the CUDA libraries of onnxruntime-node first, as they are not installed by default, then the driver.
+ * @param visible `CUDA_VISIBLE_DEVICES`; null = every GPU
+ */
+export const findGpus = async (visible: string | null): Promise<UsableGpus> => {
   if (!hasCudaProvider())
     return { count: 0, reason: "onnxruntime-node is installed without its CUDA libraries" };
-  const visible = process.env["CUDA_VISIBLE_DEVICES"];
   const listed = await listGpus();
   if (listed === null) return { count: 0, reason: "nvidia-smi does not answer" };
-  const count = visible === undefined ? listed : Math.min(listed, countVisible(visible));
+  const count = visible === null ? listed : Math.min(listed, countVisible(visible));
   return { count, reason: count === 0 ? "no GPU is visible" : `${count} found` };
 };
 
 /** Entries of CUDA_VISIBLE_DEVICES up to the first that is no device, as the driver reads it. */
-const countVisible = (text: string): number => {
+export const countVisible = (text: string): number => {
   const entries = text.split(",").map((entry) => entry.trim());
   const end = entries.findIndex((entry) => entry === "" || entry.startsWith("-"));
   return end < 0 ? entries.length : end;
