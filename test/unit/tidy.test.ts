@@ -26,6 +26,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "core/trace",
   ],
   "core/repository-registry.ts": ["common"],
+  "core/faults": ["common"],
+  journal: ["common", "core/memory"],
   "core/inference": ["common", "core/model-config", "core/tensor"],
   "core/scheduler": [
     "common",
@@ -114,7 +116,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "frontends/kserve-json",
   ],
   "frontends/metrics": ["common", "core/statistics", "frontends/http1"],
-  "aws/placement": ["common"],
+  "aws/artifacts": ["common", "core/faults"],
+  "aws/placement": ["common", "core/faults", "journal", "aws/artifacts"],
   config: ["common", "core/memory", "core/settings"],
   "emulator.ts": [
     "common",

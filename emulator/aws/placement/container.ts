@@ -1,0 +1,42 @@
+/**
+ * The one way in which the platform deals with a container: the operations of the container API
+ * (spec/sagemaker-mme.md 1.3 to 1.6), in this process or behind a URL.
+ */
+
+/** What a container answered. */
+export interface ContainerAnswer {
+  readonly status: number;
+  /** Name and value in turn, in the order of the wire. */
+  readonly headers: readonly string[];
+  readonly body: Uint8Array;
+}
+
+/** Called once, in this turn or later; null = nobody answered: refused, reset, or the container died meanwhile. */
+export type Answered = (answer: ContainerAnswer | null) => void;
+
+/** How a container knows a model: by the platform's name (a hash) and by the TargetModel header. */
+export interface ModelCall {
+  readonly modelName: string;
+  readonly targetModel: string;
+}
+
+export interface LoadCall extends ModelCall {
+  /** The folder of the unpacked archive, e.g. `/opt/ml/models/<hash>/model`. */
+  readonly url: string;
+}
+
+export interface InvokeCall extends ModelCall {
+  /** Headers of the caller that reach the container, name and value in turn; the TargetModel header is not among them. */
+  readonly headers: readonly string[];
+  readonly body: Uint8Array;
+}
+
+export interface Container {
+  ping(answered: Answered): void;
+  list(answered: Answered): void;
+  load(call: LoadCall, answered: Answered): void;
+  unload(call: ModelCall, answered: Answered): void;
+  invoke(call: InvokeCall, answered: Answered): void;
+  /** Starts it anew, empty, after it died. @param started false = it does not come back */
+  restart(started: (running: boolean) => void): void;
+}

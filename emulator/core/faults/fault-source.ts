@@ -1,0 +1,44 @@
+/** Where a fault may strike. */
+export type FaultOperation =
+  | "download"
+  | "unpack"
+  | "load"
+  | "infer"
+  | "unload"
+  | "ping"
+  /** While an answer is being written. */
+  | "respond";
+
+/** What a fault does; the words of docs/faults.md. */
+export type FaultEffect =
+  /** The operation fails with this text, as if the backend (or the disk) had said it. */
+  | { readonly kind: "fail"; readonly message: string }
+  /** It takes that much longer, then goes on. */
+  | { readonly kind: "delay"; readonly us: number }
+  /** It never ends. */
+  | { readonly kind: "hang" }
+  /** The process behind it dies: a stub at load or inference, the server at a ping. */
+  | { readonly kind: "kill" }
+  /** The connection breaks after that many bytes of the answer. */
+  | { readonly kind: "reset"; readonly afterBytes: number };
+
+export interface Fault {
+  /** How the journal names it. */
+  readonly name: string;
+  readonly effect: FaultEffect;
+}
+
+export interface FaultPoint {
+  readonly operation: FaultOperation;
+  /** null where there is none: a ping. */
+  readonly model: string | null;
+}
+
+/** Asked once at each point an operation passes; asking counts as a call. */
+export interface FaultSource {
+  at(point: FaultPoint): Fault | null;
+  /** Whether the real server's crash or hang of that name is imitated (docs/faults.md). */
+  imitates(name: string): boolean;
+}
+
+export const noFaults: FaultSource = { at: () => null, imitates: () => false };
