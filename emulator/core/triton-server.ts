@@ -17,7 +17,7 @@ import type { MemoryAccount } from "./memory/memory-account.ts";
 import type { ConfigDataType } from "./model-config/model-config.ts";
 import { identifierText } from "./model-identifier.ts";
 import { LoadedVersion } from "./model-lifecycle/loaded-version.ts";
-import { ModelLifecycle, type VersionRow } from "./model-lifecycle/model-lifecycle.ts";
+import { ModelLifecycle, type ModelStateChange, type VersionRow } from "./model-lifecycle/model-lifecycle.ts";
 import { VersionLoader } from "./model-lifecycle/version-loader.ts";
 import { type ModelControlMode, ModelRepository } from "./model-repository/model-repository.ts";
 import type { RepositoryRegistry } from "./repository-registry.ts";
@@ -63,6 +63,8 @@ export interface TritonServerDependencies {
   readonly logSettings: LogSettingsStore;
   readonly traceSink: TraceSink;
   readonly backends: readonly Backend[];
+  /** Called whenever a version has come into another state. */
+  readonly onModelState?: (change: ModelStateChange) => void;
 }
 
 /** Version of the release we answer like. */
@@ -120,10 +122,13 @@ export class TritonServer implements InferenceServer, RepositoryRegistry {
         backendConfig: options.backendConfig,
       },
     });
-    this.#lifecycle = new ModelLifecycle(loader, metrics, log, {
-      loadThreadCount: options.modelLoadThreadCount,
-      loadRetryCount: options.modelLoadRetryCount,
-    });
+    this.#lifecycle = new ModelLifecycle(
+      loader,
+      metrics,
+      log,
+      { loadThreadCount: options.modelLoadThreadCount, loadRetryCount: options.modelLoadRetryCount },
+      dependencies.onModelState ?? (() => {}),
+    );
     this.#repository = new ModelRepository(storage, this.#lifecycle, clock, log, {
       roots: options.modelRepositories,
       controlMode: options.modelControlMode,

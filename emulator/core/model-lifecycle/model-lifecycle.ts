@@ -5,7 +5,7 @@ import { identifierText, type ModelIdentifier } from "../model-identifier.ts";
 import type { MetricsRegistry } from "../statistics/metrics-registry.ts";
 import type { ModelFolder } from "../storage.ts";
 import type { LoadedVersion } from "./loaded-version.ts";
-import { type ModelState, nextState } from "./transitions.ts";
+import { type LifecycleEvent, type ModelState, nextState } from "./transitions.ts";
 import type { VersionLoader } from "./version-loader.ts";
 
 interface VersionEntry {
@@ -42,6 +42,11 @@ export interface LoadPlan {
 
 const UNLOADED = "unloaded";
 
+/** A version that has just come into a state. */
+export interface ModelStateChange extends VersionRow {
+  readonly identifier: ModelIdentifier;
+}
+
 /**
  * All versions of all models and what state they are in (spec/triton-core.md 1.3, 1.5, 1.8; seen on 2.51.0). Calls about
  * one model must not overlap: the model repository sees to that.
@@ -54,6 +59,7 @@ export class ModelLifecycle {
   readonly #models = new Map<string, ModelEntry>();
   readonly #loadRetryCount: number;
   readonly #loadThreads: Semaphore;
+  readonly #onStateChange: (change: ModelStateChange) => void;
   /** Copies that are being loaded or have not yet given everything back, the unseen ones included. */
   #live = 0;
   #whenEmpty: (() => void) | null = null;
@@ -63,7 +69,9 @@ export class ModelLifecycle {
     metrics: MetricsRegistry,
     log: { info(message: string): void; error(message: string): void },
     options: { readonly loadThreadCount: number; readonly loadRetryCount: number },
+    onStateChange: (change: ModelStateChange) => void,
   ) {
+    this.#onStateChange = onStateChange;
     this.#loader = loader;
     this.#metrics = metrics;
     this.#log = log;
@@ -177,8 +185,7 @@ export class ModelLifecycle {
         continue;
       }
       if (current.serving === null) {
-        current.state = nextState(current.state, "load");
-        current.reason = "";
+        this.#move(identifier, current, "load");
       }
       this.#live++;
       this.#log.info(`loading: ${key}:${version}`);
@@ -215,10 +222,9 @@ export class ModelLifecycle {
 
   /** Marks every version UNLOADING and answers; each is gone when its last request is. Unknown models are fine. */
   unload(identifier: ModelIdentifier): void {
-    const model = identifierText(identifier);
-    const entry = this.#models.get(model);
+    const entry = this.#models.get(identifierText(identifier));
     if (entry === undefined) return;
-    for (const version of entry.versions.values()) this.#unloadVersion(model, version);
+    for (const version of entry.versions.values()) this.#unloadVersion(identifier, version);
   }
 
   /** Refuses new requests everywhere; what was accepted is still served. */
@@ -272,14 +278,14 @@ export class ModelLifecycle {
       const known = entry.versions.get(version)!;
       const old = known.serving;
       known.serving = loaded;
-      if (old === null) known.state = nextState(known.state, "loaded");
+      if (old === null) this.#move(plan.identifier, known, "loaded");
       else this.#retire(old, () => {});
       known.reason = "";
     }
     this.#log.info(`successfully loaded '${model}'`);
     const planned = new Set(plan.versions);
     for (const version of entry.versions.values()) {
-      if (!planned.has(version.version)) this.#unloadVersion(model, version);
+      if (!planned.has(version.version)) this.#unloadVersion(plan.identifier, version);
     }
     done(null);
   }
@@ -294,33 +300,37 @@ export class ModelLifecycle {
       const known = entry.versions.get(version)!;
       if (!outcome.ok) {
         if (known.serving !== null) continue;
-        known.state = nextState(known.state, "failed");
-        known.reason = outcome.error.asString();
+        this.#move(plan.identifier, known, "failed", outcome.error.asString());
       } else if (outcome.value !== null) {
         const loaded = outcome.value;
         if (known.serving !== null) this.#retire(loaded, () => {});
         else {
           known.serving = loaded;
-          this.#unloadVersion(identifierText(plan.identifier), known);
+          this.#unloadVersion(plan.identifier, known);
         }
       }
     }
   }
 
-  #unloadVersion(model: string, version: VersionEntry): void {
+  #unloadVersion(identifier: ModelIdentifier, version: VersionEntry): void {
     if (version.state === "UNLOADING" || version.serving === null) return;
     const loaded = version.serving;
-    version.state = nextState(version.state, "unload");
-    this.#retire(loaded, () => this.#markUnloaded(model, version, loaded));
+    this.#move(identifier, version, "unload", version.reason);
+    this.#retire(loaded, () => this.#markUnloaded(identifier, version, loaded));
   }
 
   /** A version that was loaded again meanwhile is left alone: the old copy went unseen. */
-  #markUnloaded(model: string, version: VersionEntry, gone: LoadedVersion): void {
-    this.#log.info(`successfully unloaded '${model}' version ${version.version}`);
+  #markUnloaded(identifier: ModelIdentifier, version: VersionEntry, gone: LoadedVersion): void {
+    this.#log.info(`successfully unloaded '${identifierText(identifier)}' version ${version.version}`);
     if (version.state !== "UNLOADING" || version.serving !== gone) return;
     version.serving = null;
-    version.state = nextState(version.state, "unloaded");
-    version.reason = UNLOADED;
+    this.#move(identifier, version, "unloaded", UNLOADED);
+  }
+
+  #move(identifier: ModelIdentifier, entry: VersionEntry, event: LifecycleEvent, reason = ""): void {
+    entry.state = nextState(entry.state, event);
+    entry.reason = reason;
+    this.#onStateChange({ identifier, version: entry.version, state: entry.state, reason });
   }
 
   #retire(loaded: LoadedVersion, done: () => void): void {
