@@ -13,6 +13,8 @@ export type FaultOperation =
 export type FaultEffect =
   /** The operation fails with this text, as if the backend (or the disk) had said it. */
   | { readonly kind: "fail"; readonly message: string }
+  /** The model's GPU has no room: the operation fails with the words of its backend. */
+  | { readonly kind: "out-of-memory" }
   /** It takes that much longer, then goes on. */
   | { readonly kind: "delay"; readonly us: number }
   /** It never ends. */
