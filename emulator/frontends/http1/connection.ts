@@ -11,6 +11,21 @@ export interface HttpExchange {
   readonly headUs: number;
   /** To be called once, in this turn or later. After a client has gone away it does nothing. */
   reply(reply: HttpReply): void;
+  /** In place of `reply`: an answer without an end known beforehand. Null = the client has gone away. */
+  stream(reply: Omit<HttpReply, "body">, client: StreamClient): ReplyStream | null;
+}
+
+/** An answer that is written bit by bit. */
+export interface ReplyStream {
+  /** @returns false = the client does not keep up: the next is to be written when it is `drained` */
+  write(bytes: Uint8Array): boolean;
+  end(): void;
+}
+
+export interface StreamClient {
+  drained(): void;
+  /** It has closed its side; called once, and never after `end`. */
+  gone(): void;
 }
 
 export interface ConnectionOptions {
@@ -52,6 +67,7 @@ export class Connection {
   #inputEnded = false;
   #ended = false;
   #processing = false;
+  #streaming = false;
   /** Clients send the same head again and again: it is then not parsed again. */
   #lastText = "";
   #lastHead: RequestHead | null = null;
@@ -63,7 +79,9 @@ export class Connection {
     // A client may close its side when it has sent its request: it still gets the answer.
     socket.on("end", () => {
       this.#inputEnded = true;
-      this.#process();
+      // It would get the answer for as long as there are bytes of it: without end.
+      if (this.#streaming) socket.destroy();
+      else this.#process();
     });
     socket.on("close", () => this.#reader?.abandon());
     // What goes wrong with a socket ends in "close"; there is nobody left to tell.
@@ -171,7 +189,50 @@ export class Connection {
         if (this.#socket.writableNeedDrain) this.#socket.once("drain", () => this.#next());
         else this.#next();
       },
+      stream: (reply, client) => {
+        if (answered) return null;
+        answered = true;
+        body.release();
+        return this.#stream(head, reply, client);
+      },
     });
+  }
+
+  /** In chunks; to HTTP/1.0 as it is, up to the end of the connection. */
+  #stream(head: RequestHead, reply: Omit<HttpReply, "body">, client: StreamClient): ReplyStream | null {
+    const socket = this.#socket;
+    const chunked = head.versionMinor === 1;
+    if (!chunked || !head.keepAlive) this.#closing = true;
+    if (socket.destroyed || this.#inputEnded) {
+      this.#closing = true;
+      this.#next();
+      return null;
+    }
+    this.#streaming = true;
+    const drained = (): void => client.drained();
+    const gone = (): void => client.gone();
+    socket.on("drain", drained);
+    socket.on("close", gone);
+    socket.write(replyHead(head, { ...reply, body: [] }, null), "latin1");
+    return {
+      write: (bytes) => {
+        if (!chunked) return socket.write(bytes);
+        socket.cork();
+        socket.write(`${bytes.length.toString(16)}\r\n`, "latin1");
+        socket.write(bytes);
+        const keepsUp = socket.write("\r\n", "latin1");
+        socket.uncork();
+        return keepsUp;
+      },
+      end: () => {
+        if (!this.#streaming) return;
+        this.#streaming = false;
+        socket.off("drain", drained);
+        socket.off("close", gone);
+        if (chunked) socket.write("0\r\n\r\n", "latin1");
+        this.#next();
+      },
+    };
   }
 
   /** Goes on after an answer. */

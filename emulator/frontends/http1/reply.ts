@@ -24,10 +24,10 @@ const reasonPhrase: Readonly<Record<number, string>> = {
 
 /**
  * Status line and headers, up to the empty line, in the order of the real server (spec/triton-wire.md 1.1): the handler's
- * own, the length of a body, `Connection: close`, the length 0, `Connection: keep-alive`, and `Content-Type: text/plain`
+ * own, the length of a body (null = it comes in chunks), `Connection: close`, the length 0, `Connection: keep-alive`, and `Content-Type: text/plain`
  * where no handler set one. There is no Date and no Server.
  */
-export const replyHead = (request: RequestHead, reply: HttpReply, bodyByteSize: number): string => {
+export const replyHead = (request: RequestHead, reply: HttpReply, bodyByteSize: number | null): string => {
   const { headers, status } = reply;
   const modern = request.versionMinor === 1;
   let text = `HTTP/1.${request.versionMinor} ${status} ${reasonPhrase[status] ?? ""}\r\n`;
@@ -37,10 +37,11 @@ export const replyHead = (request: RequestHead, reply: HttpReply, bodyByteSize: 
     if (name === "Content-Type") typed = true;
     text += `${name}: ${headers[i + 1]}\r\n`;
   }
-  if (bodyByteSize > 0) text += `Content-Length: ${bodyByteSize}\r\n`;
+  if (bodyByteSize === null && modern) text += "Transfer-Encoding: chunked\r\n";
+  if (bodyByteSize !== null && bodyByteSize > 0) text += `Content-Length: ${bodyByteSize}\r\n`;
   if (modern && !request.keepAlive) text += "Connection: close\r\n";
   if (modern && bodyByteSize === 0) text += "Content-Length: 0\r\n";
-  if (!modern && request.keepAlive) text += "Connection: keep-alive\r\n";
+  if (!modern && request.keepAlive && bodyByteSize !== null) text += "Connection: keep-alive\r\n";
   if (!typed) text += "Content-Type: text/plain\r\n";
   return `${text}\r\n`;
 };

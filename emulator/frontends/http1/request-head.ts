@@ -11,6 +11,8 @@ export interface RequestHead {
    * part of it.
    */
   readonly path: string;
+  /** What stands after the `?`, as sent; empty where there is none. */
+  readonly query: string;
   /** HTTP/1.0 or HTTP/1.1 */
   readonly versionMinor: 0 | 1;
   /** By lower-case name; of several equal names the first. */
@@ -69,6 +71,7 @@ export const parseRequestHead = (text: string): RequestHead | null => {
   return {
     method,
     path,
+    query: queryOf(target),
     versionMinor,
     headers,
     rawHeaders,
@@ -125,4 +128,9 @@ const pathOf = (method: string, target: string): string | null => {
   if (end < 0) end = target.length;
   const nul = target.indexOf("\0", start);
   return target.slice(start, nul < 0 ? end : Math.min(nul, end));
+};
+
+const queryOf = (target: string): string => {
+  const mark = target.indexOf("?");
+  return mark < 0 ? "" : target.slice(mark + 1);
 };

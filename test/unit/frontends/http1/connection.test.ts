@@ -371,3 +371,78 @@ test("answers of several parts arrive whole, small and large", async () => {
     expect(socket.written).toBe(answered("a".repeat(size) + "b".repeat(size) + "c".repeat(size)));
   }
 });
+
+describe("an answer that is written bit by bit", () => {
+  const client = () => {
+    const calls: string[] = [];
+    return { calls, drained: () => calls.push("drained"), gone: () => calls.push("gone") };
+  };
+  const head = { status: 200, headers: ["Content-Type", "a/b"] };
+
+  test("comes in chunks, and the next request is answered after its end", async () => {
+    const { socket, exchanges } = serve((exchange) => {
+      if (exchange.head.path === "/b") exchange.reply(text("/b"));
+    });
+    await socket.send(get("/a") + get("/b"));
+    const stream = exchanges[0]?.stream(head, client());
+    expect(stream?.write(Buffer.from("one\n"))).toBe(true);
+    stream?.write(Buffer.from("another\n"));
+    const begun =
+      "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n4\r\none\n\r\n8\r\nanother\n\r\n";
+    expect(socket.written).toBe(begun);
+    stream?.end();
+    await turn();
+    expect(socket.written).toBe(`${begun}0\r\n\r\n${answered("/b")}`);
+    expect(socket.destroyed).toBe(false);
+  });
+
+  test("ends with the connection where the client speaks HTTP/1.0", async () => {
+    const { socket, exchanges } = serve(later);
+    await socket.send("GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    const stream = exchanges[0]?.stream(head, client());
+    stream?.write(Buffer.from("one\n"));
+    stream?.end();
+    await turn();
+    expect(socket.written).toBe("HTTP/1.0 200 OK\r\nContent-Type: a/b\r\n\r\none\n");
+    expect(socket.destroyed).toBe(true);
+  });
+
+  test("says when the client does not read, and when it reads again", async () => {
+    const { socket, exchanges } = serve(later);
+    await socket.send(get("/a"));
+    socket.blocked = true;
+    const { calls, ...listener } = client();
+    const stream = exchanges[0]?.stream(head, listener);
+    expect(stream?.write(Buffer.alloc(100_000))).toBe(false);
+    await turn();
+    expect(calls).toEqual([]);
+    await socket.unblock();
+    expect(calls).toEqual(["drained"]);
+  });
+
+  test.each(["closes its side", "breaks off"])("ends once when the client %s", async (how) => {
+    const { socket, exchanges } = serve(later);
+    await socket.send(get("/a"));
+    const { calls, ...listener } = client();
+    const stream = exchanges[0]?.stream(head, listener);
+    if (how === "breaks off") socket.destroy();
+    else await socket.endInput();
+    await turn();
+    expect(calls).toEqual(["gone"]);
+    expect(socket.destroyed).toBe(true);
+    stream?.write(Buffer.from("nobody reads this"));
+    stream?.end();
+    await turn();
+    expect(calls).toEqual(["gone"]);
+  });
+
+  test("is not begun for a client that has gone", async () => {
+    const { socket, exchanges } = serve(later);
+    await socket.send(get("/a"));
+    await socket.endInput();
+    expect(exchanges[0]?.stream(head, client())).toBeNull();
+    await turn();
+    expect(socket.destroyed).toBe(true);
+    expect(socket.written).toBe("");
+  });
+});

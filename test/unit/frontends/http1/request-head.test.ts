@@ -15,6 +15,7 @@ test("parseRequestHead: a plain request without headers", () => {
   expect(parsed(LIVE)).toEqual({
     method: "GET",
     path: "/v2/health/live",
+    query: "",
     versionMinor: 1,
     headers: new Map(),
     rawHeaders: [],
@@ -22,6 +23,14 @@ test("parseRequestHead: a plain request without headers", () => {
     keepAlive: true,
     expectsContinue: false,
   });
+});
+
+test.each([
+  ["GET /v2?a=b?c#d HTTP/1.1", "a=b?c#d"],
+  ["GET http://a:80/v2?x HTTP/1.1", "x"],
+  ["GET /v2? HTTP/1.1", ""],
+])("parseRequestHead: the query of %s is %s", (line, query) => {
+  expect(parsed(line).query).toBe(query);
 });
 
 // Every row of these tables was seen on 2.51.0, unless it says otherwise.
