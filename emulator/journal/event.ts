@@ -76,6 +76,8 @@ export type EventBody =
       readonly victims: readonly VictimRecord[];
       /** False: all that may go goes, and it is still too little. */
       readonly enough: boolean;
+      /** Share of the capacity up to which the newcomer may come; absent where no mark decided. */
+      readonly highWater?: number;
     }
   | { readonly event: "unload"; readonly because: string }
   | { readonly event: "unload-answer"; readonly status: number | null; readonly durationUs: number }
@@ -119,9 +121,12 @@ export type EventBody =
   | { readonly event: "fault"; readonly fault: string; readonly operation: string }
   | { readonly event: "ping"; readonly status: number | null }
   | { readonly event: "container-died"; readonly because: string }
-  | { readonly event: "container-started" }
+  /** `pools`: of its machine, as they stand with the server in them; absent where no machine is emulated. */
+  | { readonly event: "container-started"; readonly pools?: readonly PoolReading[] }
   | { readonly event: "reset"; readonly scope: string }
-  | { readonly event: "clock"; readonly byUs: number };
+  | { readonly event: "clock"; readonly byUs: number }
+  /** Only in what is read from a journal: so many older lines were dropped to keep it within its limit. */
+  | { readonly event: "dropped"; readonly count: number };
 
 /** One line of the journal. */
 export type JournalEvent = EventSubject &
