@@ -68,6 +68,8 @@ const pool = shape(
 
 const readings = listOf("pools", { pool, used: amount, capacity: amount });
 
+const pools = listOf("pools", { pool, capacity: amount, reserve: amount });
+
 const victims = listOf("victims", {
   model: text,
   hostBytes: amount,
@@ -159,7 +161,7 @@ export const eventFields: {
   fault: { fault: text, operation: text },
   ping: { status: orNull(amount) },
   "container-died": { because: text },
-  "container-started": { pools: optional(readings) },
+  "container-started": { pools: optional(pools) },
   reset: { scope: text },
   clock: { byUs: amount },
   dropped: { count: amount },

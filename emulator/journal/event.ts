@@ -17,6 +17,13 @@ export interface PoolReading {
   readonly capacity: number;
 }
 
+/** A pool, and what of it is not for models. */
+export interface PoolSize {
+  readonly pool: PoolName;
+  readonly capacity: number;
+  readonly reserve: number;
+}
+
 export interface VictimRecord {
   readonly model: string;
   /** What its unload is expected to free. */
@@ -121,8 +128,8 @@ export type EventBody =
   | { readonly event: "fault"; readonly fault: string; readonly operation: string }
   | { readonly event: "ping"; readonly status: number | null }
   | { readonly event: "container-died"; readonly because: string }
-  /** `pools`: of its machine, as they stand with the server in them; absent where no machine is emulated. */
-  | { readonly event: "container-started"; readonly pools?: readonly PoolReading[] }
+  /** `pools`: of its machine; absent where none is emulated. */
+  | { readonly event: "container-started"; readonly pools?: readonly PoolSize[] }
   | { readonly event: "reset"; readonly scope: string }
   | { readonly event: "clock"; readonly byUs: number }
   /** Only in what is read from a journal: so many older lines were dropped to keep it within its limit. */
