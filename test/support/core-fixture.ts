@@ -15,7 +15,7 @@ import {
   type InputTensor,
 } from "../../emulator/core/tensor/inference-request.ts";
 import { TritonServer, type TritonServerOptions } from "../../emulator/core/triton-server.ts";
-import { InMemoryStorage } from "./in-memory-storage.ts";
+import { InMemoryStorage } from "../../emulator/storage/in-memory-storage.ts";
 import { InMemoryTraceSink } from "./in-memory-trace-sink.ts";
 import { ScriptedBackend } from "./scripted-backend.ts";
 

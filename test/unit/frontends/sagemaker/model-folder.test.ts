@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { VirtualClock } from "../../../../emulator/common/virtual-clock.ts";
 import { locateModel, type ModelLocation } from "../../../../emulator/frontends/sagemaker/model-folder.ts";
-import { InMemoryStorage } from "../../../support/in-memory-storage.ts";
+import { InMemoryStorage } from "../../../../emulator/storage/in-memory-storage.ts";
 
 const locate = (url: string, files: Readonly<Record<string, string>>): ModelLocation => {
   const clock = new VirtualClock();

@@ -1,18 +1,22 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Clock } from "../../../../emulator/common/clock.ts";
 import { silentLog } from "../../../../emulator/common/log.ts";
-import { TritonError } from "../../../../emulator/common/status.ts";
+import { ok, TritonError } from "../../../../emulator/common/status.ts";
 import { VirtualClock } from "../../../../emulator/common/virtual-clock.ts";
+import { type FaultSource, noFaults } from "../../../../emulator/core/faults/fault-source.ts";
 import type { RepositoryRegistry } from "../../../../emulator/core/repository-registry.ts";
 import {
+  ContainerApi,
+  type ContainerApiOptions,
+} from "../../../../emulator/frontends/sagemaker/container-api.ts";
+import {
   type SageMakerFrontend,
-  type SageMakerOptions,
   startSageMakerFrontend,
 } from "../../../../emulator/frontends/sagemaker/server.ts";
+import { InMemoryStorage } from "../../../../emulator/storage/in-memory-storage.ts";
 import { FakeInferenceServer } from "../../../support/fake-inference-server.ts";
 import { type HttpAnswer, parseAnswer, requestBytes } from "../../../support/http-connection.ts";
 import { headerOf, sendAndClose, textOf } from "../../../support/http-frontend.ts";
-import { InMemoryStorage } from "../../../support/in-memory-storage.ts";
 
 class FakeContainerServer extends FakeInferenceServer implements RepositoryRegistry {
   readonly registered = new Map<string, ReadonlyMap<string, string>>();
@@ -30,6 +34,10 @@ class FakeContainerServer extends FakeInferenceServer implements RepositoryRegis
     this.registered.delete(path);
     return null;
   }
+
+  repositoryIndexOf(...[, done]: Parameters<RepositoryRegistry["repositoryIndexOf"]>): void {
+    done(ok([]));
+  }
 }
 
 let server: FakeContainerServer;
@@ -43,13 +51,22 @@ const immediateClock: Clock = {
   defer: (run) => run(),
 };
 
-const start = async (options: Partial<SageMakerOptions> = {}): Promise<void> => {
+const crashes: string[] = [];
+
+const start = async ({
+  faults = noFaults,
+  ...options
+}: Partial<ContainerApiOptions> & { readonly faults?: FaultSource } = {}): Promise<void> => {
   const clock = new VirtualClock();
   const storage = new InMemoryStorage(immediateClock);
   storage.write("/opt/ml/models/h1/model/m/config.pbtxt", "");
   frontend = await startSageMakerFrontend(
-    { address: "127.0.0.1", port: 0, pingMode: "ready", defaultModel: "echo", ...options },
-    { server, storage, clock, log: silentLog },
+    { address: "127.0.0.1", port: 0 },
+    new ContainerApi(
+      { pingMode: "ready", defaultModel: "echo", ...options },
+      { server, storage, clock, log: silentLog, faults, onCrash: (because) => crashes.push(because) },
+    ),
+    silentLog,
   );
 };
 

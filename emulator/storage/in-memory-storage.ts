@@ -1,6 +1,6 @@
-import type { Clock } from "../../emulator/common/clock.ts";
-import { fail, ok, type Result } from "../../emulator/common/status.ts";
-import type { ModelFolder, ModelFolderEntry, Storage } from "../../emulator/core/storage.ts";
+import type { Clock } from "../common/clock.ts";
+import { fail, ok, type Result } from "../common/status.ts";
+import type { ModelFolder, ModelFolderEntry, Storage } from "../core/storage.ts";
 
 interface StoredFile {
   readonly content: Uint8Array;
