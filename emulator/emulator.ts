@@ -5,6 +5,7 @@ import { serviceStartError } from "./common/service-start-error.ts";
 import { SystemClock } from "./common/system-clock.ts";
 import type { Config } from "./config/load.ts";
 import type { Backend } from "./core/backend.ts";
+import { noFaults } from "./core/faults/fault-source.ts";
 import { formatByteSize } from "./core/memory/byte-size.ts";
 import { Ledger, type LedgerEvent, type PoolState } from "./core/memory/ledger.ts";
 import type { Machine } from "./core/memory/machine.ts";
@@ -290,11 +291,19 @@ const startFrontends = async (
     });
   }
   if (config.allowSagemaker) {
-    const { startSageMakerFrontend } = await import("./frontends/sagemaker/server.ts");
+    const [{ ContainerApi }, { startSageMakerFrontend }] = await Promise.all([
+      import("./frontends/sagemaker/container-api.ts"),
+      import("./frontends/sagemaker/server.ts"),
+    ]);
     const { pingMode, defaultModelName } = config.sagemakerEnvironment;
+    const api = new ContainerApi(
+      { pingMode, defaultModel: defaultModelName },
+      { server, storage, clock, log, faults: noFaults, onCrash: () => {} },
+    );
     frontends.sagemaker = await startSageMakerFrontend(
-      { address: config.httpAddress, port: config.sagemakerPort, pingMode, defaultModel: defaultModelName },
-      { server, storage, clock, log },
+      { address: config.httpAddress, port: config.sagemakerPort },
+      api,
+      log,
     ).catch((cause: unknown) => {
       throw serviceStartError("Sagemaker", config.httpAddress, config.sagemakerPort, cause);
     });

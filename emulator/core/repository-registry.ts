@@ -1,4 +1,5 @@
-import type { TritonError } from "../common/status.ts";
+import type { Result, TritonError } from "../common/status.ts";
+import type { RepositoryIndexRow } from "./inference-server.ts";
 
 /**
  * Model repositories that come and go while the server runs, in mode explicit (else UNSUPPORTED). Clients have no call for
@@ -22,4 +23,9 @@ export interface RepositoryRegistry {
    * the index. Error: INVALID_ARG `failed to unregister '<path>', repository not found`.
    */
   unregisterRepository(path: string): TritonError | null;
+  /**
+   * The rows with a state that the index has for one name, without a look at the other models.
+   * @param done as `InferenceServer.repositoryIndex`
+   */
+  repositoryIndexOf(model: string, done: (result: Result<readonly RepositoryIndexRow[]>) => void): void;
 }

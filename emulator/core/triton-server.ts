@@ -320,6 +320,10 @@ export class TritonServer implements InferenceServer, RepositoryRegistry {
     this.#repository.index(readyOnly, done);
   }
 
+  repositoryIndexOf(model: string, done: (result: Result<readonly RepositoryIndexRow[]>) => void): void {
+    this.#repository.indexOf(model, done);
+  }
+
   loadModel(
     model: string,
     parameters: readonly LoadParameter[],

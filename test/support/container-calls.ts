@@ -1,3 +1,4 @@
+import { noFaults } from "../../emulator/core/faults/fault-source.ts";
 import type { TritonServerOptions } from "../../emulator/core/triton-server.ts";
 import type { HttpReply } from "../../emulator/frontends/http1/reply.ts";
 import { loadModel } from "../../emulator/frontends/sagemaker/load-model.ts";
@@ -22,7 +23,13 @@ export class ContainerFixture {
   constructor(options: Partial<TritonServerOptions> = {}) {
     this.core = tritonServer({ modelNamespacing: true, ...options });
     const { server, clock } = this.core;
-    this.unloader = new ModelUnloader({ server, models: this.models, clock, log: this.#log() });
+    this.unloader = new ModelUnloader({
+      server,
+      models: this.models,
+      clock,
+      log: this.#log(),
+      faults: noFaults,
+    });
   }
 
   /** Writes a model where the platform puts it. */
@@ -34,7 +41,17 @@ export class ContainerFixture {
   load(body: object | string, targetModel?: string): ContainerCall {
     const { server, storage } = this.core;
     const bytes = Buffer.from(typeof body === "string" ? body : JSON.stringify(body));
-    const dependencies = { server, storage, models: this.models, log: this.#log() };
+    const onCrash = (because: string): void => {
+      throw new Error(because);
+    };
+    const dependencies = {
+      server,
+      storage,
+      models: this.models,
+      log: this.#log(),
+      faults: noFaults,
+      onCrash,
+    };
     return this.#call((reply) => loadModel(bytes, targetModel, dependencies, reply));
   }
 

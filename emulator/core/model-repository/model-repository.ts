@@ -64,6 +64,12 @@ interface Polled {
 const pollFailed = (model: string): TritonError =>
   new TritonError("INTERNAL", `failed to load '${model}', failed to poll from model repository`);
 
+/** @param models by the text of the identifier */
+const count = (models: Map<string, ListedModel>, identifier: ModelIdentifier): void => {
+  const key = identifierText(identifier);
+  models.set(key, { identifier, copies: (models.get(key)?.copies ?? 0) + 1 });
+};
+
 /** Why a model could not be read: this is only logged. */
 const unreadable = (model: string, cause: string) =>
   fail("INTERNAL", `Poll failed for model directory '${model}': ${cause}`);
@@ -150,9 +156,7 @@ export class ModelRepository {
           return;
         }
         for (const folder of listed.value) {
-          const identifier = this.#identifier(this.#roots.servedName(root, folder), root);
-          const key = identifierText(identifier);
-          models.set(key, { identifier, copies: (models.get(key)?.copies ?? 0) + 1 });
+          count(models, this.#identifier(this.#roots.servedName(root, folder), root));
         }
         next(index + 1);
       });
@@ -166,25 +170,50 @@ export class ModelRepository {
         done(listed);
         return;
       }
-      const rows: RepositoryIndexRow[] = [];
-      for (const { identifier, copies } of listed.value) {
-        const { name } = identifier;
-        if (copies > 1) {
-          rows.push({ name, state: "UNAVAILABLE", reason: "model appears in two or more repositories" });
-          continue;
-        }
-        const versions = this.#lifecycle.rows(identifier);
-        if (versions === null) {
-          if (!readyOnly) rows.push({ name });
-          continue;
-        }
-        for (const { version, state, reason } of versions) {
-          if (readyOnly && state !== "READY") continue;
-          rows.push({ name, version: String(version), state, ...(reason === "" ? {} : { reason }) });
-        }
-      }
-      done(ok(rows));
+      done(ok(listed.value.flatMap((model) => this.#indexRows(model, readyOnly))));
     });
+  }
+
+  /** As `RepositoryRegistry.repositoryIndexOf`: looks only into roots that may hold a model of that name that was ever loaded. */
+  indexOf(name: string, done: (result: Result<readonly RepositoryIndexRow[]>) => void): void {
+    const places = this.#roots
+      .placesOf(name)
+      .map(({ root, folder }) => ({ root, folder, identifier: this.#identifier(name, root) }))
+      .filter(({ identifier }) => this.#lifecycle.rows(identifier) !== null);
+    const models = new Map<string, ListedModel>();
+    const next = (index: number): void => {
+      const place = places[index];
+      if (place === undefined) {
+        done(ok([...models.values()].flatMap((model) => this.#indexRows(model, false))));
+        return;
+      }
+      this.#storage.listModels(place.root, (listed) => {
+        if (!listed.ok) {
+          done(listed);
+          return;
+        }
+        if (listed.value.includes(place.folder)) count(models, place.identifier);
+        next(index + 1);
+      });
+    };
+    next(0);
+  }
+
+  #indexRows({ identifier, copies }: ListedModel, readyOnly: boolean): RepositoryIndexRow[] {
+    const { name } = identifier;
+    if (copies > 1) {
+      return [{ name, state: "UNAVAILABLE", reason: "model appears in two or more repositories" }];
+    }
+    const versions = this.#lifecycle.rows(identifier);
+    if (versions === null) return readyOnly ? [] : [{ name }];
+    return versions
+      .filter(({ state }) => !readyOnly || state === "READY")
+      .map(({ version, state, reason }) => ({
+        name,
+        version: String(version),
+        state,
+        ...(reason === "" ? {} : { reason }),
+      }));
   }
 
   load(model: string, parameters: readonly LoadParameter[], done: (error: TritonError | null) => void): void {

@@ -252,6 +252,13 @@ export class Connection {
     let byteSize = 0;
     for (const part of reply.body) byteSize += part.length;
     const text = replyHead(head, reply, byteSize);
+    if (reply.breakAfterBytes !== undefined) {
+      const whole = Buffer.concat([Buffer.from(text, "latin1"), ...reply.body]);
+      socket.write(whole.subarray(0, reply.breakAfterBytes));
+      this.#closing = true;
+      body.release();
+      return;
+    }
     if (byteSize <= SMALL_BODY) {
       // As a string the body leaves with the head in one write of one piece.
       let whole = text;

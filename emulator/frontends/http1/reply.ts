@@ -6,6 +6,8 @@ export interface HttpReply {
   readonly headers: readonly string[];
   /** Written one after the other; empty = no body. */
   readonly body: readonly Uint8Array[];
+  /** An injected fault: only so many bytes of the answer are sent, then the connection ends. */
+  readonly breakAfterBytes?: number;
 }
 
 /** Reason phrases as the real server writes them: 405 is "Not Allowed", and 507 it does not know. */

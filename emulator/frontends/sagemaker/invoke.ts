@@ -1,9 +1,7 @@
 import { TritonError } from "../../common/status.ts";
 import type { InferenceServer, ServableVersion } from "../../core/inference-server.ts";
 import { InferenceRequest, type InferenceResponse } from "../../core/tensor/inference-request.ts";
-import type { HttpExchange } from "../http1/connection.ts";
 import type { HttpReply } from "../http1/reply.ts";
-import type { RequestHead } from "../http1/request-head.ts";
 import { httpStatus } from "../kserve-json/http-status.ts";
 import {
   type DecodedInferRequest,
@@ -13,18 +11,19 @@ import {
 } from "../kserve-json/infer-request.ts";
 import { encodeInferResponse } from "../kserve-json/infer-response.ts";
 import { jsonErrorReply, plainErrorReply } from "../kserve-json/reply.ts";
+import type { ContainerExchange } from "./container-exchange.ts";
 import { tellsOutOfMemory } from "./out-of-memory.ts";
 
 const BINARY_TYPE = "application/vnd.sagemaker-triton.binary+json;json-header-size=";
 
 /** The size of the JSON, as text, where the body is announced as binary; any other type is JSON, whatever it says. */
-const jsonHeaderSize = (head: RequestHead): string | undefined => {
+const jsonHeaderSize = (head: ContainerExchange["head"]): string | undefined => {
   const type = head.headers.get("content-type");
   return type?.startsWith(BINARY_TYPE) === true ? type.slice(BINARY_TYPE.length) : undefined;
 };
 
 /** Where the binary tensors of a body begin. */
-export const binaryDataOffset = (head: RequestHead): number => {
+export const binaryDataOffset = (head: ContainerExchange["head"]): number => {
   const size = jsonHeaderSize(head);
   return size === undefined ? 0 : Math.max(0, parseHeaderNumber(size));
 };
@@ -46,14 +45,19 @@ const multiModel: ErrorStyle = {
 const singleModel: ErrorStyle = { status: ({ code }) => httpStatus[code], typedLookUp: false };
 
 /** @param model the name that Triton knows it by */
-export const invokeOfMany = (exchange: HttpExchange, model: string, server: InferenceServer): void =>
+export const invokeOfMany = (exchange: ContainerExchange, model: string, server: InferenceServer): void =>
   invoke(exchange, model, server, multiModel);
 
-export const invokeDefault = (exchange: HttpExchange, model: string, server: InferenceServer): void =>
+export const invokeDefault = (exchange: ContainerExchange, model: string, server: InferenceServer): void =>
   invoke(exchange, model, server, singleModel);
 
 /** The body is taken as it is, `Content-Encoding` or not; the answer is never compressed (2.51.0). */
-const invoke = (exchange: HttpExchange, model: string, server: InferenceServer, style: ErrorStyle): void => {
+const invoke = (
+  exchange: ContainerExchange,
+  model: string,
+  server: InferenceServer,
+  style: ErrorStyle,
+): void => {
   const { head, body } = exchange;
   const requestError = (error: TritonError): void =>
     exchange.reply(jsonErrorReply(style.status(error), error.message));

@@ -1,5 +1,6 @@
 import type { Log } from "../../common/log.ts";
-import { fail, ok, type Result, type TritonError } from "../../common/status.ts";
+import { ok, type Result, type TritonError } from "../../common/status.ts";
+import type { FaultSource } from "../../core/faults/fault-source.ts";
 import type { InferenceServer } from "../../core/inference-server.ts";
 import type { RepositoryRegistry } from "../../core/repository-registry.ts";
 import type { Storage } from "../../core/storage.ts";
@@ -18,8 +19,8 @@ interface LoadRequest {
 }
 
 /**
- * The body of a load. What ends the real server (no JSON, other types) or hangs it (no `model_name`) is an error here.
- * An empty body, an array or no url at all make an empty url, which no repository is found at.
+ * The body of a load. What ends the real server (no JSON, members of other types) is an error here. An empty body, an array
+ * or no url at all make an empty url, which no repository is found at.
  */
 const readLoadRequest = (body: Buffer): Result<LoadRequest> => {
   if (body.length === 0) return ok({ name: "", url: "" });
@@ -29,9 +30,6 @@ const readLoadRequest = (body: Buffer): Result<LoadRequest> => {
   if (!name.ok) return name;
   const url = stringMember(parsed.value, "url");
   if (!url.ok) return url;
-  if (name.value === "" && url.value !== "") {
-    return fail("INVALID_ARG", "a load needs the name of the model in 'model_name'");
-  }
   return ok({ name: name.value, url: url.value });
 };
 
@@ -45,21 +43,31 @@ export interface LoadDependencies {
   readonly storage: Storage;
   readonly models: ModelList;
   readonly log: Log;
+  readonly faults: FaultSource;
+  /** tritonserver would have died here. */
+  readonly onCrash: (because: string) => void;
 }
 
 /** `POST /models` (spec/sagemaker-mme.md 1.6). @param targetModel becomes the name of the Triton model; undefined = the platform's */
 export const loadModel = (
   body: Buffer,
   targetModel: string | undefined,
-  { server, storage, models, log }: LoadDependencies,
+  { server, storage, models, log, faults, onCrash }: LoadDependencies,
   reply: (reply: HttpReply) => void,
 ): void => {
   const request = readLoadRequest(body);
+  const asReal = faults.imitates("load-body-crash");
   if (!request.ok) {
-    reply(plainErrorReply(400, request.error.message));
+    if (asReal) onCrash(`a load whose body cannot be read (load-body-crash): ${request.error.message}`);
+    else reply(plainErrorReply(400, request.error.message));
     return;
   }
   const { name, url } = request.value;
+  if (name === "" && url !== "") {
+    // The real server loads a model without a name and never answers.
+    if (!asReal) reply(plainErrorReply(400, "a load needs the name of the model in 'model_name'"));
+    return;
+  }
   const model = targetModel ?? name;
   log.info(`Loading SageMaker TargetModel: ${targetModel ?? ""}`);
   locateModel(storage, url, ({ repository, folder }) => {

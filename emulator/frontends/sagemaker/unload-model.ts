@@ -1,5 +1,6 @@
 import type { Clock, Timer } from "../../common/clock.ts";
 import type { Log } from "../../common/log.ts";
+import type { FaultSource } from "../../core/faults/fault-source.ts";
 import type { InferenceServer } from "../../core/inference-server.ts";
 import type { RepositoryRegistry } from "../../core/repository-registry.ts";
 import type { HttpReply } from "../http1/reply.ts";
@@ -17,16 +18,29 @@ export interface UnloadDependencies {
   readonly models: ModelList;
   readonly clock: Clock;
   readonly log: Log;
+  readonly faults: FaultSource;
+}
+
+/** An invocation whose answer has not left. */
+interface OpenInvocation {
+  /** Answers that an unload holds back, this one's among them; null = none does. */
+  heldBack: (() => void)[] | null;
 }
 
 /**
  * Unloads models and waits until they are gone: until the index says so of the Triton model, looked at every half second,
  * or 350 s have passed, when it is answered as if it were gone. An unload without the TargetModel of the load waits that
  * long for a model that does not exist, and leaves the real one where it is (2.51.0).
+ *
+ * Invocations that run have their answers waited for, unless `unload-during-invoke-hang` is imitated: in the real server the
+ * unload takes the thread that would answer them, so that both wait for the 350 s to pass.
  */
 export class ModelUnloader {
   readonly #dependencies: UnloadDependencies;
   readonly #pauses = new Set<Timer>();
+  /** By the name of the Triton model. */
+  readonly #invocations = new Map<string, Set<OpenInvocation>>();
+  #hanging = 0;
 
   constructor(dependencies: UnloadDependencies) {
     this.#dependencies = dependencies;
@@ -48,7 +62,9 @@ export class ModelUnloader {
         return;
       }
       const startUs = clock.now();
-      this.#waitUntilGone(model, startUs, (gone) => {
+      const heldBack = this.#holdInvocations(model);
+      const wait = heldBack === null ? this.#waitUntilGone(model, startUs) : this.#waitForLimit(heldBack);
+      wait((gone) => {
         const seconds = Math.floor((clock.now() - startUs) / SECOND_US);
         log.info(`UNLOAD for model ${model} completed in ${seconds} seconds.`);
         if (!gone) {
@@ -63,27 +79,70 @@ export class ModelUnloader {
     });
   }
 
+  /** Notes an invocation. @returns to be called with what sends its answer, at once or when the unload lets it go */
+  beginInvocation(model: string): (deliver: () => void) => void {
+    const invocation: OpenInvocation = { heldBack: null };
+    const open = this.#invocations.get(model) ?? new Set();
+    this.#invocations.set(model, open.add(invocation));
+    return (deliver) => {
+      open.delete(invocation);
+      if (open.size === 0) this.#invocations.delete(model);
+      if (invocation.heldBack === null) deliver();
+      else invocation.heldBack.push(deliver);
+    };
+  }
+
+  /** An unload and an invocation of the same model wait for each other. */
+  get holdsInvocations(): boolean {
+    return this.#hanging > 0;
+  }
+
   /** Ends every wait; nothing is answered any more. */
   stop(): void {
     for (const pause of this.#pauses) pause.cancel();
     this.#pauses.clear();
   }
 
-  #waitUntilGone(model: string, startUs: number, done: (gone: boolean) => void): void {
-    const { server, clock } = this.#dependencies;
-    server.repositoryIndex(false, (rows) => {
-      const gone =
-        rows.ok &&
-        rows.value.some(
-          ({ name, state, reason }) => name === model && state === "UNAVAILABLE" && reason === "unloaded",
-        );
-      const pause = clock.setTimer(PAUSE_US, () => {
-        this.#pauses.delete(pause);
-        if (gone) done(true);
-        else if (clock.now() - startUs >= LIMIT_US) done(false);
-        else this.#waitUntilGone(model, startUs, done);
+  /** Null = none runs, or the real server's hang is not imitated. */
+  #holdInvocations(model: string): (() => void)[] | null {
+    const open = this.#invocations.get(model);
+    if (open === undefined || !this.#dependencies.faults.imitates("unload-during-invoke-hang")) return null;
+    const heldBack: (() => void)[] = [];
+    for (const invocation of open) invocation.heldBack = heldBack;
+    return heldBack;
+  }
+
+  #waitForLimit(heldBack: (() => void)[]) {
+    return (done: (gone: boolean) => void): void => {
+      this.#hanging++;
+      this.#pause(LIMIT_US, () => {
+        this.#hanging--;
+        done(false);
+        for (const deliver of heldBack.splice(0)) deliver();
       });
-      this.#pauses.add(pause);
+    };
+  }
+
+  #waitUntilGone(model: string, startUs: number) {
+    const { server, clock } = this.#dependencies;
+    const look = (done: (gone: boolean) => void): void =>
+      server.repositoryIndexOf(model, (rows) => {
+        const gone =
+          rows.ok && rows.value.some(({ state, reason }) => state === "UNAVAILABLE" && reason === "unloaded");
+        this.#pause(PAUSE_US, () => {
+          if (gone) done(true);
+          else if (clock.now() - startUs >= LIMIT_US) done(false);
+          else look(done);
+        });
+      });
+    return look;
+  }
+
+  #pause(us: number, run: () => void): void {
+    const pause = this.#dependencies.clock.setTimer(us, () => {
+      this.#pauses.delete(pause);
+      run();
     });
+    this.#pauses.add(pause);
   }
 }

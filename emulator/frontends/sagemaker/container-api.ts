@@ -1,0 +1,156 @@
+import type { Clock } from "../../common/clock.ts";
+import type { Log } from "../../common/log.ts";
+import type { FaultSource } from "../../core/faults/fault-source.ts";
+import type { InferenceServer } from "../../core/inference-server.ts";
+import type { RepositoryRegistry } from "../../core/repository-registry.ts";
+import type { Storage } from "../../core/storage.ts";
+import { emptyReply, methodNotAllowed } from "../kserve-json/reply.ts";
+import type { ContainerExchange, ExchangeHandler } from "./container-exchange.ts";
+import { invokeDefault, invokeOfMany } from "./invoke.ts";
+import { loadModel } from "./load-model.ts";
+import { getReply, listReply, type ModelList } from "./model-list.ts";
+import { ModelUnloader } from "./unload-model.ts";
+
+export interface ContainerApiOptions {
+  /** `live`: a ping only asks whether the server is up; anything else: whether every model it knows is ready. */
+  readonly pingMode: string;
+  /** What `/invocations` calls. */
+  readonly defaultModel: string;
+}
+
+export interface ContainerApiDependencies {
+  readonly server: InferenceServer & RepositoryRegistry;
+  readonly storage: Storage;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly faults: FaultSource;
+  /** tritonserver would have died here: nothing is answered any more. */
+  readonly onCrash: (because: string) => void;
+}
+
+/** `/models` with a name and an action, both optional; the name may follow without a slash. */
+const modelsPath = /^\/models\/?([^/]+)?(\/invoke)?$/;
+
+/** Without a value it counts as absent here; the real server makes it a model named by a blank. */
+export const TARGET_MODEL_HEADER = "x-amzn-sagemaker-target-model";
+
+/**
+ * The container API of SageMaker (spec/sagemaker-mme.md 1.3 to 1.6, as 2.51.0 answers), whatever carries its exchanges.
+ * The path of a load names nothing: any POST below `/models` that is no invoke is one.
+ */
+export class ContainerApi implements ExchangeHandler {
+  readonly #options: ContainerApiOptions;
+  readonly #dependencies: ContainerApiDependencies;
+  readonly #models: ModelList = new Map();
+  readonly #unloader: ModelUnloader;
+
+  constructor(options: ContainerApiOptions, dependencies: ContainerApiDependencies) {
+    this.#options = options;
+    this.#dependencies = dependencies;
+    this.#unloader = new ModelUnloader({ ...dependencies, models: this.#models });
+  }
+
+  /** Ends what waits on the clock; nothing is answered any more. */
+  stop(): void {
+    this.#unloader.stop();
+  }
+
+  handle(exchange: ContainerExchange): void {
+    const { method, path } = exchange.head;
+    if (path === "/ping") {
+      if (method === "GET") this.#ping(exchange);
+      else exchange.reply(methodNotAllowed("plain"));
+      return;
+    }
+    if (path === "/invocations") {
+      if (method === "POST") invokeDefault(exchange, this.#options.defaultModel, this.#dependencies.server);
+      else exchange.reply(methodNotAllowed("plain"));
+      return;
+    }
+    const match = modelsPath.exec(path);
+    if (match === null) exchange.reply(emptyReply(400));
+    else this.#handleModels(exchange, match[1] ?? "", match[2] !== undefined);
+  }
+
+  #ping(exchange: ContainerExchange): void {
+    const { clock, faults, onCrash } = this.#dependencies;
+    const fault = faults.at({ operation: "ping", model: null });
+    const answer = (): void => exchange.reply(emptyReply(this.#isHealthy() ? 200 : 400));
+    switch (fault?.effect.kind) {
+      case undefined:
+        answer();
+        return;
+      case "delay":
+        clock.setTimer(fault.effect.us, answer);
+        return;
+      case "hang":
+        return;
+      case "kill":
+        onCrash(`fault ${fault.name}`);
+        return;
+      case "reset":
+        exchange.reply({ ...emptyReply(200), breakAfterBytes: fault.effect.afterBytes });
+        return;
+      default:
+        exchange.reply(emptyReply(400));
+    }
+  }
+
+  #isHealthy(): boolean {
+    const { server } = this.#dependencies;
+    if (this.#options.pingMode === "live") return server.isLive();
+    return server.isReady() && !this.#unloader.holdsInvocations;
+  }
+
+  #handleModels(exchange: ContainerExchange, name: string, isInvoke: boolean): void {
+    const { server } = this.#dependencies;
+    const targetModel = exchange.head.headers.get(TARGET_MODEL_HEADER) || undefined;
+    switch (exchange.head.method) {
+      case "GET":
+        exchange.reply(
+          name === ""
+            ? listReply(this.#models, (model) => server.isModelReady(model, 1))
+            : getReply(this.#models, name),
+        );
+        return;
+      case "POST":
+        if (isInvoke) this.#invoke(exchange, name, targetModel);
+        else {
+          loadModel(exchange.body, targetModel, { ...this.#dependencies, models: this.#models }, (reply) =>
+            exchange.reply(reply),
+          );
+        }
+        return;
+      case "DELETE":
+        this.#unloader.unload(name, targetModel, (reply) => exchange.reply(reply));
+        return;
+      default:
+        exchange.reply(emptyReply(400));
+    }
+  }
+
+  #invoke(exchange: ContainerExchange, name: string, targetModel: string | undefined): void {
+    if (!this.#models.has(name)) {
+      exchange.reply(emptyReply(404));
+      return;
+    }
+    const { faults, log, server } = this.#dependencies;
+    const model = targetModel ?? name;
+    log.info(`Invoking SageMaker TargetModel: ${model}`);
+    const answered = this.#unloader.beginInvocation(model);
+    invokeOfMany(
+      {
+        head: exchange.head,
+        body: exchange.body,
+        reply: (reply) =>
+          answered(() => {
+            const effect = faults.at({ operation: "respond", model })?.effect;
+            if (effect?.kind === "reset") exchange.reply({ ...reply, breakAfterBytes: effect.afterBytes });
+            else exchange.reply(reply);
+          }),
+      },
+      model,
+      server,
+    );
+  }
+}
