@@ -28,6 +28,8 @@ export interface SimulatedContainerOptions {
   readonly pingMode?: string;
   /** What tritonserver logs; nothing where it is not given. */
   readonly log?: Log;
+  /** Flags of tritonserver that are other than those of the SageMaker image. */
+  readonly flags?: Partial<TritonServerOptions>;
 }
 
 export interface SimulatedContainer {
@@ -35,6 +37,8 @@ export interface SimulatedContainer {
   readonly container: InProcessContainer;
   /** Its disk: what is written there can be loaded, and stays when the container dies. */
   readonly storage: InMemoryStorage;
+  /** The tritonserver that runs, for what the container API does not ask; null while none does. */
+  server(): TritonServer | null;
 }
 
 /**
@@ -52,7 +56,9 @@ export const createSimulatedContainer = (options: SimulatedContainerOptions): Si
     instance,
     pingMode = "ready",
     log = silentLog,
+    flags = {},
   } = options;
+  let running: TritonServer | null = null;
   const storage = new InMemoryStorage(clock);
   storage.write(`${DUMMY_REPOSITORY}/`);
   const random = new Random(options.seed);
@@ -68,27 +74,41 @@ export const createSimulatedContainer = (options: SimulatedContainerOptions): Si
       started(ledger.error);
       return;
     }
-    const server = new TritonServer(serverOptions(machine, random.nextUint32()), {
-      clock,
-      log,
-      storage,
-      account: ledger.value,
-      metrics: new MetricsRegistry({ counting: true, onLatencies: null }),
-      logSettings: new LogSettingsStore(logDefaults, () => {}),
-      traceSink: { write: () => {}, append: () => {} },
-      backends: [new SyntheticBackend({ clock, random: new Random(random.nextUint32()) })],
-      onModelState: (change) => events.modelState(change),
-    });
+    const server = new TritonServer(
+      { ...serverOptions(machine, random.nextUint32()), ...flags },
+      {
+        clock,
+        log,
+        storage,
+        account: ledger.value,
+        metrics: new MetricsRegistry({ counting: true, onLatencies: null }),
+        logSettings: new LogSettingsStore(logDefaults, () => {}),
+        traceSink: { write: () => {}, append: () => {} },
+        backends: [new SyntheticBackend({ clock, random: new Random(random.nextUint32()) })],
+        onModelState: (change) => events.modelState(change),
+      },
+    );
     const api = new ContainerApi(
       { pingMode, defaultModel: "unspecified_SAGEMAKER_TRITON_DEFAULT_MODEL_NAME" },
       { server, storage, clock, log, faults, onCrash: (because) => events.crash(because) },
     );
-    server.start((error) =>
-      started(error ?? { api, ledger: ledger.value, end: () => server.stop(0, () => {}) }),
-    );
+    server.start((error) => {
+      if (error === null) running = server;
+      started(
+        error ?? {
+          api,
+          ledger: ledger.value,
+          end: () => {
+            if (running === server) running = null;
+            server.stop(0, () => {});
+          },
+        },
+      );
+    });
   };
   const name = instance === undefined ? {} : { instance };
-  return { container: new InProcessContainer({ clock, journal, startProcess, ...name }), storage };
+  const container = new InProcessContainer({ clock, journal, startProcess, ...name });
+  return { container, storage, server: () => running };
 };
 
 /** What the script of the SageMaker image starts tritonserver on in multi-model mode (spec/sagemaker-mme.md 1.8). */
