@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { type FaultSet, faultFieldsOfText, parseFaults } from "../core/faults/fault-rule.ts";
 import { type Machine, parseMachine } from "../core/memory/machine.ts";
 import {
   boolean,
@@ -176,6 +177,19 @@ export const traceLevel = parsed((value, refuse) => {
 const traceDeprecation = (flag: string, instead: string) => () =>
   `Warning: '--${flag}' has been deprecated and will be removed in future releases. Please use ` +
   `'--trace-config ${instead} instead.`;
+
+/** Texts of the command line and mappings of the config file, in one list. */
+const faults = z
+  .unknown()
+  .default([])
+  .transform((given, context): FaultSet => {
+    const values: readonly unknown[] = Array.isArray(given) ? given : [given];
+    const read = values.map((value) => (typeof value === "string" ? faultFieldsOfText(value) : value));
+    const parsedFaults = parseFaults(read.length === 1 ? read[0] : read, "fault");
+    if (parsedFaults.ok) return parsedFaults.value;
+    context.addIssue({ code: "custom", message: parsedFaults.error.message });
+    return z.NEVER;
+  });
 
 const noCuda = "there are no CUDA memory pools here";
 const oneLoop = "requests are handled by one event loop";
@@ -700,6 +714,14 @@ export const configSchema = z.object({
     defaultText: "those that come with triton-local",
     description:
       "YAML file of what a backend costs, in place of the one for that backend that comes with triton-local. Needs --machine.",
+  }),
+  fault: option(faults, {
+    group: "triton-local",
+    argument: "<rule>",
+    repeated: true,
+    defaultText: "none",
+    description:
+      "Something that is to go wrong, e.g. `operation=load,effect=out-of-memory,nth=2`; in the config file the same as an object. docs/faults.md has the words.",
   }),
 
   strictModelConfig: option(boolean().optional(), {

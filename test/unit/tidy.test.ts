@@ -84,10 +84,19 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "core/tensor",
   ],
   "backends/synthetic": ["common", "core/backend.ts", "core/memory", "core/model-config", "core/tensor"],
+  "backends/faulty": [
+    "common",
+    "core/backend.ts",
+    "core/faults",
+    "core/memory",
+    "core/model-config",
+    "core/tensor",
+  ],
   "frontends/http1": ["common"],
   "frontends/kserve-json": ["common", "core/inference-server.ts", "core/tensor", "frontends/http1"],
   "frontends/http": [
     "common",
+    "core/faults",
     "core/inference-server.ts",
     "core/model-config",
     "core/settings",
@@ -141,7 +150,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "storage",
     "aws/containers",
   ],
-  config: ["common", "core/memory", "core/settings"],
+  config: ["common", "core/faults", "core/memory", "core/settings"],
   "emulator.ts": [
     "common",
     "config",

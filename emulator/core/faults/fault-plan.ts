@@ -1,8 +1,9 @@
 import { Random } from "../../common/random.ts";
-import { TritonError } from "../../common/status.ts";
-import type { FaultRule, FaultSet } from "./fault-rule.ts";
-import type { Fault, FaultOperation, FaultPoint, FaultSource } from "./fault-source.ts";
+import { ok, type Result, TritonError } from "../../common/status.ts";
+import { type FaultRule, type FaultSet, parseRequestedFault } from "./fault-rule.ts";
+import type { Fault, FaultOperation, FaultPoint, FaultSource, RequestedFaults } from "./fault-source.ts";
 import type { Imitation } from "./imitations.ts";
+import { modelMatcher } from "./model-pattern.ts";
 
 /** How often a rule was asked and what came of it. */
 export interface FaultCounts {
@@ -23,6 +24,7 @@ export interface FaultStrike {
 interface RuleState {
   readonly rule: FaultRule;
   readonly fault: Fault;
+  readonly concerns: (model: string) => boolean;
   asked: number;
   matched: number;
   struck: number;
@@ -33,12 +35,14 @@ interface RuleState {
  * Rules that strike. Whether a rule's turn has come follows from the rule, its seed and the number of its call alone:
  * neither other rules nor what they did change it. Where the turn of several has come, the first one strikes.
  */
-export class FaultPlan implements FaultSource {
+export class FaultPlan implements FaultSource, RequestedFaults {
   readonly #onStrike: (strike: FaultStrike) => void;
   readonly #byOperation = new Map<FaultOperation, RuleState[]>();
   /** In the order they were added. */
   readonly #rules = new Map<string, RuleState>();
   readonly #imitations = new Set<Imitation>();
+  /** Values of the header that were met, so that each is parsed once. */
+  readonly #requested = new Map<string, Result<FaultRule>>();
 
   /** @param onStrike told of every strike, before it takes effect */
   constructor(
@@ -60,7 +64,8 @@ export class FaultPlan implements FaultSource {
     }
     for (const rule of rules) {
       const fault = { name: rule.name, effect: rule.effect };
-      this.#rules.set(rule.name, { rule, fault, asked: 0, matched: 0, struck: 0, overruled: 0 });
+      const concerns = rule.model === null ? () => true : modelMatcher(rule.model);
+      this.#rules.set(rule.name, { rule, fault, concerns, asked: 0, matched: 0, struck: 0, overruled: 0 });
     }
     for (const name of imitations) this.#imitations.add(name);
     this.#index();
@@ -99,6 +104,24 @@ export class FaultPlan implements FaultSource {
     return strikes;
   }
 
+  /** The name of a rule, an effect, or the fields of a rule; docs/faults.md. The counts of rules stay as they are. */
+  requestedAt(point: FaultPoint, value: string): Result<Fault | null> {
+    let asked = this.#requested.get(value);
+    if (asked === undefined) {
+      asked = parseRequestedFault(
+        value,
+        [...this.#rules.values()].map(({ rule }) => rule),
+      );
+      if (this.#requested.size >= MOST_REQUESTED) this.#requested.clear();
+      this.#requested.set(value, asked);
+    }
+    if (!asked.ok) return asked;
+    const { name, operation, effect } = asked.value;
+    if (operation !== point.operation) return ok(null);
+    this.#onStrike({ fault: name, point });
+    return ok({ name, effect });
+  }
+
   imitates(name: string): boolean {
     return [...this.#imitations].some((known) => known === name);
   }
@@ -116,6 +139,7 @@ export class FaultPlan implements FaultSource {
   }
 
   #index(): void {
+    this.#requested.clear();
     this.#byOperation.clear();
     for (const state of this.#rules.values()) {
       const known = this.#byOperation.get(state.rule.operation);
@@ -125,11 +149,13 @@ export class FaultPlan implements FaultSource {
   }
 }
 
+const MOST_REQUESTED = 1000;
+
 /** Counts the call. @returns whether it is the rule's turn */
 const takeTurn = (state: RuleState, model: string | null): boolean => {
   const { rule } = state;
   state.asked++;
-  if (rule.model !== null && (model === null || !rule.model.matches(model))) return false;
+  if (model !== null && !state.concerns(model)) return false;
   state.matched++;
   if (rule.times !== null && state.struck + state.overruled >= rule.times) return false;
   const { occasion } = rule;

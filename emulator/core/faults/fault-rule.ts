@@ -9,9 +9,9 @@ import {
   operations,
   TRUNCATED_ARCHIVE,
 } from "./effects.ts";
-import type { FaultEffect, FaultOperation } from "./fault-source.ts";
+import { FAULT_HEADER, type FaultEffect, type FaultOperation } from "./fault-source.ts";
 import { type Imitation, imitations, isImitation } from "./imitations.ts";
-import { ModelPattern } from "./model-pattern.ts";
+import { modelMatcher } from "./model-pattern.ts";
 
 /** Which of the calls that a rule matches it strikes; they are counted from 1. */
 export type FaultOccasion =
@@ -24,8 +24,8 @@ export type FaultOccasion =
 export interface FaultRule {
   /** How the journal and the header name it. */
   readonly name: string;
-  /** null = every model. */
-  readonly model: ModelPattern | null;
+  /** Exact, or with `*` and `?`; null = every model. */
+  readonly model: string | null;
   readonly operation: FaultOperation;
   /** The word it was asked for by. */
   readonly effectName: string;
@@ -108,6 +108,41 @@ export const faultFieldsOfText = (text: string): Readonly<Record<string, string 
   return fields;
 };
 
+/**
+ * What the header of an inference asks for: the name of a rule, an effect, or the fields of a rule as in
+ * `effect=slow,delay=5s`. It strikes that inference, at `infer` or at `respond`.
+ * Error: INVALID_ARG that says what would be taken.
+ */
+export const parseRequestedFault = (value: string, rules: readonly FaultRule[]): Result<FaultRule> => {
+  const known = rules.find(({ name }) => name === value);
+  const rule = known === undefined ? requestedRule(value, rules) : ok(known);
+  if (!rule.ok || rule.value.operation === "infer" || rule.value.operation === "respond") return rule;
+  const { name, operation } = rule.value;
+  return fail(
+    "INVALID_ARG",
+    `header ${FAULT_HEADER}: '${name}' strikes at ${operation}, which no inference does`,
+  );
+};
+
+const requestedRule = (value: string, rules: readonly FaultRule[]): Result<FaultRule> => {
+  const where = `header ${FAULT_HEADER}`;
+  const given = value.includes("=") ? faultFieldsOfText(value) : { effect: value };
+  if (!value.includes("=") && effectEntry(value) === null) {
+    const names = rules.length === 0 ? "" : `, a rule (${listed(rules.map(({ name }) => name))})`;
+    return fail(
+      "INVALID_ARG",
+      `${where}: there is no '${value}'; expected an effect (${listed(effectNames)})${names}, or the fields of a rule`,
+    );
+  }
+  if ("imitate" in given) return fail("INVALID_ARG", `${where}: an imitation is not for one inference`);
+  const operation = effectEntry(String(given.effect))?.operations.includes("infer") ? "infer" : "respond";
+  const parsed = parseFaults({ name: `header-${String(given.effect)}`, operation, ...given }, where);
+  if (!parsed.ok) return parsed;
+  const [rule] = parsed.value.rules;
+  if (rule === undefined) throw new Error("a rule was not read");
+  return ok(rule);
+};
+
 const numericFields: readonly string[] = [...occasionFields, "seed", "times", "after_bytes"];
 
 const readImitation = (entry: Fields, at: string): Imitation => {
@@ -170,14 +205,14 @@ const readName = (entry: Fields, at: string, usual: string, before: readonly Fau
   return name;
 };
 
-const readModel = (entry: Fields, operation: FaultOperation, at: string): ModelPattern | null => {
+const readModel = (entry: Fields, operation: FaultOperation, at: string): string | null => {
   const { model } = entry;
   if (model === undefined) return null;
   if (typeof model !== "string" || model === "") {
     throw new FaultError(`${at}.model is ${said(model)}, expected a name, or one with * and ?`);
   }
   if (operation === "ping") throw new FaultError(`${at}.model can never match: a ping is about no model`);
-  return new ModelPattern(model);
+  return model;
 };
 
 const checkEffectFields = (entry: Fields, name: string, known: EffectEntry, at: string): void => {
@@ -268,11 +303,11 @@ const readWhole = (entry: Fields, field: string, lowest: number, at: string): nu
 };
 
 const checkModels = ({ model }: FaultRule, at: string, models: readonly string[] | null): void => {
-  if (model === null || models === null || models.some((name) => model.matches(name))) return;
+  if (model === null || models === null || models.some(modelMatcher(model))) return;
   const shown = models.slice(0, 5).map((name) => `'${name}'`);
   const more = models.length > shown.length ? ` and ${models.length - shown.length} more` : "";
   const there = models.length === 0 ? "there are none" : `there are ${shown.join(", ")}${more}`;
-  throw new FaultError(`${at}.model '${model.text}' matches no model: ${there}`);
+  throw new FaultError(`${at}.model '${model}' matches no model: ${there}`);
 };
 
 const said = (value: unknown): string => (value === undefined ? "missing" : JSON.stringify(value));

@@ -1,3 +1,5 @@
+import type { Result } from "../../common/status.ts";
+
 /** Where a fault may strike. */
 export type FaultOperation =
   | "download"
@@ -42,5 +44,20 @@ export interface FaultSource {
   /** Whether the real server's crash or hang of that name is imitated (docs/faults.md). */
   imitates(name: string): boolean;
 }
+
+/** A header of an inference asks for a fault that strikes it alone; its value is what `requestedAt` takes. */
+export const FAULT_HEADER = "x-triton-local-fault";
+
+/** Faults that a request brings along. */
+export interface RequestedFaults {
+  /**
+   * The fault that the value of the header asks for; null when it strikes at another operation.
+   * Error: INVALID_ARG where the value names nothing.
+   */
+  requestedAt(point: FaultPoint, value: string): Result<Fault | null>;
+}
+
+/** Where inferences pass. */
+export type InferenceFaults = FaultSource & RequestedFaults;
 
 export const noFaults: FaultSource = { at: () => null, imitates: () => false };

@@ -1,22 +1,7 @@
 /** Names of models: exact, or with `*` (any characters) and `?` (one). */
-export class ModelPattern {
-  readonly text: string;
-  readonly #expression: RegExp | null;
-
-  constructor(text: string) {
-    this.text = text;
-    this.#expression = /[*?]/.test(text)
-      ? new RegExp(
-          `^${text
-            .replace(/[.+^${}()|[\]\\]/g, "\\$&")
-            .replace(/\*/g, ".*")
-            .replace(/\?/g, ".")}$`,
-          "s",
-        )
-      : null;
-  }
-
-  matches(model: string): boolean {
-    return this.#expression === null ? model === this.text : this.#expression.test(model);
-  }
-}
+export const modelMatcher = (pattern: string): ((model: string) => boolean) => {
+  if (!/[*?]/.test(pattern)) return (model) => model === pattern;
+  const escaped = pattern.replace(/[.+^${}()|[\]\\]/g, "\\$&");
+  const expression = new RegExp(`^${escaped.replaceAll("*", ".*").replaceAll("?", ".")}$`, "s");
+  return (model) => expression.test(model);
+};

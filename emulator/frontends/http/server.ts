@@ -1,21 +1,28 @@
 import type { Log } from "../../common/log.ts";
+import type { InferenceFaults } from "../../core/faults/fault-source.ts";
 import type { InferenceServer } from "../../core/inference-server.ts";
 import type { HttpExchange } from "../http1/connection.ts";
 import { type Listener, listen } from "../http1/listener.ts";
 import { methodNotAllowed, notFound, plainErrorReply } from "../kserve-json/reply.ts";
+import { withBrokenAnswers } from "./broken-answers.ts";
 import type { HttpCall } from "./handler.ts";
 import { binaryDataOffset, handleInfer, type InferContext } from "./handlers/infer.ts";
 import { type RestrictedApi, type RestrictedCategory, restrictionError } from "./restricted-api.ts";
 import { type HttpRoute, inferPattern, routes } from "./routes.ts";
 
-export interface HttpFrontendOptions {
+export interface HttpFrontendOptions extends DispatchOptions {
   readonly address: string;
   /** 0 = any free port. */
   readonly port: number;
   readonly reusePort: boolean;
+}
+
+export interface DispatchOptions {
   readonly restrictedApis: readonly RestrictedApi[];
   /** `--http-header-forward-pattern`; null = none. Matched against any part of a header's name. */
   readonly headerForwardPattern: RegExp | null;
+  /** Where answers may break off; default: nowhere. */
+  readonly faults?: InferenceFaults | null;
 }
 
 export type HttpFrontend = Listener;
@@ -38,9 +45,10 @@ export const startHttpFrontend = (
     log,
   );
 
-const createDispatch = (
+/** The port without the sockets: answers whatever carries its exchanges. */
+export const createDispatch = (
   server: InferenceServer,
-  options: HttpFrontendOptions,
+  options: DispatchOptions,
   log: Log,
 ): ((exchange: HttpExchange) => void) => {
   const restricted = new Map(options.restrictedApis.map((rule) => [rule.category, rule]));
@@ -66,9 +74,11 @@ const createDispatch = (
     }
     exchange.reply(notFound);
   };
+  const faults = options.faults ?? null;
+  const handle = faults === null ? dispatch : withBrokenAnswers(dispatch, faults);
   return (exchange) => {
     try {
-      dispatch(exchange);
+      handle(exchange);
     } catch (error) {
       const { method, path } = exchange.head;
       log.error(`unexpected failure of ${method} ${path}: ${error instanceof Error ? error.stack : error}`);

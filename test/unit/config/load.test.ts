@@ -490,3 +490,28 @@ describe("machine", () => {
     );
   });
 });
+
+describe("fault", () => {
+  test("load: --fault is a rule, repeated for several; the config file takes the same as objects", () => {
+    const { fault } = configOf(
+      "--fault=operation=load,effect=out-of-memory,nth=2",
+      "--fault=imitate=load-body-crash",
+    );
+    expect(fault.rules.map(({ name }) => name)).toEqual(["load-out-of-memory"]);
+    expect(fault.imitations).toEqual(["load-body-crash"]);
+    expect(configOf().fault).toEqual({ rules: [], imitations: [] });
+    const file = JSON.stringify({ fault: [{ operation: "load", effect: "slow", delay: "5s" }] });
+    const { config } = loaded({ args: ["--config-file=faults.json"], readFile: () => file });
+    expect(config.fault.rules[0]?.effect).toEqual({ kind: "delay", us: 5_000_000 });
+  });
+
+  test("load: refuses a fault that can never strike, and two of one name", () => {
+    expect(failureOf(["--fault=operation=load,effect=hang,nth=0"])).toContain(
+      'Bad option: "--fault".\nfault.nth is 0, expected a whole number from 1',
+    );
+    const twice = "--fault=name=a,operation=load,effect=hang";
+    expect(failureOf([twice, twice])).toContain(
+      "Bad option: \"--fault\".\nfault[1].name 'a' is taken by another rule",
+    );
+  });
+});
