@@ -144,7 +144,7 @@ export class DeclaredArtifacts implements ArtifactStore {
     else if (archive.damage === "truncated") {
       after(unpackedBytes, () => {
         disk.giveBack(unpackedBytes);
-        return refusal.cutOff(targetModel, "its gzip stream");
+        return refusal.cutOff(targetModel, "in the middle of its gzip stream");
       });
     } else {
       after(unpackedBytes, () => {

@@ -12,28 +12,24 @@ const refuseEntry = (targetModel: string, entry: string, what: string): Refusal 
 /** Every reason why an archive is not unpacked, in its own words: the same for real and for declared archives. */
 export const refusal = {
   missing: (targetModel: string): Refusal => fail("NOT_FOUND", `there is no archive '${targetModel}'`),
-  unreadable: (targetModel: string, why: string): Refusal =>
-    fail("UNKNOWN", `archive '${targetModel}' cannot be read: ${why}`),
+  /** @param why the operating system's words */
+  failed: (targetModel: string, why: string): Refusal =>
+    fail("UNKNOWN", `archive '${targetModel}' cannot be unpacked: ${why}`),
   /** The operating system's words; a container whose answer holds them is asked to make room. */
   diskFull: (): Refusal => fail("UNAVAILABLE", "No space left on device"),
   notGzip: (targetModel: string): Refusal =>
     refuse(targetModel, "is not gzip: make it with 'tar -czf', other formats are not unpacked"),
   damaged: (targetModel: string, why: string): Refusal => refuse(targetModel, `is damaged: ${why}`),
-  /** @param where what was being read when it ended */
+  /** @param where what was being read when it ended, with a preposition */
   cutOff: (targetModel: string, where: string): Refusal =>
-    refuse(targetModel, `is cut off: it ends in the middle of ${where}; copy it again`),
-  trailing: (targetModel: string): Refusal =>
-    refuse(targetModel, "is damaged: something that is not gzip follows it"),
+    refuse(targetModel, `is cut off: it ends ${where}; copy it again`),
   notTar: (targetModel: string): Refusal =>
     refuse(targetModel, "is gzip, but holds no tar: make it with 'tar -czf'"),
   empty: (targetModel: string): Refusal => refuse(targetModel, "holds no file"),
   changed: (targetModel: string): Refusal =>
     refuse(targetModel, "was changed while it was read; put a new archive in place by renaming it"),
-  badHeader: (targetModel: string, after: string | null): Refusal =>
-    refuse(
-      targetModel,
-      `is damaged: ${after === null ? "its first entry" : `what follows '${after}'`} is no tar header`,
-    ),
+  badHeader: (targetModel: string, after: string): Refusal =>
+    refuse(targetModel, `is damaged: what belongs to or follows '${after}' is no tar header`),
   leaves: (targetModel: string, entry: string): Refusal =>
     refuseEntry(targetModel, entry, "leads out of the folder it is unpacked into"),
   badName: (targetModel: string, entry: string): Refusal =>
@@ -41,7 +37,7 @@ export const refusal = {
   linkLeaves: (targetModel: string, entry: string, target: string): Refusal =>
     refuseEntry(targetModel, entry, `is a link to '${target}', which leads out of the folder`),
   linkDangles: (targetModel: string, entry: string, target: string): Refusal =>
-    refuseEntry(targetModel, entry, `is a link to '${target}', which is no file that came before it`),
+    refuseEntry(targetModel, entry, `is a link to '${target}', which is not in the archive`),
   throughLink: (targetModel: string, entry: string, link: string): Refusal =>
     refuseEntry(targetModel, entry, `would be written through the link '${link}'`),
   special: (targetModel: string, entry: string, kind: string): Refusal =>
@@ -52,6 +48,8 @@ export const refusal = {
     refuseEntry(targetModel, entry, `differs from '${other}' by upper and lower case only`),
   fileIsFolder: (targetModel: string, entry: string, file: string): Refusal =>
     refuseEntry(targetModel, entry, `needs '${file}' to be a folder, but it is a file`),
+  folderIsFile: (targetModel: string, entry: string): Refusal =>
+    refuseEntry(targetModel, entry, "is a file, but was a folder before"),
   tooMany: (targetModel: string, entry: string, { entries }: ArtifactLimits): Refusal =>
     refuseEntry(targetModel, entry, `is one more than the ${entries} files and folders an archive may hold`),
   tooDeep: (targetModel: string, entry: string, { depth }: ArtifactLimits): Refusal =>
