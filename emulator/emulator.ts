@@ -1,3 +1,5 @@
+import { FaultyBackend } from "./backends/faulty/faulty-backend.ts";
+import { outOfMemoryText } from "./backends/faulty/out-of-memory-text.ts";
 import { SyntheticBackend } from "./backends/synthetic/synthetic-backend.ts";
 import { Random } from "./common/random.ts";
 import type { AdjustableLog } from "./common/server-log.ts";
@@ -5,7 +7,8 @@ import { serviceStartError } from "./common/service-start-error.ts";
 import { SystemClock } from "./common/system-clock.ts";
 import type { Config } from "./config/load.ts";
 import type { Backend } from "./core/backend.ts";
-import { noFaults } from "./core/faults/fault-source.ts";
+import { FaultPlan } from "./core/faults/fault-plan.ts";
+import { type InferenceFaults, noFaults, withFaultHeader } from "./core/faults/fault-source.ts";
 import { formatByteSize } from "./core/memory/byte-size.ts";
 import { Ledger, type LedgerEvent, type PoolState } from "./core/memory/ledger.ts";
 import type { Machine } from "./core/memory/machine.ts";
@@ -117,6 +120,14 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
     (settings) => log.apply(settings),
   );
   const storage = new DiskStorage();
+  const backends = [
+    onnxruntime,
+    new SyntheticBackend({ clock, random: new Random(RANDOM_SEED) }),
+    ...(options.extraBackends ?? []),
+  ];
+  const faults = plannedFaults(config, log);
+  const faulty = (backend: Backend, plan: InferenceFaults): Backend =>
+    new FaultyBackend(backend, { clock, faults: plan, outOfMemoryText: outOfMemoryText(memory) });
   const server = new TritonServer(serverOptions(config, gpuCount), {
     clock,
     log,
@@ -125,11 +136,7 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
     metrics,
     logSettings,
     traceSink: new DiskTraceSink(log),
-    backends: [
-      onnxruntime,
-      new SyntheticBackend({ clock, random: new Random(RANDOM_SEED) }),
-      ...(options.extraBackends ?? []),
-    ],
+    backends: faults === null ? backends : backends.map((backend) => faulty(backend, faults)),
   });
   // The front ends are read while the models load.
   const frontendModules = Promise.all([
@@ -152,7 +159,7 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
   });
   const frontends: Frontends = { http: null, grpc: null, sagemaker: null, metrics: null };
   try {
-    const started = { server, storage, clock, log };
+    const started = { server, storage, clock, log, faults };
     await startFrontends(await frontendModules, frontends, started, config, () => {
       summaries?.keepOnly(metrics.models());
       return prometheusText(metrics, gauges, summaries);
@@ -198,7 +205,17 @@ interface StartedServer {
   readonly storage: DiskStorage;
   readonly clock: SystemClock;
   readonly log: AdjustableLog;
+  /** null = none strikes. */
+  readonly faults: FaultPlan | null;
 }
+
+/** null where none is asked for: then nothing is in the way of a request. */
+const plannedFaults = ({ fault }: Config, log: AdjustableLog): FaultPlan | null => {
+  if (fault.rules.length === 0 && fault.imitations.length === 0) return null;
+  return new FaultPlan(fault, ({ fault: name, point: { operation, model } }) => {
+    log.warning(`fault ${name} strikes ${operation}${model === null ? "" : ` of ${model}`}`);
+  });
+};
 
 interface EmulatedMemory {
   readonly ledger: Ledger;
@@ -263,14 +280,16 @@ const startFrontends = async (
     typeof import("./frontends/http/server.ts"),
   ],
   frontends: Frontends,
-  { server, storage, clock, log }: StartedServer,
+  { server, storage, clock, log, faults }: StartedServer,
   config: Config,
   metricsText: () => string,
 ): Promise<void> => {
   if (config.allowGrpc) {
-    frontends.grpc = await startGrpcFrontend(server, grpcOptions(config), log).catch((cause: unknown) => {
-      throw serviceStartError("GRPC", config.grpcAddress, config.grpcPort, cause);
-    });
+    frontends.grpc = await startGrpcFrontend(server, grpcOptions(config, faults !== null), log).catch(
+      (cause: unknown) => {
+        throw serviceStartError("GRPC", config.grpcAddress, config.grpcPort, cause);
+      },
+    );
   }
   if (config.allowHttp) {
     frontends.http = await startHttpFrontend(
@@ -282,8 +301,8 @@ const startFrontends = async (
         restrictedApis: config.httpRestrictedApi.flatMap(({ apis, header, value }) =>
           apis.map((category) => ({ category, header, value })),
         ),
-        headerForwardPattern:
-          config.httpHeaderForwardPattern === "" ? null : new RegExp(config.httpHeaderForwardPattern, "i"),
+        headerForwardPattern: forwardPattern(config.httpHeaderForwardPattern, faults !== null),
+        faults,
       },
       log,
     ).catch((cause: unknown) => {
@@ -298,7 +317,7 @@ const startFrontends = async (
     const { pingMode, defaultModelName } = config.sagemakerEnvironment;
     const api = new ContainerApi(
       { pingMode, defaultModel: defaultModelName },
-      { server, storage, clock, log, faults: noFaults, onCrash: () => {} },
+      { server, storage, clock, log, faults: faults ?? noFaults, onCrash: () => {} },
     );
     frontends.sagemaker = await startSageMakerFrontend(
       { address: config.httpAddress, port: config.sagemakerPort },
@@ -319,7 +338,7 @@ const startFrontends = async (
   }
 };
 
-const grpcOptions = (config: Config): GrpcFrontendOptions => ({
+const grpcOptions = (config: Config, faultHeader: boolean): GrpcFrontendOptions => ({
   address: config.grpcAddress,
   port: config.grpcPort,
   reusePort: config.reuseGrpcPort,
@@ -339,8 +358,7 @@ const grpcOptions = (config: Config): GrpcFrontendOptions => ({
       apis.map((category) => [category, { key: header, value }] as const),
     ),
   ),
-  headerForwardPattern:
-    config.grpcHeaderForwardPattern === "" ? null : new RegExp(config.grpcHeaderForwardPattern, "i"),
+  headerForwardPattern: forwardPattern(config.grpcHeaderForwardPattern, faultHeader),
   ssl:
     config.grpcUseSsl || config.grpcUseSslMutual
       ? {
@@ -351,6 +369,11 @@ const grpcOptions = (config: Config): GrpcFrontendOptions => ({
         }
       : null,
 });
+
+const forwardPattern = (pattern: string, faultHeader: boolean): RegExp | null => {
+  const asked = pattern === "" ? null : new RegExp(pattern, "i");
+  return faultHeader ? withFaultHeader(asked) : asked;
+};
 
 const closeFrontends = async ({ http, grpc, sagemaker, metrics }: Frontends): Promise<void> => {
   await Promise.all([http?.close(), grpc?.close(), sagemaker?.close(), metrics?.close()]);

@@ -161,6 +161,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "core/settings",
     "core/statistics",
     "core/triton-server.ts",
+    "backends/faulty",
     "backends/onnxruntime",
     "backends/synthetic",
     "frontends/http",

@@ -57,6 +57,10 @@ export interface RequestedFaults {
   requestedAt(point: FaultPoint, value: string): Result<Fault | null>;
 }
 
+/** Headers that become parameters of an inference, and with them the one of faults. @param pattern null = no others */
+export const withFaultHeader = (pattern: RegExp | null): RegExp =>
+  new RegExp(pattern === null ? `^${FAULT_HEADER}$` : `${pattern.source}|^${FAULT_HEADER}$`, "i");
+
 /** Where inferences pass. */
 export type InferenceFaults = FaultSource & RequestedFaults;
 
