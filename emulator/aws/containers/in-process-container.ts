@@ -9,7 +9,7 @@ import type { JournalWriter, PoolSize } from "../../journal/event.ts";
 import { ServerEvents } from "../../journal/server-events.ts";
 import type { Answered, Container, InvokeCall, LoadCall, ModelCall } from "../placement/container.ts";
 import type { Bytes, MemoryReading } from "../placement/eviction/resident-model.ts";
-import type { MemoryGauge } from "../placement/instance-agent.ts";
+import type { MemoryGauge } from "../placement/memory-sampler.ts";
 
 /** A tritonserver that runs in a container. */
 export interface ContainerProcess {
