@@ -17,13 +17,13 @@ export interface PlatformError {
   readonly originalMessage?: string;
 }
 
-/** How long an invocation spent on what, in microseconds; 0 = nothing of the kind happened for it. */
+/** How long an invocation took for what, in microseconds. */
 export interface InvocationTimes {
-  /** From its arrival until the container was asked: what ModelLoadingWaitTime counts. */
+  /** From its arrival until the container was first asked to serve it, or it was answered without: ModelLoadingWaitTime. */
   readonly waitUs: number;
+  /** Of the download, the loads and the unloads it caused; 0 for an invocation that waited for those of another. */
   readonly downloadUs: number;
   readonly loadUs: number;
-  /** Unloads of others that made room for it. */
   readonly unloadUs: number;
   /** The container's own part: ModelLatency. */
   readonly containerUs: number;
@@ -50,13 +50,77 @@ export interface EndpointIdentity {
   readonly name: string;
   readonly region: string;
   readonly account: string;
+  /** The prefix below which the archives lie, with the slash at its end. */
+  readonly modelDataUrl: string;
 }
 
 export const localEndpoint: EndpointIdentity = {
   name: "triton-local",
   region: "us-east-1",
   account: "000000000000",
+  modelDataUrl: "s3://triton-local/models/",
 };
+
+/** What the platform says of its own. Texts from spec/sagemaker-mme.md 2.2 where it has one; docs/placement.md lists ours. */
+export const platformErrors = {
+  targetModelMissing: (requestId: string): PlatformError => ({
+    type: "ValidationError",
+    message: `Request ${requestId} is missing a target model header`,
+  }),
+  targetModelInvalid: (targetModel: string, what: string): PlatformError => ({
+    type: "ValidationError",
+    message: `Target model '${shortened(targetModel)}' is refused: ${what}.`,
+  }),
+  artifactMissing: (targetModel: string, { modelDataUrl }: EndpointIdentity): PlatformError => ({
+    type: "ValidationError",
+    message: `Failed to download model data for container "container_1" from URL: "${modelDataUrl}${targetModel}". Please ensure that there is an object located at the URL and that the role passed to CreateModel has permissions to download the object.`,
+  }),
+  artifactRefused: (targetModel: string, why: string, { modelDataUrl }: EndpointIdentity): PlatformError => ({
+    type: "ValidationError",
+    message: `The model data at "${modelDataUrl}${targetModel}" cannot be used: ${why}`,
+  }),
+  diskFull: (targetModel: string, why: string): PlatformError => ({
+    type: "InternalFailure",
+    message: `The instance has no room on its disk for ${targetModel}: ${why}`,
+  }),
+  artifactFailed: (targetModel: string, why: string): PlatformError => ({
+    type: "InternalFailure",
+    message: `The model data of ${targetModel} could not be brought to the instance: ${why}`,
+  }),
+  notReady: (targetModel: string): PlatformError => ({
+    type: "ModelNotReadyException",
+    message: `Model ${targetModel} is not ready: it was not downloaded and loaded within the time limit. Wait and try again.`,
+  }),
+  timedOut: (endpoint: EndpointIdentity): PlatformError =>
+    modelError(
+      0,
+      "Your invocation timed out while waiting for a response from container primary. Review the latency metrics for each container in Amazon CloudWatch, resolve the issue, and try again.",
+      endpoint,
+    ),
+  noResponse: ({ name }: EndpointIdentity): PlatformError => ({
+    type: "ModelError",
+    message: `Amazon SageMaker could not get a response from the ${name} endpoint. This can occur when CPU or memory utilization is high.`,
+    originalStatusCode: 0,
+    originalMessage: "",
+  }),
+  unavailable: (why: string): PlatformError => ({ type: "ServiceUnavailable", message: why }),
+} as const;
+
+export type AnswerContent = Omit<PlatformAnswer, "cacheHit" | "times">;
+
+/** The container's answer as the caller gets it: passed on where it is 2xx, wrapped in a `ModelError` where it is not. */
+export const fromContainer = (answer: ContainerAnswer, endpoint: EndpointIdentity): AnswerContent => {
+  const { status, headers, body } = answer;
+  if (isSuccess(status)) return { status, from: "container", headers, body, error: null };
+  return failed("container", modelError(status, textOf(answer), endpoint));
+};
+
+/** What the platform says itself. */
+export const fromPlatform = (error: PlatformError): AnswerContent => failed("platform", error);
+
+export const isSuccess = (status: number): boolean => status >= 200 && status < 300;
+
+export const textOf = ({ body }: ContainerAnswer): string => new TextDecoder().decode(body);
 
 const statuses: Readonly<Record<PlatformErrorType, number>> = {
   ValidationError: 400,
@@ -66,38 +130,29 @@ const statuses: Readonly<Record<PlatformErrorType, number>> = {
   ServiceUnavailable: 503,
 };
 
-export type AnswerContent = Omit<PlatformAnswer, "cacheHit" | "times">;
+const modelError = (
+  status: number,
+  text: string,
+  { name, region, account }: EndpointIdentity,
+): PlatformError => ({
+  type: "ModelError",
+  message: `Received ${status >= 400 && status < 500 ? "client" : "server"} error (${status}) from primary with message "${text}". See https://${region}.console.aws.amazon.com/cloudwatch/home?region=${region}#logEventViewer:group=/aws/sagemaker/Endpoints/${name} in account ${account} for more information.`,
+  originalStatusCode: status,
+  originalMessage: text,
+});
 
-/** The container's answer as the caller gets it: passed on where it is 2xx, wrapped in a `ModelError` where it is not. */
-export const fromContainer = (answer: ContainerAnswer, endpoint: EndpointIdentity): AnswerContent => {
-  const { status, headers, body } = answer;
-  if (status >= 200 && status < 300) return { status, from: "container", headers, body, error: null };
-  const originalMessage = new TextDecoder().decode(body);
-  const who = status >= 500 ? "server" : "client";
-  return failed("container", {
-    type: "ModelError",
-    message: `Received ${who} error (${status}) from primary with message "${originalMessage}". ${seeLogs(endpoint)}`,
-    originalStatusCode: status,
-    originalMessage,
-  });
-};
+const shortened = (text: string): string => (text.length > 80 ? `${text.slice(0, 80)}...` : text);
 
-/** What the platform says itself. */
-export const fromPlatform = (error: PlatformError): AnswerContent => failed("platform", error);
-
-/** Where AWS points the reader of a `ModelError`. */
-export const seeLogs = ({ name, region, account }: EndpointIdentity): string =>
-  `See https://${region}.console.aws.amazon.com/cloudwatch/home?region=${region}#logEventViewer:group=/aws/sagemaker/Endpoints/${name} in account ${account} for more information.`;
-
-const failed = (from: "container" | "platform", error: PlatformError): AnswerContent => {
-  const members: Record<string, string | number> = { Message: error.message };
-  if (error.originalStatusCode !== undefined) members["OriginalStatusCode"] = error.originalStatusCode;
-  if (error.originalMessage !== undefined) members["OriginalMessage"] = error.originalMessage;
-  return {
-    status: statuses[error.type],
-    from,
-    headers: ["Content-Type", "application/json", "x-amzn-ErrorType", error.type],
-    body: new TextEncoder().encode(JSON.stringify(members)),
-    error,
-  };
-};
+const failed = (from: "container" | "platform", error: PlatformError): AnswerContent => ({
+  status: statuses[error.type],
+  from,
+  headers: ["Content-Type", "application/json", "x-amzn-ErrorType", error.type],
+  body: new TextEncoder().encode(
+    JSON.stringify({
+      Message: error.message,
+      OriginalStatusCode: error.originalStatusCode,
+      OriginalMessage: error.originalMessage,
+    }),
+  ),
+  error,
+});

@@ -32,3 +32,5 @@ const sagemaker: EvictionSettings = {
 export const evictionPresets = { sagemaker } satisfies Readonly<Record<string, EvictionSettings>>;
 
 export type EvictionPresetName = keyof typeof evictionPresets;
+
+export const evictionPresetNames: readonly EvictionPresetName[] = ["sagemaker"];
