@@ -1,3 +1,5 @@
+import { combineEvictionSettings } from "../aws/placement/eviction/eviction-setting.ts";
+import { type EvictionSettings, evictionPresets } from "../aws/placement/eviction/presets.ts";
 import type { TraceSettings } from "../core/settings/trace-settings.ts";
 import { CommandLineError, walkCommandLine } from "./command-line.ts";
 import type { NamedSetting } from "./option.ts";
@@ -14,7 +16,13 @@ type FoldedAway =
   | "traceRate"
   | "traceCount"
   | "traceLogFrequency"
-  | "configFile";
+  | "configFile"
+  | "modelData"
+  | "modelCacheDir"
+  | "modelCacheSetting"
+  | "containerUrl"
+  | "eviction"
+  | "evictionSetting";
 
 type DeepReadonly<T> = T extends readonly unknown[]
   ? { readonly [I in keyof T]: DeepReadonly<T[I]> }
@@ -23,15 +31,33 @@ type DeepReadonly<T> = T extends readonly unknown[]
     : T;
 
 /** The options in force, deprecated ones folded into those that replace them; frozen all the way down. */
-export interface Config extends DeepReadonly<Omit<Options, FoldedAway | "metricsAddress" | "workerThreads">> {
+export interface Config
+  extends DeepReadonly<Omit<Options, FoldedAway | "metricsAddress" | "workerThreads" | "emulatorPort">> {
   readonly metricsAddress: string;
   readonly workerThreads: number;
   /** Trace settings at start. */
   readonly trace: TraceSettings;
   /** What the server itself reads from the environment of a SageMaker container, as the real one does. */
   readonly sagemakerEnvironment: SageMakerEnvironment;
+  /** Null without `--model-data`. */
+  readonly endpoint: EndpointConfig | null;
+  /** Null = not served. */
+  readonly emulatorPort: number | null;
   /** `CUDA_VISIBLE_DEVICES`; null = not set, every GPU is visible. */
   readonly cudaVisibleDevices: string | null;
+}
+
+/** The multi-model endpoint that `--model-data` asks for. */
+export interface EndpointConfig {
+  /** Folder of the archives. */
+  readonly modelData: string;
+  /** Folder that archives are unpacked into; null = a temporary one. */
+  readonly cacheDir: string | null;
+  /** `ModelCacheSetting`: false = Disabled. */
+  readonly cacheEnabled: boolean;
+  /** Of a container elsewhere; null = in this process. */
+  readonly containerUrl: string | null;
+  readonly eviction: EvictionSettings;
 }
 
 export interface SageMakerEnvironment {
@@ -208,6 +234,12 @@ const checkPorts = (config: Config): void => {
       address: config.httpAddress,
       port: config.sagemakerPort,
     },
+    {
+      name: "emulator",
+      allowed: config.emulatorPort !== null,
+      address: config.httpAddress,
+      port: config.emulatorPort ?? 0,
+    },
   ].filter(({ allowed, port }) => allowed && port !== 0);
   for (const [index, first] of services.entries()) {
     const second = services
@@ -268,6 +300,46 @@ const checkCache = (settings: readonly NamedSetting[], directory: string): void 
   if (!/^\s*[+-]?\d/.test(size)) throw cannotCreate("Internal - Failed to initialize LocalCache: stoull");
 };
 
+const DEFAULT_EMULATOR_PORT = 4570;
+
+/** What only means something for an endpoint, and what an endpoint decides itself. */
+const resolveEndpoint = (options: Options, given: ReadonlySet<OptionKey>): EndpointConfig | null => {
+  const { modelData, modelCacheDir, modelCacheSetting, containerUrl, eviction, evictionSetting } = options;
+  const flagOf = (key: OptionKey): string =>
+    `--${optionEntries.find((entry) => entry.key === key)?.flag ?? key}`;
+  if (modelData === undefined) {
+    const needsIt = (
+      ["modelCacheDir", "modelCacheSetting", "containerUrl", "eviction", "evictionSetting"] as const
+    ).find((key) => given.has(key));
+    if (needsIt !== undefined) throw badOption(flagOf(needsIt), "requires setting --model-data as well");
+    return null;
+  }
+  const decided = (
+    ["modelRepository", "modelStore", "loadModel", "modelControlMode", "modelNamespacing"] as const
+  ).find((key) => given.has(key));
+  if (decided !== undefined) {
+    throw badOption(
+      flagOf(decided),
+      "cannot be combined with --model-data: tritonserver then starts empty, in mode explicit with namespaces",
+    );
+  }
+  if (containerUrl !== undefined && given.has("machine")) {
+    throw badOption(
+      "--machine",
+      "cannot be combined with --container-url: that container has a machine of its own",
+    );
+  }
+  const settings = combineEvictionSettings(evictionPresets[eviction], evictionSetting);
+  if (!settings.ok) throw badOption("--eviction-setting", settings.error.message);
+  return {
+    modelData,
+    cacheDir: modelCacheDir ?? null,
+    cacheEnabled: modelCacheSetting === "enabled",
+    containerUrl: containerUrl?.href ?? null,
+    eviction: settings.value,
+  };
+};
+
 const checkStartupModels = (models: readonly string[]): void => {
   if (models.length > 1 && models.includes("*")) {
     throw cannotCreate(
@@ -300,7 +372,14 @@ const deepFreeze = <T>(value: T): T => {
 };
 
 /** The order of the checks is the real server's. */
-const resolve = (options: Options, sources: ConfigSources, preamble: string[], notices: string[]): Config => {
+const resolve = (
+  options: Options,
+  given: ReadonlySet<OptionKey>,
+  sources: ConfigSources,
+  preamble: string[],
+  notices: string[],
+): Config => {
+  const endpoint = resolveEndpoint(options, given);
   if (options.loadModel.length > 0 && options.modelControlMode !== "explicit") {
     throw new ConfigError(
       "Error: Use of '--load-model' requires setting '--model-control-mode=explicit' as well.",
@@ -327,12 +406,24 @@ const resolve = (options: Options, sources: ConfigSources, preamble: string[], n
     traceCount: _traceCount,
     traceLogFrequency: _traceLogFrequency,
     configFile: _configFile,
+    modelData: _modelData,
+    modelCacheDir: _modelCacheDir,
+    modelCacheSetting: _modelCacheSetting,
+    containerUrl: _containerUrl,
+    eviction: _eviction,
+    evictionSetting: _evictionSetting,
     ...rest
   } = options;
   const repositories = [...modelStore, ...rest.modelRepository];
+  const emulatorPort = rest.emulatorPort ?? (endpoint === null ? null : DEFAULT_EMULATOR_PORT);
   const config: Config = {
     ...rest,
-    modelRepository: repositories.length > 0 ? repositories : [sources.defaultModelRepository],
+    modelRepository:
+      endpoint !== null ? [] : repositories.length > 0 ? repositories : [sources.defaultModelRepository],
+    modelControlMode: endpoint === null ? rest.modelControlMode : "explicit",
+    modelNamespacing: endpoint === null ? rest.modelNamespacing : true,
+    endpoint,
+    emulatorPort,
     disableAutoCompleteConfig: rest.disableAutoCompleteConfig || strictModelConfig === true,
     cacheConfig:
       responseCacheByteSize === undefined
@@ -388,7 +479,7 @@ export const loadConfig = (sources: ConfigSources): LoadedConfig => {
     const file: RawValues = typeof path === "string" ? fromFile(path, sources.readFile) : new Map();
     const raw: RawValues = new Map([...file, ...environment, ...flags]);
     const options = parseAll(raw);
-    const config = resolve(options, sources, preamble, notices);
+    const config = resolve(options, new Set(raw.keys()), sources, preamble, notices);
     return { ok: true, config, preamble, notices: [...notices, ...noticesOf(raw, options)] };
   } catch (error) {
     if (error instanceof CommandLineError) {

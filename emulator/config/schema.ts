@@ -1,4 +1,7 @@
 import { z } from "zod";
+import { parseContainerUrl } from "../aws/containers/container-url.ts";
+import { type EvictionSetting, parseEvictionSetting } from "../aws/placement/eviction/eviction-setting.ts";
+import { type EvictionPresetName, evictionPresetNames } from "../aws/placement/eviction/presets.ts";
 import { type FaultSet, faultFieldsOfText, parseFaults } from "../core/faults/fault-rule.ts";
 import { type Machine, parseMachine } from "../core/memory/machine.ts";
 import {
@@ -681,7 +684,7 @@ export const configSchema = z.object({
     argument: "<string>",
     defaultText: "no file",
     description:
-      "File that the ports in use are written to once the server is ready, as JSON: http, grpc, sagemaker, metrics; null = not served.",
+      "File that the ports in use are written to once the server is ready, as JSON: http, grpc, sagemaker, metrics, emulator; null = not served.",
   }),
   workerThreads: option(
     integer()
@@ -722,6 +725,75 @@ export const configSchema = z.object({
     defaultText: "none",
     description:
       "Something that is to go wrong, e.g. `operation=load,effect=out-of-memory,nth=2`; in the config file the same as an object. docs/faults.md has the words.",
+  }),
+  modelData: option(text().optional(), {
+    group: "triton-local",
+    argument: "<string>",
+    defaultText: "none: no endpoint is emulated",
+    description:
+      "Folder of model archives (`*.tar.gz`): serves them as a SageMaker multi-model endpoint. Invocations come in at --emulator-port; tritonserver starts empty, in mode explicit with namespaces, and gets its models from the endpoint.",
+  }),
+  modelCacheDir: option(text().optional(), {
+    group: "triton-local",
+    argument: "<string>",
+    defaultText: "a temporary folder, removed at the end",
+    description:
+      "Folder that archives are unpacked into, the disk of the instance. A container behind --container-url has to see it at the same path.",
+  }),
+  modelCacheSetting: option(choice(["enabled", "disabled"], "model-cache-setting").default("enabled"), {
+    group: "triton-local",
+    argument: "<string>",
+    description:
+      "`ModelCacheSetting` of the endpoint: with disabled, a model is unloaded and deleted after its last invocation.",
+  }),
+  containerUrl: option(
+    parsed((value, refuse): URL => {
+      const url = parseContainerUrl(value);
+      return url.ok ? url.value : refuse(url.error.message);
+    }).optional(),
+    {
+      group: "triton-local",
+      argument: "<url>",
+      defaultText: "tritonserver in this process",
+      description:
+        "Container API that the endpoint uses instead, e.g. `http://127.0.0.1:8080` of a real one.",
+    },
+  ),
+  eviction: option(
+    parsed((value, refuse): EvictionPresetName => {
+      const name = evictionPresetNames.find((known) => known === value);
+      return (
+        name ?? refuse(`there is no preset '${value}': expected one of ${evictionPresetNames.join(", ")}`)
+      );
+    }).default("sagemaker"),
+    {
+      group: "triton-local",
+      argument: "<preset>",
+      description: "When the endpoint unloads which models; docs/eviction.md has the presets.",
+    },
+  ),
+  evictionSetting: option(
+    list(
+      parsed((value, refuse): EvictionSetting => {
+        const setting = parseEvictionSetting(value);
+        return setting.ok ? setting.value : refuse(setting.error.message);
+      }),
+    ),
+    {
+      group: "triton-local",
+      argument: "<name>=<value>",
+      repeated: true,
+      defaultText: "as the preset says",
+      description:
+        "A switch of the preset, e.g. `victims=lfu` or `highWater=0.9`; docs/eviction.md has the names.",
+    },
+  ),
+  emulatorPort: option(port().optional(), {
+    group: "triton-local",
+    argument: "<integer>",
+    defaultText: "4570 with --model-data, else not served",
+    description:
+      "Port of what is not tritonserver's: `POST /endpoints/<any name>/invocations` of the endpoint, and control under `/_emulator/`.",
   }),
 
   strictModelConfig: option(boolean().optional(), {

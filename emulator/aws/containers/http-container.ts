@@ -1,6 +1,5 @@
 import { Agent, type IncomingMessage, request as sendRequest } from "node:http";
 import type { Clock } from "../../common/clock.ts";
-import { fail, ok, type Result } from "../../common/status.ts";
 import { TARGET_MODEL_HEADER } from "../../frontends/sagemaker/container-api.ts";
 import type {
   Answered,
@@ -49,13 +48,6 @@ interface Call {
   readonly body: Uint8Array | null;
   readonly limitUs: number;
 }
-
-/** `http://<host>[:<port>][/<prefix>]`. Error: INVALID_ARG. */
-export const parseContainerUrl = (text: string): Result<URL> => {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  if (url?.protocol === "http:" && url.search === "" && url.hash === "") return ok(url);
-  return fail("INVALID_ARG", `'${text}' is no http:// address of a container, such as http://127.0.0.1:8080`);
-};
 
 /** A container behind a URL. What cannot be reached, breaks off or takes too long has not answered. */
 export class HttpContainer implements Container {

@@ -515,3 +515,54 @@ describe("fault", () => {
     );
   });
 });
+
+describe("endpoint", () => {
+  test("load: --model-data makes an endpoint, with tritonserver empty and the emulator's port on", () => {
+    const config = configOf(
+      "--model-data=/archives",
+      "--eviction-setting=victims=lfu",
+      "--model-cache-setting=Disabled",
+    );
+    expect(config).toMatchObject({
+      endpoint: {
+        modelData: "/archives",
+        cacheDir: null,
+        cacheEnabled: false,
+        containerUrl: null,
+        eviction: { victims: "lfu", highWater: 0.8 },
+      },
+      emulatorPort: 4570,
+      modelRepository: [],
+      modelControlMode: "explicit",
+      modelNamespacing: true,
+    });
+  });
+
+  test("load: without it there is none, and the emulator's port is off unless it is given", () => {
+    expect(configOf()).toMatchObject({ endpoint: null, emulatorPort: null });
+    expect(configOf("--emulator-port=0")).toMatchObject({ endpoint: null, emulatorPort: 0 });
+  });
+
+  test.each([
+    [["--eviction=sagemaker"], '"--eviction".\nrequires setting --model-data as well'],
+    [["--container-url=http://a"], '"--container-url".\nrequires setting --model-data as well'],
+    [
+      ["--model-data=/a", "--model-repository=/r"],
+      '"--model-repository".\ncannot be combined with --model-data',
+    ],
+    [
+      ["--model-data=/a", "--container-url=http://a", "--machine=1GiB"],
+      '"--machine".\ncannot be combined with',
+    ],
+    [["--model-data=/a", "--container-url=a:1"], "is no http:// address of a container"],
+    [["--model-data=/a", "--eviction=aws"], "there is no preset 'aws': expected one of sagemaker"],
+    [["--model-data=/a", "--eviction-setting=victims=oldest"], "victims takes one of lru, lfu"],
+    [
+      ["--model-data=/a", "--eviction-setting=highWater=0.5", "--eviction-setting=lowWater=0.6"],
+      "lowWater 0.6 is above highWater 0.5",
+    ],
+    [["--model-data=/a", "--http-port=4570"], "HTTP requests and emulator requests at the same address"],
+  ])("load: %j is refused", (args, message) => {
+    expect(failureOf(args)).toContain(message);
+  });
+});

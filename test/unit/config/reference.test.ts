@@ -22,5 +22,19 @@ test("schema: flags are those of tritonserver 2.51.0, in the order of its usage,
   const ours = optionEntries.filter(({ meta }) => meta.group === "triton-local").map(({ flag }) => flag);
   const theirs = optionEntries.map(({ flag }) => flag).filter((flag) => !ours.includes(flag));
   expect(theirs).toEqual(text.split("\n").filter((line) => line !== "" && !line.startsWith("#")));
-  expect(ours).toEqual(["config-file", "ports-file", "worker-threads", "machine", "memory-profile", "fault"]);
+  expect(ours).toEqual([
+    "config-file",
+    "ports-file",
+    "worker-threads",
+    "machine",
+    "memory-profile",
+    "fault",
+    "model-data",
+    "model-cache-dir",
+    "model-cache-setting",
+    "container-url",
+    "eviction",
+    "eviction-setting",
+    "emulator-port",
+  ]);
 });

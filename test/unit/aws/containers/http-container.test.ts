@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { HttpContainer, parseContainerUrl } from "../../../../emulator/aws/containers/http-container.ts";
+import { HttpContainer } from "../../../../emulator/aws/containers/http-container.ts";
 import type { Answered, ContainerAnswer } from "../../../../emulator/aws/placement/container.ts";
 import { VirtualClock } from "../../../../emulator/common/virtual-clock.ts";
 
@@ -140,10 +140,3 @@ test("http container: a restart waits until somebody answers again", async () =>
   }
   expect(await running).toBe(true);
 });
-
-test.each(["", "8080", "ftp://h", "https://h", "http://h/?a=b"])(
-  "'%s' is no address of a container",
-  (text) => {
-    expect(parseContainerUrl(text)).toMatchObject({ ok: false, error: { code: "INVALID_ARG" } });
-  },
-);
