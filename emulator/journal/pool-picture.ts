@@ -63,43 +63,77 @@ export const poolsAt = (
   events: readonly JournalEvent[],
   { atUs = Number.POSITIVE_INFINITY, instance }: Moment = {},
 ): readonly PoolContent[] => {
-  const pools = new Map<PoolName, PoolTotals>();
-  const totalsOf = (pool: PoolName): PoolTotals => {
-    const known = pools.get(pool) ?? { capacity: null, reserve: 0, used: 0, kinds: new Map() };
-    pools.set(pool, known);
-    return known;
-  };
+  const account = new PoolAccount(instance);
   for (const event of events) {
     if (event.atUs > atUs) break;
-    if (instance !== undefined && event.instance !== instance) continue;
+    account.apply(event);
+  }
+  return account.contents();
+};
+
+/** The same event by event, for who wants to see the pools again and again. */
+export class PoolAccount {
+  readonly #instance: string | undefined;
+  readonly #pools = new Map<PoolName, PoolTotals>();
+
+  /** @param instance as in `Moment` */
+  constructor(instance?: string) {
+    this.#instance = instance;
+  }
+
+  apply(event: JournalEvent): void {
+    if (this.#instance !== undefined && event.instance !== this.#instance) return;
     if (event.event === "container-started") {
       for (const { pool, capacity, reserve } of event.pools ?? []) {
-        Object.assign(totalsOf(pool), { capacity, reserve });
+        Object.assign(this.#totalsOf(pool), { capacity, reserve });
       }
     } else if (event.event === "bytes") {
-      const totals = totalsOf(event.pool);
+      const totals = this.#totalsOf(event.pool);
       totals.used = event.after;
       totals.kinds.set(event.kind, (totals.kinds.get(event.kind) ?? 0) + event.change);
+    } else if (event.event === "container-died") {
+      // Everything in its memory went with it, and nobody writes that down byte for byte.
+      for (const totals of this.#pools.values()) {
+        totals.used = 0;
+        totals.kinds.clear();
+      }
     }
   }
-  return [...pools]
-    .sort(([a], [b]) => rank(a) - rank(b) || a.localeCompare(b))
-    .map(([pool, totals]) => ({ pool, ...totals, kinds: kindsOf(totals) }));
-};
+
+  contents(): readonly PoolContent[] {
+    return [...this.#pools]
+      .sort(([a], [b]) => rank(a) - rank(b) || a.localeCompare(b))
+      .map(([pool, totals]) => ({ pool, ...totals, kinds: kindsOf(totals) }));
+  }
+
+  #totalsOf(pool: PoolName): PoolTotals {
+    const known = this.#pools.get(pool) ?? { capacity: null, reserve: 0, used: 0, kinds: new Map() };
+    this.#pools.set(pool, known);
+    return known;
+  }
+}
 
 /**
  * Text bars, one line for each pool, and what the letters mean. Disk and shm are left out while nothing is in them.
  * @param width cells of a bar
  */
 export const poolPicture = (pools: readonly PoolContent[], width = 40): string => {
-  const shown = pools.filter(({ pool, used }) => used > 0 || (pool !== "disk" && pool !== "shm"));
+  const shown = pools.filter(isShown);
   if (shown.length === 0) return "No pool of memory is known here.\n";
   const names = Math.max(...shown.map(({ pool }) => pool.length));
-  const bars = shown.map(
-    (content) => `${content.pool.padEnd(names)}  [${bar(content, width)}]  ${figures(content)}\n`,
-  );
-  return `${bars.join("")}${" ".repeat(names)}   ${legend(shown)}\n`;
+  return `${poolBars(pools, width)}${" ".repeat(names)}   ${legend(shown)}\n`;
 };
+
+/** The bars alone, for who explains the letters elsewhere. */
+export const poolBars = (pools: readonly PoolContent[], width = 40): string => {
+  const shown = pools.filter(isShown);
+  const names = Math.max(...shown.map(({ pool }) => pool.length));
+  return shown
+    .map((content) => `${content.pool.padEnd(names)}  [${bar(content, width)}]  ${figures(content)}\n`)
+    .join("");
+};
+
+const isShown = ({ pool, used }: PoolContent): boolean => used > 0 || (pool !== "disk" && pool !== "shm");
 
 interface PoolTotals {
   capacity: number | null;
