@@ -1,6 +1,7 @@
 import { FaultyBackend } from "./backends/faulty/faulty-backend.ts";
 import { outOfMemoryText } from "./backends/faulty/out-of-memory-text.ts";
 import { SyntheticBackend } from "./backends/synthetic/synthetic-backend.ts";
+import type { Clock } from "./common/clock.ts";
 import { Random } from "./common/random.ts";
 import type { AdjustableLog } from "./common/server-log.ts";
 import { serviceStartError } from "./common/service-start-error.ts";
@@ -126,8 +127,6 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
     ...(options.extraBackends ?? []),
   ];
   const faults = plannedFaults(config, log);
-  const faulty = (backend: Backend, plan: InferenceFaults): Backend =>
-    new FaultyBackend(backend, { clock, faults: plan, outOfMemoryText: outOfMemoryText(memory) });
   const server = new TritonServer(serverOptions(config, gpuCount), {
     clock,
     log,
@@ -136,7 +135,7 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
     metrics,
     logSettings,
     traceSink: new DiskTraceSink(log),
-    backends: faults === null ? backends : backends.map((backend) => faulty(backend, faults)),
+    backends: faults === null ? backends : await withFaults(backends, faults, memory, clock),
   });
   // The front ends are read while the models load.
   const frontendModules = Promise.all([
@@ -217,10 +216,30 @@ const plannedFaults = ({ fault }: Config, log: AdjustableLog): FaultPlan | null 
   });
 };
 
+/** The same backends, each with the faults before it. */
+const withFaults = async (
+  backends: readonly Backend[],
+  faults: InferenceFaults,
+  memory: EmulatedMemory | null,
+  clock: Clock,
+): Promise<readonly Backend[]> => {
+  const profiles = memory?.profiles ?? (await readProfiles([]));
+  const text = outOfMemoryText(profiles, memory?.ledger ?? null);
+  return backends.map((backend) => new FaultyBackend(backend, { clock, faults, outOfMemoryText: text }));
+};
+
 interface EmulatedMemory {
   readonly ledger: Ledger;
   readonly profiles: MemoryProfiles;
 }
+
+/** @param paths of files in place of those that come with the emulator */
+const readProfiles = async (paths: readonly string[]): Promise<MemoryProfiles> => {
+  const { readMemoryProfiles } = await import("./storage/memory-profiles.ts");
+  const profiles = readMemoryProfiles(paths);
+  if (!profiles.ok) throw profiles.error;
+  return profiles.value;
+};
 
 /** null without `--machine`. */
 const emulatedMemory = async (
@@ -229,18 +248,16 @@ const emulatedMemory = async (
   log: AdjustableLog,
 ): Promise<EmulatedMemory | null> => {
   if (machine === undefined) return null;
-  const { readMemoryProfiles } = await import("./storage/memory-profiles.ts");
-  const profiles = readMemoryProfiles(memoryProfile);
-  if (!profiles.ok) throw profiles.error;
+  const profiles = await readProfiles(memoryProfile);
   const ledger = Ledger.start({
     machine,
-    profiles: profiles.value,
+    profiles,
     clock,
     random: new Random(RANDOM_SEED),
     listener: (event) => logMemory(event, log),
   });
   if (!ledger.ok) throw ledger.error;
-  return { ledger: ledger.value, profiles: profiles.value };
+  return { ledger: ledger.value, profiles };
 };
 
 const gpuCountOf = ({ pools }: Machine): number => pools.filter(({ pool }) => pool.startsWith("gpu:")).length;

@@ -1,18 +1,29 @@
 import type { Clock } from "../../common/clock.ts";
 import { fail, ok, type Result } from "../../common/status.ts";
-import type { Backend, BackendModel, InstanceSpec, ModelContext, ModelInstance } from "../../core/backend.ts";
+import type {
+  Backend,
+  BackendModel,
+  InstanceContext,
+  InstanceSpec,
+  ModelContext,
+  ModelInstance,
+} from "../../core/backend.ts";
 import type { Fault, InferenceFaults } from "../../core/faults/fault-source.ts";
+import { readDeclaredMemory } from "../../core/memory/declared-memory.ts";
 import type { MemoryDemand } from "../../core/memory/memory-account.ts";
 import type { ModelConfig } from "../../core/model-config/model-config.ts";
 import { FaultyInstance } from "./faulty-instance.ts";
-import { DEATH_AT_LOAD_US, stubIsDead } from "./stub-death.ts";
+import type { OutOfMemoryText } from "./out-of-memory-text.ts";
+import { HEALTH_WAIT_US, stubIsDead } from "./stub-death.ts";
 
 export interface FaultyBackendOptions {
   readonly clock: Clock;
   readonly faults: InferenceFaults;
-  /** What a backend says when a GPU is full. @param askedBytes 0 = not known */
-  readonly outOfMemoryText: (backend: string, gpu: number, askedBytes: number) => string;
+  readonly outOfMemoryText: OutOfMemoryText;
 }
+
+/** Until a stub is where it can die in its `initialize`: such a load fails after 2.3 s (2.51.0), the wait for a sign of life included. */
+const STUB_START_US = 1_300_000;
 
 /** A backend that fails as rules say, and otherwise does what the one in it does (docs/faults.md). */
 export class FaultyBackend implements Backend {
@@ -32,53 +43,63 @@ export class FaultyBackend implements Backend {
 
   initializeModel(context: ModelContext, done: (result: Result<BackendModel>) => void): void {
     const { clock, faults, outOfMemoryText } = this.#options;
-    const open = (): void =>
+    const { name: model, config } = context;
+    const profile = profileOf(config, this.name);
+    const open = (dies: boolean): void =>
       this.#inner.initializeModel(context, (opened) => {
-        done(opened.ok ? ok(new FaultyModel(this.name, context.name, opened.value, this.#options)) : opened);
+        done(
+          opened.ok ? ok(new FaultyModel(opened.value, { ...this.#options, model, profile, dies })) : opened,
+        );
       });
-    const effect = faults.at({ operation: "load", model: context.name })?.effect;
-    const [group] = context.config.instance_group;
+    const effect = faults.at({ operation: "load", model })?.effect;
     switch (effect?.kind) {
       case "fail":
         done(fail("INTERNAL", effect.message));
         return;
       case "out-of-memory": {
-        const asked = gpuBytes(this.#inner.predictMemory(context));
-        done(fail("INTERNAL", outOfMemoryText(this.name, group?.gpus[0] ?? 0, asked)));
+        const [group] = config.instance_group;
+        const askedBytes = gpuBytes(this.#inner.predictMemory(context));
+        const gpu = group?.gpus[0] ?? 0;
+        const instance = `${group?.name ?? model}_0`;
+        done(fail("INTERNAL", outOfMemoryText({ profile, instance, gpu, askedBytes, atRun: false })));
         return;
       }
       case "delay":
-        clock.setTimer(effect.us, open);
+        clock.setTimer(effect.us, () => open(false));
         return;
       case "hang":
         return;
-      case "kill":
-        clock.setTimer(DEATH_AT_LOAD_US, () => {
-          done({ ok: false, error: stubIsDead(`${group?.name ?? context.name}_0`) });
-        });
-        return;
       default:
-        open();
+        open(effect?.kind === "kill");
     }
   }
 }
 
+/** The memory profile whose words a model speaks: the one it names, or its backend's. */
+const profileOf = (config: ModelConfig, backend: string): string => {
+  const declared = readDeclaredMemory(config);
+  return (declared.ok ? declared.value.profile : null) ?? backend;
+};
+
 const gpuBytes = (demands: readonly MemoryDemand[]): number =>
   demands.reduce((sum, { pool, bytes }) => (pool.startsWith("gpu:") ? sum + bytes : sum), 0);
 
+interface FaultyModelOptions extends FaultyBackendOptions {
+  readonly model: string;
+  readonly profile: string;
+  /** The stub of its first instance dies while it loads. */
+  readonly dies: boolean;
+}
+
 class FaultyModel implements BackendModel {
   readonly completedConfig: ModelConfig | null;
-  readonly #backend: string;
-  readonly #name: string;
   readonly #inner: BackendModel;
-  readonly #options: FaultyBackendOptions;
+  readonly #options: FaultyModelOptions;
   /** What strikes the unload that has begun: an unload is one call, whatever the number of instances. */
   #unload: { readonly fault: Fault | null } | null = null;
 
-  constructor(backend: string, name: string, inner: BackendModel, options: FaultyBackendOptions) {
+  constructor(inner: BackendModel, options: FaultyModelOptions) {
     this.completedConfig = inner.completedConfig;
-    this.#backend = backend;
-    this.#name = name;
     this.#inner = inner;
     this.#options = options;
   }
@@ -89,10 +110,18 @@ class FaultyModel implements BackendModel {
 
   createInstance(
     config: ModelConfig,
-    instance: InstanceSpec,
+    instance: InstanceContext,
     done: (result: Result<ModelInstance>) => void,
   ): void {
-    const { clock, faults, outOfMemoryText } = this.#options;
+    const { clock, faults, model, profile, dies, outOfMemoryText } = this.#options;
+    const { name, deviceId: gpu, kill } = instance;
+    if (dies) {
+      clock.setTimer(STUB_START_US, () => {
+        kill();
+        clock.setTimer(HEALTH_WAIT_US, () => done({ ok: false, error: stubIsDead(name) }));
+      });
+      return;
+    }
     this.#inner.createInstance(config, instance, (created) => {
       if (!created.ok) {
         done(created);
@@ -101,9 +130,10 @@ class FaultyModel implements BackendModel {
       const faulty = new FaultyInstance(created.value, {
         clock,
         faults,
-        model: this.#name,
-        instance: instance.name,
-        outOfMemoryText: () => outOfMemoryText(this.#backend, instance.deviceId, 0),
+        model,
+        instance: name,
+        kill,
+        outOfMemoryText: () => outOfMemoryText({ profile, instance: name, gpu, askedBytes: 0, atRun: true }),
         unloadFault: () => this.#unloadFault(),
       });
       done(ok(faulty));
@@ -115,7 +145,8 @@ class FaultyModel implements BackendModel {
   }
 
   #unloadFault(): Fault | null {
-    this.#unload ??= { fault: this.#options.faults.at({ operation: "unload", model: this.#name }) };
+    const { faults, model } = this.#options;
+    this.#unload ??= { fault: faults.at({ operation: "unload", model }) };
     return this.#unload.fault;
   }
 }

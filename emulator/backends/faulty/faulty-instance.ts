@@ -3,7 +3,7 @@ import { TritonError } from "../../common/status.ts";
 import type { ExecutionSink, ModelInstance } from "../../core/backend.ts";
 import { FAULT_HEADER, type Fault, type InferenceFaults } from "../../core/faults/fault-source.ts";
 import type { InferenceRequest } from "../../core/tensor/inference-request.ts";
-import { DEATH_AT_CALL_US, stubIsDead } from "./stub-death.ts";
+import { HEALTH_WAIT_US, stubIsDead } from "./stub-death.ts";
 
 export interface FaultyInstanceOptions {
   readonly clock: Clock;
@@ -11,6 +11,8 @@ export interface FaultyInstanceOptions {
   readonly model: string;
   /** Its own name, `<group>_<i>`. */
   readonly instance: string;
+  /** Kills the process it lives in. */
+  readonly kill: () => void;
   readonly outOfMemoryText: () => string;
   /** What strikes the unload of its model. */
   readonly unloadFault: () => Fault | null;
@@ -70,7 +72,9 @@ export class FaultyInstance implements ModelInstance {
     }
     if (hangs) return;
     if (dies) {
+      // The core answers for a stub that was killed, this batch included; it is answered here where there is none.
       this.#state = "dead";
+      this.#options.kill();
       this.#answerDead(batch, sink);
     } else if (delayUs > 0) clock.setTimer(delayUs, () => this.#run(batch, failures, sink));
     else this.#run(batch, failures, sink);
@@ -120,7 +124,7 @@ export class FaultyInstance implements ModelInstance {
   #answerDead(batch: readonly InferenceRequest[], sink: ExecutionSink): void {
     const { clock, instance } = this.#options;
     const started = this.#instant();
-    clock.setTimer(DEATH_AT_CALL_US, () => {
+    clock.setTimer(HEALTH_WAIT_US, () => {
       for (const index of batch.keys()) {
         sink.respond(index, { final: true, error: stubIsDead(instance), outputs: [] });
       }

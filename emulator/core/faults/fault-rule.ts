@@ -124,6 +124,11 @@ export const parseRequestedFault = (value: string, rules: readonly FaultRule[]):
   );
 };
 
+const inferenceEffects = effectNames.filter((name) => {
+  const at = effectEntry(name)?.operations ?? [];
+  return at.includes("infer") || at.includes("respond");
+});
+
 const requestedRule = (value: string, rules: readonly FaultRule[]): Result<FaultRule> => {
   const where = `header ${FAULT_HEADER}`;
   const given = value.includes("=") ? faultFieldsOfText(value) : { effect: value };
@@ -131,7 +136,7 @@ const requestedRule = (value: string, rules: readonly FaultRule[]): Result<Fault
     const names = rules.length === 0 ? "" : `, a rule (${listed(rules.map(({ name }) => name))})`;
     return fail(
       "INVALID_ARG",
-      `${where}: there is no '${value}'; expected an effect (${listed(effectNames)})${names}, or the fields of a rule`,
+      `${where}: there is no '${value}'; expected an effect (${listed(inferenceEffects)})${names}, or the fields of a rule`,
     );
   }
   if ("imitate" in given) return fail("INVALID_ARG", `${where}: an imitation is not for one inference`);

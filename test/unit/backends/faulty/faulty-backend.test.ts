@@ -35,7 +35,7 @@ const faultyServer = (rules: readonly object[], config = synthetic()): Faulty =>
       new FaultyBackend(new SyntheticBackend({ clock, random: new Random(1) }), {
         clock,
         faults: plan,
-        outOfMemoryText: outOfMemoryText(null),
+        outOfMemoryText: outOfMemoryText(null, null),
       }),
     ],
   });
@@ -107,13 +107,47 @@ test("faulty backend: a load takes longer, or never ends, and other models load 
   expect(loadAndWait(hanging, "other")).toBe("loaded");
 });
 
-test("faulty backend: a stub that dies at load fails the load after 2.3 s", () => {
-  const faulty = faultyServer([{ operation: "load", effect: "kill" }]);
-  const call = faulty.server.load("m");
-  faulty.server.clock.advance(2_299_999);
-  expect(call.done).toBe(false);
+const inStub = 'parameters { key: "memory.profile" value { string_value: "python" } }';
+
+test.for([["a stub"], [""]] as const)(
+  "faulty backend: a load whose process dies fails after 2.3 s, in %s",
+  ([stub]) => {
+    const config = synthetic({ fields: stub === "" ? "" : inStub });
+    const faulty = faultyServer([{ operation: "load", effect: "kill", first: 1 }], config);
+    const call = faulty.server.load("m");
+    faulty.server.clock.advance(2_299_999);
+    expect(call.done).toBe(false);
+    faulty.server.clock.advance(1);
+    expect(call.error?.message).toContain("Internal: Stub process 'm_0_0' is not healthy.");
+    expect(loadAndWait(faulty)).toBe("loaded");
+  },
+);
+
+test("faulty backend: a stub that dies at an inference looks healthy, fails every call after a second and is never unloaded", () => {
+  const weights = 'parameters { key: "memory.host_weights_bytes" value { string_value: "1MiB" } }';
+  const faulty = loadedServer(
+    [{ operation: "infer", effect: "kill", nth: 2 }],
+    synthetic({ fields: `${inStub}\n${weights}` }),
+  );
+  const { server } = faulty;
+  expect(ask(faulty)).toEqual(["ok", 1000]);
+  const used = server.account.used("host");
+  const dead = ["Stub process 'm_0_0' is not healthy.", 1_000_000];
+  expect([ask(faulty), ask(faulty)]).toEqual([dead, dead]);
+  expect(used - server.account.used("host")).toBe(2 ** 20);
+  expect(server.index()).toContain("m:1 READY");
+  server.unload("m");
+  server.clock.advance(600_000_000);
+  expect(server.index()).toContain("m:1 UNLOADING");
+});
+
+test("faulty backend: an instance without a stub fails in the same way, and goes when it is unloaded", () => {
+  const faulty = loadedServer([{ operation: "infer", effect: "kill", nth: 1 }]);
+  const dead = ["Stub process 'm_0_0' is not healthy.", 1_000_000];
+  expect([ask(faulty), ask(faulty)]).toEqual([dead, dead]);
+  faulty.server.unload("m");
   faulty.server.clock.advance(1);
-  expect(call.error?.message).toContain("Internal: Stub process 'm_0_0' is not healthy.");
+  expect(faulty.server.index()).toContain("m:1 UNAVAILABLE unloaded");
 });
 
 test("faulty backend: the nth inference runs out of memory, those around it do not", () => {
@@ -197,7 +231,7 @@ test("faulty backend: a header strikes the inference that carries it, and leaves
 test.for([
   [
     "oom",
-    "header x-triton-local-fault: there is no 'oom'; expected an effect ('out-of-memory', 'fail', 'slow', 'hang', 'kill', 'truncated-archive', 'disk-full', 'unhealthy', 'reset'), a rule ('late'), or the fields of a rule",
+    "header x-triton-local-fault: there is no 'oom'; expected an effect ('out-of-memory', 'fail', 'slow', 'hang', 'kill', 'reset'), a rule ('late'), or the fields of a rule",
   ],
   ["slow", "header x-triton-local-fault.delay is missing: effect 'slow' needs it"],
   ["late", "header x-triton-local-fault: 'late' strikes at load, which no inference does"],
