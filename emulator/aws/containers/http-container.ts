@@ -1,6 +1,7 @@
 import { Agent, type IncomingMessage, request as sendRequest } from "node:http";
 import type { Clock } from "../../common/clock.ts";
 import { TARGET_MODEL_HEADER } from "../../frontends/sagemaker/container-api.ts";
+import { type EventSubject, type JournalWriter, noJournal } from "../../journal/event.ts";
 import type {
   Answered,
   Container,
@@ -15,6 +16,10 @@ export interface HttpContainerOptions {
   readonly clock: Clock;
   /** Connections at a time; calls beyond it wait for one. Default 64. */
   readonly maxSockets?: number;
+  /** Where it is written when the container was given up, and when it is there again. Default: nowhere. */
+  readonly journal?: JournalWriter;
+  /** Its name in the journal. */
+  readonly instance?: string;
 }
 
 const SECOND_US = 1_000_000;
@@ -54,9 +59,13 @@ export class HttpContainer implements Container {
   readonly #clock: Clock;
   readonly #agent: Agent;
   readonly #url: URL;
+  readonly #journal: JournalWriter;
+  readonly #subject: EventSubject;
   #closed = false;
 
-  constructor({ url, clock, maxSockets = 64 }: HttpContainerOptions) {
+  constructor({ url, clock, maxSockets = 64, journal = noJournal, instance }: HttpContainerOptions) {
+    this.#journal = journal;
+    this.#subject = instance === undefined ? {} : { instance };
     this.#url = url;
     this.#clock = clock;
     this.#agent = new Agent({ keepAlive: true, maxSockets });
@@ -87,12 +96,15 @@ export class HttpContainer implements Container {
   }
 
   /** Nobody here can start it: waits until it answers again, whoever starts it. */
-  restart(started: (running: boolean) => void): void {
+  restart(started: (running: boolean) => void, because = "restarted by the platform"): void {
+    this.#journal.write({ ...this.#subject, event: "container-died", because });
     const endUs = this.#clock.now() + COMEBACK_LIMIT_US;
     const look = (): void =>
       this.ping((answer) => {
-        if (answer !== null) started(true);
-        else if (this.#closed || this.#clock.now() >= endUs) started(false);
+        if (answer !== null) {
+          this.#journal.write({ ...this.#subject, event: "container-started" });
+          started(true);
+        } else if (this.#closed || this.#clock.now() >= endUs) started(false);
         else this.#clock.setTimer(COMEBACK_PAUSE_US, look);
       });
     look();

@@ -117,8 +117,8 @@ export class InProcessContainer implements Container, ExchangeHandler {
     });
   }
 
-  restart(started: (running: boolean) => void): void {
-    if (this.#life !== null) this.#die(this.#life, "restarted by the platform");
+  restart(started: (running: boolean) => void, because = "restarted by the platform"): void {
+    if (this.#life !== null) this.#die(this.#life, because);
     this.#options.clock.setTimer(RESTART_US, () => this.start((error) => started(error === null)));
   }
 

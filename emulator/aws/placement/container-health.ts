@@ -119,22 +119,20 @@ export class ContainerHealth {
   }
 
   #restart(because: string): void {
-    const { instance, container, journal, onDied } = this.#options;
+    const { container, onDied } = this.#options;
     const life = ++this.#life;
     this.#state = "starting";
     this.#pinging = false;
     this.#good = true;
     this.#silent = 0;
     this.#failing = 0;
-    journal.write({ instance, event: "container-died", because });
     onDied();
     container.restart((running) => {
       if (life !== this.#life) return;
       this.#state = running ? "running" : "gone";
-      if (running) journal.write({ instance, event: "container-started" });
       const waiting = this.#waiting;
       this.#waiting = [];
       for (const run of waiting) run(running);
-    });
+    }, because);
   }
 }

@@ -37,6 +37,11 @@ export interface Container {
   load(call: LoadCall, answered: Answered): void;
   unload(call: ModelCall, answered: Answered): void;
   invoke(call: InvokeCall, answered: Answered): void;
-  /** Starts it anew, empty, after it died. @param started false = it does not come back */
-  restart(started: (running: boolean) => void): void;
+  /**
+   * Starts it anew, empty, and ends it before where it still lives. The journal's lines of its death and its start are the
+   * container's own.
+   * @param started false = it does not come back
+   * @param because why it is given up, for the journal
+   */
+  restart(started: (running: boolean) => void, because?: string): void;
 }

@@ -161,7 +161,7 @@ export class DiskCache {
         event: "download",
         bytes: artifact.archiveBytes,
       });
-      this.#fetch(slot, bringing, artifact, (fetched) => {
+      this.#fetch(targetModel, artifact, (fetched) => {
         slot.fetchUs = clock.now() - startUs;
         if (fetched.ok) this.#unpacked(slot, bringing, fetched.value);
         else this.#notFetched(slot, bringing, artifact, fetched.error);
@@ -170,15 +170,10 @@ export class DiskCache {
   }
 
   /** With the faults that strike on the way. */
-  #fetch(
-    slot: Slot,
-    { targetModel, request }: Bringing,
-    artifact: Artifact,
-    done: (fetched: Result<UnpackedArtifact>) => void,
-  ): void {
+  #fetch(targetModel: string, artifact: Artifact, done: (fetched: Result<UnpackedArtifact>) => void): void {
     const { artifacts } = this.#options;
     const modelName = modelNameOf(targetModel);
-    this.#struck("download", slot, request, (downloaded) => {
+    this.#struck("download", targetModel, (downloaded) => {
       if (!downloaded.ok) {
         done(downloaded);
         return;
@@ -188,7 +183,7 @@ export class DiskCache {
           done(fetched);
           return;
         }
-        this.#struck("unpack", slot, request, (unpacked) => {
+        this.#struck("unpack", targetModel, (unpacked) => {
           if (unpacked.ok) done(fetched);
           else artifacts.remove(modelName, () => done(unpacked));
         });
@@ -196,19 +191,13 @@ export class DiskCache {
     });
   }
 
-  #struck(
-    operation: FaultOperation,
-    { targetModel }: Slot,
-    request: string,
-    go: (result: Result<null>) => void,
-  ): void {
-    const { instance, clock, journal, faults } = this.#options;
+  #struck(operation: FaultOperation, targetModel: string, go: (result: Result<null>) => void): void {
+    const { clock, faults } = this.#options;
     const fault = faults.at({ operation, model: targetModel });
     if (fault === null) {
       go({ ok: true, value: null });
       return;
     }
-    journal.write({ instance, model: targetModel, request, event: "fault", fault: fault.name, operation });
     const { effect } = fault;
     if (effect.kind === "fail") {
       go(fail(operation === "unpack" ? "INVALID_ARG" : "UNAVAILABLE", effect.message));

@@ -4,7 +4,9 @@ import { estimates } from "./eviction/estimates.ts";
 import type { EvictionSettings } from "./eviction/presets.ts";
 import {
   type Bytes,
+  type Measure,
   type MemoryReading,
+  measuredPools,
   newPolicyMemory,
   type PolicyMemory,
   type ResidentModel,
@@ -127,11 +129,16 @@ export class EvictionDecisions {
         uses,
       })),
       enough,
-      ...(settings.howMany === "until-estimate-fits" ? { highWater: settings.highWater } : {}),
+      ...(firing.trigger === "high-utilisation" || settings.howMany === "until-estimate-fits"
+        ? { highWater: settings.highWater, measured: measuredPoolNames(settings.measure) }
+        : {}),
     });
     return victims;
   }
 }
+
+const measuredPoolNames = (measure: Measure): readonly PoolReading["pool"][] =>
+  measuredPools(measure).map((pool) => (pool === "gpu" ? "gpu:0" : pool));
 
 /** All GPUs of an instance count as one here. */
 const poolsOf = ({ used, capacity }: MemoryReading): readonly PoolReading[] => [
