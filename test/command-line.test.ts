@@ -197,7 +197,7 @@ describe("serve", () => {
         input { name: "IN" data_type: TYPE_FP32 dims: [ 1 ] }
         output { name: "OUT" data_type: TYPE_FP32 dims: [ 1 ] }
         instance_group { kind: KIND_GPU }
-        parameters { key: "synthetic.gpu_weights_bytes" value { string_value: "${size}" } }`,
+        parameters { key: "memory.gpu_weights_bytes" value { string_value: "${size}" } }`,
       );
     }
     await using server = await start(

@@ -41,7 +41,7 @@ export interface BackendModel {
   predictInstanceMemory(config: ModelConfig, instance: InstanceSpec): readonly MemoryDemand[];
   createInstance(
     config: ModelConfig,
-    instance: InstanceSpec,
+    instance: InstanceContext,
     done: (result: Result<ModelInstance>) => void,
   ): void;
   /** After the last instance is gone. */
@@ -54,6 +54,15 @@ export interface InstanceSpec {
   readonly kind: "KIND_CPU" | "KIND_GPU" | "KIND_MODEL";
   /** GPU index; 0 for CPU instances. */
   readonly deviceId: number;
+}
+
+/** What a backend is told of an instance that it is to make. */
+export interface InstanceContext extends InstanceSpec {
+  /**
+   * Kills the process that the instance lives in, now or later, as `kill -9` from outside: its stub, whose instance then
+   * fails every batch, or tritonserver, where somebody owns the container; else nothing happens.
+   */
+  kill(): void;
 }
 
 /** One instance runs one batch at a time; the core never calls `execute` before `done` of the batch before. */

@@ -2,7 +2,7 @@ import { Random } from "../../emulator/common/random.ts";
 import { VirtualClock } from "../../emulator/common/virtual-clock.ts";
 import { Ledger, type LedgerEvent, type LedgerOptions } from "../../emulator/core/memory/ledger.ts";
 import { type Machine, parseMachine } from "../../emulator/core/memory/machine.ts";
-import type { Reservation } from "../../emulator/core/memory/memory-account.ts";
+import type { Growth, Reservation } from "../../emulator/core/memory/memory-account.ts";
 import { combineProfiles, type MemoryProfiles, parseProfile } from "../../emulator/core/memory/profile.ts";
 
 type NumbersOf = Readonly<Record<string, number | string>>;
@@ -36,22 +36,39 @@ export interface BackendNumbers {
   readonly cuda?: NumbersOf;
   readonly retained?: NumbersOf;
   readonly failure?: string;
+  readonly failureAtRun?: string;
 }
 
 /** `python`-like with `stub`, else in the server. */
 export const backendDocument = (
   backend: string,
-  { stub, library = 0, cuda = {}, retained = {}, failure = "no {bytes} on GPU {gpu}" }: BackendNumbers = {},
+  {
+    stub,
+    library = 0,
+    cuda = {},
+    retained = {},
+    failure = "no {bytes} on GPU {gpu}",
+    failureAtRun,
+  }: BackendNumbers = {},
 ) => ({
   backend,
   ...(stub === undefined ? {} : { stub: section(stubKeys, stub) }),
   library: section(["host_bytes"], { host_bytes: library }),
   cuda: section(["host_bytes", "gpu_bytes"], cuda),
   retained: section(
-    ["residue_bytes_per_unload", "residue_limit_bytes", "residue_reused_fraction", "leak_bytes_per_unload"],
+    [
+      "residue_bytes_per_unload",
+      "residue_limit_bytes",
+      "residue_fraction_per_unload",
+      "gpu_residue_fraction_per_unload",
+      "residue_reused_fraction",
+      "leak_bytes_per_unload",
+      "leak_bytes_per_failed_load",
+    ],
     retained,
   ),
   device_failure: { value: failure, source: "test" },
+  ...(failureAtRun === undefined ? {} : { device_failure_at_run: { value: failureAtRun, source: "test" } }),
 });
 
 export const profilesOf = (...documents: readonly unknown[]): MemoryProfiles => {
@@ -88,7 +105,7 @@ export const smallMachine: Machine = {
 
 export const startLedger = (
   options: Pick<LedgerOptions, "machine" | "profiles"> &
-    Partial<Pick<LedgerOptions, "oomScoreAdj">> & { readonly seed?: number },
+    Partial<Pick<LedgerOptions, "oomScoreAdj" | "start" | "onServerKilled">> & { readonly seed?: number },
 ) => {
   const clock = new VirtualClock();
   const events: LedgerEvent[] = [];
@@ -116,6 +133,11 @@ export const startLedger = (
 };
 
 export const granted = (result: ReturnType<Ledger["reserve"]>): Reservation => {
+  if (!result.ok) throw result.error;
+  return result.value;
+};
+
+export const grown = (result: ReturnType<Reservation["grow"]>): Growth => {
   if (!result.ok) throw result.error;
   return result.value;
 };

@@ -9,6 +9,7 @@ import {
 
 /** Grants `limit` bytes of the host in all. */
 export class LimitedAccount implements MemoryAccount {
+  readonly profileNames = null;
   limit: number;
   refusals = 0;
   readonly #inner = new UnlimitedMemoryAccount();

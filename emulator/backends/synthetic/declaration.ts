@@ -2,22 +2,8 @@ import { fail, ok, type Result } from "../../common/status.ts";
 import type { ModelConfig } from "../../core/model-config/model-config.ts";
 import { type Duration, durationSyntax, parseDuration } from "./duration.ts";
 
-/** Bytes of one kind, by where they lie. */
-export interface DeclaredBytes {
-  readonly host: number;
-  /** On the GPU of the instance. */
-  readonly gpu: number;
-}
-
 /** What a model says of itself in `parameters` of its configuration: docs/synthetic-backend.md has the table. */
 export interface Declaration {
-  readonly weights: DeclaredBytes;
-  /** Beside the weights while they are loaded. */
-  readonly staging: DeclaredBytes;
-  readonly arenaPerRow: DeclaredBytes;
-  readonly workspace: DeclaredBytes;
-  /** Whether each instance holds the weights, or each device once. */
-  readonly weightsPer: "instance" | "device";
   /** Of the weights: for each instance, one after the other, or once where every device holds them once. */
   readonly load: Duration;
   /** A run, but the first of an instance. */
@@ -35,73 +21,42 @@ export interface Declaration {
 
 const PREFIX = "synthetic.";
 
-const byteParameters = [
-  "host_weights_bytes",
-  "gpu_weights_bytes",
-  "host_staging_bytes",
-  "gpu_staging_bytes",
-  "host_arena_bytes_per_row",
-  "gpu_arena_bytes_per_row",
-  "host_workspace_bytes",
-  "gpu_workspace_bytes",
-] as const;
 const durationParameters = ["load_us", "warm_us", "cold_us", "item_us", "unload_us"] as const;
-const choiceParameters = { weights_per: ["instance", "device"], outputs: ["zeros", "hash"] } as const;
+const contents = ["zeros", "hash"] as const;
 
-type ByteParameter = (typeof byteParameters)[number];
 type DurationParameter = (typeof durationParameters)[number];
 
 const SHAPE_OF = "shape_of.";
 
 /** Every parameter's name, `shape_of.<output>` standing for those of all outputs. */
 export const parameterNames: readonly string[] = [
-  ...byteParameters,
   ...durationParameters,
-  ...Object.keys(choiceParameters),
+  "outputs",
   `${SHAPE_OF}<output>`,
 ].map((name) => PREFIX + name);
 
 /**
- * Reads what a configuration declares; what is not said is 0, per instance and zeros. Parameters that do not begin with
- * `synthetic.` are other people's.
+ * Reads what a configuration declares; what is not said is 0, and zeros. Parameters that do not begin with `synthetic.` are
+ * other people's; those that begin with `memory.` tell its bytes, to the core.
  * Error: INVALID_ARG that names the model, the parameter, its value and what is allowed.
  */
 export const readDeclaration = (config: ModelConfig): Result<Declaration> => {
-  const bytes = new Map<ByteParameter, number>();
   const durations = new Map<DurationParameter, Duration>();
   const shapeOf = new Map<string, string>();
-  let weightsPer: Declaration["weightsPer"] = "instance";
   let content: Declaration["content"] = "zeros";
   for (const [parameter, { string_value: value }] of config.parameters) {
     if (!parameter.startsWith(PREFIX)) continue;
     const name = parameter.slice(PREFIX.length);
     const refuse = (allowed: string) =>
       fail("INVALID_ARG", `model '${config.name}': parameter '${parameter}' is '${value}', ${allowed}`);
-    const byteParameter = byteParameters.find((known) => known === name);
     const durationParameter = durationParameters.find((known) => known === name);
-    if (byteParameter !== undefined) {
-      const count = parseBytes(value);
-      if (count === null) return refuse(`expected ${bytesSyntax}`);
-      if (count > 0 && byteParameter.startsWith("gpu_")) {
-        const group = config.instance_group.find(({ kind }) => kind !== "KIND_GPU");
-        if (group !== undefined) {
-          return refuse(
-            `allowed only where all instances are KIND_GPU, but '${group.name}' is ${group.kind}`,
-          );
-        }
-      }
-      bytes.set(byteParameter, count);
-    } else if (durationParameter !== undefined) {
+    if (durationParameter !== undefined) {
       const duration = parseDuration(value);
       if (duration === null) return refuse(`expected ${durationSyntax}`);
       durations.set(durationParameter, duration);
-    } else if (name === "weights_per") {
-      const choice = choiceParameters.weights_per.find((known) => known === value);
-      if (choice === undefined) return refuse(`expected ${choiceParameters.weights_per.join(" or ")}`);
-      weightsPer = choice;
     } else if (name === "outputs") {
-      const choice = choiceParameters.outputs.find((known) => known === value);
-      if (choice === undefined) return refuse(`expected ${choiceParameters.outputs.join(" or ")}`);
+      const choice = contents.find((known) => known === value);
+      if (choice === undefined) return refuse(`expected ${contents.join(" or ")}`);
       content = choice;
     } else if (name.startsWith(SHAPE_OF)) {
       const output = name.slice(SHAPE_OF.length);
@@ -113,22 +68,15 @@ export const readDeclaration = (config: ModelConfig): Result<Declaration> => {
       }
       shapeOf.set(output, value);
     } else {
-      return refuse(`but the synthetic backend knows no such parameter, only ${parameterNames.join(", ")}`);
+      return refuse(
+        `but the synthetic backend knows no such parameter, only ${parameterNames.join(", ")}; bytes are stated as 'memory.'`,
+      );
     }
   }
   const shapes = completeShapes(config, shapeOf);
   if (!shapes.ok) return shapes;
-  const bytesOf = (kind: "weights_bytes" | "staging_bytes" | "arena_bytes_per_row" | "workspace_bytes") => ({
-    host: bytes.get(`host_${kind}`) ?? 0,
-    gpu: bytes.get(`gpu_${kind}`) ?? 0,
-  });
   const durationOf = (name: DurationParameter): Duration => durations.get(name) ?? { kind: "fixed", us: 0 };
   return ok({
-    weights: bytesOf("weights_bytes"),
-    staging: bytesOf("staging_bytes"),
-    arenaPerRow: bytesOf("arena_bytes_per_row"),
-    workspace: bytesOf("workspace_bytes"),
-    weightsPer,
     load: durationOf("load_us"),
     warm: durationOf("warm_us"),
     cold: durations.get("cold_us") ?? durationOf("warm_us"),
@@ -171,14 +119,3 @@ const completeShapes = (
 
 const listed = (tensors: readonly { readonly name: string }[]): string =>
   tensors.map(({ name }) => `'${name}'`).join(", ");
-
-const bytesSyntax = "a whole number of bytes from 0 to 9007199254740991, or of KiB, MiB, GiB with that unit";
-
-const units: Readonly<Record<string, number>> = { "": 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
-
-const parseBytes = (text: string): number | null => {
-  const match = /^(\d+)\s*(KiB|MiB|GiB)?$/.exec(text.trim());
-  if (match === null) return null;
-  const bytes = Number(match[1]) * (units[match[2] ?? ""] ?? 1);
-  return Number.isSafeInteger(bytes) ? bytes : null;
-};

@@ -9,10 +9,11 @@ import type {
   ModelContext,
   ModelInstance,
 } from "../../core/backend.ts";
-import type { MemoryDemand, PoolName } from "../../core/memory/memory-account.ts";
+import { readDeclaredMemory } from "../../core/memory/declared-memory.ts";
+import type { MemoryDemand } from "../../core/memory/memory-account.ts";
 import type { ModelConfig } from "../../core/model-config/model-config.ts";
 import type { InferenceRequest, InferenceResponse } from "../../core/tensor/inference-request.ts";
-import { type Declaration, type DeclaredBytes, readDeclaration } from "./declaration.ts";
+import { type Declaration, readDeclaration } from "./declaration.ts";
 import { type Duration, drawDuration } from "./duration.ts";
 import { OutputMaker } from "./outputs.ts";
 
@@ -23,8 +24,9 @@ export interface SyntheticBackendOptions {
 }
 
 /**
- * Models that run nothing: they take the time, hold the bytes and give the answers that their configuration declares
- * (docs/synthetic-backend.md). For what cannot run here, and for simulated runs. No files are looked at.
+ * Models that run nothing: they take the time and give the answers that their configuration declares
+ * (docs/synthetic-backend.md); their bytes are those that it states (docs/memory.md). For what cannot run here, and for
+ * simulated runs. No files are looked at.
  */
 export class SyntheticBackend implements Backend {
   readonly name = "synthetic";
@@ -34,15 +36,8 @@ export class SyntheticBackend implements Backend {
     this.#options = options;
   }
 
-  /** The weights where every device holds them once; an invalid declaration needs nothing and fails when opened. */
-  predictMemory({ config }: ModelContext): readonly MemoryDemand[] {
-    const declared = readDeclaration(config);
-    if (!declared.ok || declared.value.weightsPer === "instance") return [];
-    const gpus = new Set(config.instance_group.flatMap(({ gpus }) => gpus));
-    return loadDemands(
-      declared.value,
-      [...gpus].sort((a, b) => a - b).map((gpu): PoolName => `gpu:${gpu}`),
-    );
+  predictMemory(): readonly MemoryDemand[] {
+    return [];
   }
 
   initializeModel({ config }: ModelContext, done: (result: Result<BackendModel>) => void): void {
@@ -51,32 +46,18 @@ export class SyntheticBackend implements Backend {
       done(declared);
       return;
     }
-    const { weightsPer, load } = declared.value;
+    const memory = readDeclaredMemory(config);
+    if (!memory.ok) {
+      done(memory);
+      return;
+    }
+    const perInstance = memory.value.weightsPer === "instance";
     const { clock, random } = this.#options;
-    after(clock, weightsPer === "device" ? drawDuration(load, random) : 0, () => {
-      done(ok(new SyntheticModel(declared.value, this.#options)));
+    after(clock, perInstance ? 0 : drawDuration(declared.value.load, random), () => {
+      done(ok(new SyntheticModel(declared.value, perInstance, this.#options)));
     });
   }
 }
-
-/** Weights and what lies beside them while they are loaded: on the host once, and on each of the GPUs. */
-const loadDemands = (
-  { weights, staging }: Declaration,
-  gpuPools: readonly PoolName[],
-): readonly MemoryDemand[] => [
-  ...demandsOf(weights, "weights", gpuPools),
-  ...demandsOf(staging, "staging", gpuPools),
-];
-
-const demandsOf = (
-  { host, gpu }: DeclaredBytes,
-  kind: MemoryDemand["kind"],
-  gpuPools: readonly PoolName[],
-): readonly MemoryDemand[] =>
-  [
-    { pool: "host" as const, kind, bytes: host },
-    ...gpuPools.map((pool) => ({ pool, kind, bytes: gpu })),
-  ].filter(({ bytes }) => bytes > 0);
 
 /** Runs at once where there is nothing to wait for. */
 const after = (clock: Clock, delayUs: number, run: () => void): void => {
@@ -88,25 +69,18 @@ class SyntheticModel implements BackendModel {
   /** A declaration says nothing of inputs and outputs, so there is nothing to complete from. */
   readonly completedConfig = null;
   readonly #declaration: Declaration;
+  /** Whether each instance loads weights of its own. */
+  readonly #perInstance: boolean;
   readonly #options: SyntheticBackendOptions;
 
-  constructor(declaration: Declaration, options: SyntheticBackendOptions) {
+  constructor(declaration: Declaration, perInstance: boolean, options: SyntheticBackendOptions) {
     this.#declaration = declaration;
+    this.#perInstance = perInstance;
     this.#options = options;
   }
 
-  /** The arena is that of the largest batch the model takes, as an engine built for it reserves it. */
-  predictInstanceMemory(config: ModelConfig, instance: InstanceSpec): readonly MemoryDemand[] {
-    const declaration = this.#declaration;
-    const { arenaPerRow, workspace } = declaration;
-    const rows = Math.max(1, config.max_batch_size);
-    const gpuPools: PoolName[] = instance.kind === "KIND_GPU" ? [`gpu:${instance.deviceId}`] : [];
-    const arena = { host: arenaPerRow.host * rows, gpu: arenaPerRow.gpu * rows };
-    return [
-      ...(declaration.weightsPer === "instance" ? loadDemands(declaration, gpuPools) : []),
-      ...demandsOf(arena, "arena", gpuPools),
-      ...demandsOf(workspace, "workspace", gpuPools),
-    ];
+  predictInstanceMemory(): readonly MemoryDemand[] {
+    return [];
   }
 
   createInstance(
@@ -114,9 +88,8 @@ class SyntheticModel implements BackendModel {
     instance: InstanceSpec,
     done: (result: Result<ModelInstance>) => void,
   ): void {
-    const { weightsPer, load } = this.#declaration;
     const { clock, random } = this.#options;
-    after(clock, weightsPer === "instance" ? drawDuration(load, random) : 0, () => {
+    after(clock, this.#perInstance ? drawDuration(this.#declaration.load, random) : 0, () => {
       done(ok(new SyntheticInstance(config, instance, this.#declaration, this.#options)));
     });
   }

@@ -6,15 +6,23 @@ import type { Machine } from "./machine.ts";
 import type {
   AllocationKind,
   AllocationOwner,
+  Growth,
   MemoryAccount,
   MemoryDemand,
   PoolName,
   Reservation,
+  StubProcess,
 } from "./memory-account.ts";
 import type { BackendProfile, MemoryProfiles } from "./profile.ts";
 
 /** Why bytes were taken. */
-export type AllocationCause = "server start" | "first of backend" | "load" | "growth" | "unload";
+export type AllocationCause =
+  | "server start"
+  | "first of backend"
+  | "load"
+  | "growth"
+  | "unload"
+  | "failed load";
 
 export interface Allocation {
   readonly owner: AllocationOwner;
@@ -95,12 +103,25 @@ export interface LedgerOptions {
   readonly listener: (event: LedgerEvent) => void;
   /** -1000 (never killed) to 1000; equal for all on the real server in a container. Default 0 and 0. */
   readonly oomScoreAdj?: { readonly server: number; readonly stub: number };
+  readonly start?: ServerStart;
+  /**
+   * Who owns the container: called when tritonserver was killed, everything being gone then; it ends with 137. Without an
+   * owner the kill is reported, what was asked for is refused, and everything lives on.
+   */
+  readonly onServerKilled?: () => void;
+}
+
+/** What tritonserver was started with, where it is not as the profile says. */
+export interface ServerStart {
+  /** `--pinned-memory-pool-byte-size`; taken only where there is a GPU. */
+  readonly pinnedPoolBytes?: number;
+  /** Size of the response cache, taken at once. Default none. */
+  readonly responseCacheBytes?: number;
+  /** Regions in /dev/shm that a server left which was killed in the same container. Default none. */
+  readonly orphanedShmBytes?: number;
 }
 
 export const SERVER_PROCESS = "tritonserver";
-
-/** First words of what the real server says of a stub that died. */
-const STUB_PROCESS = "Stub process";
 
 interface Process {
   readonly name: string;
@@ -109,6 +130,8 @@ interface Process {
   readonly fileBytes: number;
   readonly allocations: Set<Allocation>;
   hostBytes: number;
+  /** To be told of its death. */
+  readonly whenKilled: (() => void)[];
   /** Backends whose libraries it has loaded, and `<backend> <gpu>` it has a context for. */
   readonly opened: Set<string>;
   alive: boolean;
@@ -130,6 +153,14 @@ interface Claim extends MemoryDemand {
   readonly held: boolean;
 }
 
+/** What a reservation holds, and where. */
+interface Holding {
+  readonly owner: AllocationOwner;
+  readonly profile: BackendProfile | null;
+  readonly holder: Process;
+  readonly held: Set<Allocation>;
+}
+
 const noPool: Pool = { capacityBytes: 0, reserveBytes: 0, used: 0, highWater: 0 };
 
 const sizeOf = (claims: readonly MemoryDemand[], pool: PoolName): number =>
@@ -140,8 +171,7 @@ const sizeOf = (claims: readonly MemoryDemand[], pool: PoolName): number =>
  * refuses, in the backend's words; on the host the kernel kills a process instead and the load answers as if nothing
  * were (docs/memory.md). Numbers come from profiles; nothing is read from a process.
  *
- * When the killer's choice is tritonserver itself, this is reported, the request is refused and nothing else changes: who
- * owns the container may end it with `end()`.
+ * When the killer's choice is tritonserver itself, the container ends if it has an owner (`onServerKilled`).
  */
 export class Ledger implements MemoryAccount {
   readonly machine: Machine;
@@ -149,9 +179,11 @@ export class Ledger implements MemoryAccount {
   readonly #pools = new Map<PoolName, Pool>();
   readonly #processes = new Set<Process>();
   readonly #server: Process;
-  /** Live residue in the server, by backend, oldest first. */
+  /** Live residue in the server, by backend and pool, oldest first. */
   readonly #residue = new Map<string, Allocation[]>();
   readonly #holders = new WeakMap<Allocation, Process>();
+  /** Who is to be told of a death, once what is under way is done. */
+  #toTell: (() => void)[] = [];
 
   private constructor(options: LedgerOptions) {
     this.machine = options.machine;
@@ -186,21 +218,40 @@ export class Ledger implements MemoryAccount {
     return ok(ledger);
   }
 
+  get profileNames(): readonly string[] {
+    return [...this.#options.profiles.backends.keys()];
+  }
+
   reserve(owner: AllocationOwner, demands: readonly MemoryDemand[]): Result<Reservation> {
     const profile = this.#profileOf(owner);
     const stub = profile !== null && profile.stub !== null && owner.instance !== undefined;
     const holder = stub ? this.#newStub(owner, profile) : this.#server;
-    const held = new Set<Allocation>();
+    const holding: Holding = { owner, profile, holder, held: new Set() };
     const claims = [
       ...(stub ? this.#stubClaims(owner, profile, holder) : []),
       ...(demands.length > 0 ? this.#firstUseClaims(owner, profile, holder, demands) : []),
       ...this.#claims(owner, holder, demands, "load"),
     ];
-    const granted = this.#grant(owner, profile, holder, claims, held);
-    if (!granted.ok) return granted;
-    return ok({
+    const granted = this.#grant(holding, claims, null);
+    if (!granted.ok) {
+      const pools = claims.map(({ pool }) => pool);
+      this.#leak(holding, profile?.retained.leak_bytes_per_failed_load.value ?? 0, pools, "failed load");
+    }
+    this.#tell();
+    return granted.ok ? ok(this.#reservation(holding)) : granted;
+  }
+
+  #reservation(holding: Holding): Reservation {
+    const { owner, profile, holder, held } = holding;
+    return {
       owner,
-      demands,
+      stub: holder === this.#server ? null : stubOf(holder, profile),
+      grow: (demands) => this.#grow(holding, demands),
+      kill: () => {
+        if (holder === this.#server) this.#killServer();
+        else if (holder.alive) this.#endProcess(holder, "killed");
+        this.#tell();
+      },
       endStaging: () => {
         for (const allocation of held) {
           if (allocation.kind !== "staging") continue;
@@ -208,37 +259,50 @@ export class Ledger implements MemoryAccount {
           this.#giveBack(allocation, "released");
         }
       },
-      release: () => this.#release(owner, profile, holder, held),
-    });
+      release: (after = "unload") => this.#release(holding, after),
+    };
   }
 
-  /** More bytes for what is loaded already: a larger batch, a new shape. They go when the model goes. */
-  grow(owner: AllocationOwner, demands: readonly MemoryDemand[]): Result<Reservation> {
-    const profile = this.#profileOf(owner);
-    const holder =
-      [...this.#processes].findLast((known) => known.owner !== null && sameOwner(known.owner, owner)) ??
-      this.#server;
-    const held = new Set<Allocation>();
+  #grow(holding: Holding, demands: readonly MemoryDemand[]): Result<Growth> {
+    const { owner, profile, holder, held } = holding;
+    if (!holder.alive) return ok({ release: () => {} });
     const claims = [
       ...this.#firstUseClaims(owner, profile, holder, demands),
       ...this.#claims(owner, holder, demands, "growth"),
     ];
-    const granted = this.#grant(owner, profile, holder, claims, held);
+    const before = new Set(held);
+    const granted = this.#grant(holding, claims, regionOf(held));
+    this.#tell();
     if (!granted.ok) return granted;
-    const release = (kind?: AllocationKind): void => {
-      for (const allocation of held) {
-        if (kind !== undefined && allocation.kind !== kind) continue;
-        held.delete(allocation);
-        this.#giveBack(allocation, "released");
-      }
-    };
-    return ok({ owner, demands, endStaging: () => release("staging"), release: () => release() });
+    const grown = [...held].filter((allocation) => !before.has(allocation));
+    return ok({
+      release: () => {
+        for (const allocation of grown) {
+          if (held.delete(allocation)) this.#giveBack(allocation, "released");
+        }
+      },
+    });
   }
 
   /** Everything is gone at once, tritonserver and its stubs: the container ended. Nothing is granted any more; releases do nothing. */
   end(): void {
     for (const holder of [...this.#processes]) this.#endProcess(holder, "process ended");
     this.#residue.clear();
+  }
+
+  /** Without an owner of the container nothing happens. */
+  #killServer(): void {
+    const { onServerKilled } = this.#options;
+    if (onServerKilled === undefined || !this.#server.alive) return;
+    this.end();
+    this.#toTell = [onServerKilled];
+  }
+
+  /** Tells of deaths; who is told may come back with another call. */
+  #tell(): void {
+    const toTell = this.#toTell;
+    this.#toTell = [];
+    for (const run of toTell) run();
   }
 
   used(pool: PoolName): number {
@@ -304,6 +368,7 @@ export class Ledger implements MemoryAccount {
       oomScoreAdj,
       allocations: new Set(),
       hostBytes: 0,
+      whenKilled: [],
       opened: new Set(),
       alive: true,
     };
@@ -315,29 +380,28 @@ export class Ledger implements MemoryAccount {
   }
 
   #serverClaims(): Claim[] {
-    const { server } = this.#options.profiles;
+    const { profiles, start = {} } = this.#options;
+    const { server } = profiles;
     const gpus = this.machine.pools.map(({ pool }) => pool).filter((pool) => pool.startsWith("gpu:"));
+    const pinned = start.pinnedPoolBytes ?? server.pinned_pool_bytes.value;
     const demands: MemoryDemand[] = [
       { pool: "host", kind: "server", bytes: server.private_bytes.value },
       { pool: "host", kind: "server", bytes: server.kernel_bytes.value },
-      ...(gpus.length === 0
-        ? []
-        : [{ pool: "host", kind: "server", bytes: server.pinned_pool_bytes.value } as const]),
+      { pool: "host", kind: "cache", bytes: start.responseCacheBytes ?? 0 },
+      { pool: "shm", kind: "leak", bytes: start.orphanedShmBytes ?? 0 },
+      ...(gpus.length === 0 ? [] : [{ pool: "host", kind: "server", bytes: pinned } as const]),
       ...gpus.flatMap((pool): MemoryDemand[] => [
         { pool, kind: "cuda-context", bytes: server.cuda_context_bytes.value },
         { pool, kind: "server", bytes: server.cuda_pool_bytes.value },
       ]),
     ];
-    return demands.map((demand) => ({
-      ...demand,
-      owner: {},
-      holder: this.#server,
-      cause: "server start",
+    return this.#claims({}, this.#server, demands, "server start").map((claim) => ({
+      ...claim,
       held: false,
     }));
   }
 
-  /** What the stub process itself costs; the part that tritonserver grows by goes with the reservation. */
+  /** What the stub process itself costs. Its region in /dev/shm is tritonserver's and outlives it, until the unload. */
   #stubClaims(owner: AllocationOwner, { stub }: BackendProfile, holder: Process): Claim[] {
     if (stub === null) return [];
     return [
@@ -347,14 +411,16 @@ export class Ledger implements MemoryAccount {
         [
           { pool: "host", kind: "library", bytes: stub.private_bytes.value },
           { pool: "host", kind: "library", bytes: stub.kernel_bytes.value },
-          { pool: "shm", kind: "shm", bytes: stub.shm_bytes.value },
         ],
         "load",
       ),
       ...this.#claims(
         owner,
         this.#server,
-        [{ pool: "host", kind: "server", bytes: stub.server_bytes.value }],
+        [
+          { pool: "host", kind: "server", bytes: stub.server_bytes.value },
+          { pool: "shm", kind: "shm", bytes: stub.shm_bytes.value },
+        ],
         "load",
       ),
     ];
@@ -390,7 +456,7 @@ export class Ledger implements MemoryAccount {
     return claims;
   }
 
-  /** Bytes in /dev/shm are host memory as well. */
+  /** Bytes in /dev/shm are host memory as well, and tritonserver's. */
   #claims(
     owner: AllocationOwner,
     holder: Process,
@@ -399,28 +465,30 @@ export class Ledger implements MemoryAccount {
   ): Claim[] {
     return demands.flatMap((demand) => {
       const claim: Claim = { ...demand, owner, holder, cause, held: true };
-      return demand.pool === "shm" ? [claim, { ...claim, pool: "host" }] : [claim];
+      if (demand.pool !== "shm") return [claim];
+      const region: Claim = { ...claim, holder: this.#server };
+      return [region, { ...region, pool: "host" }];
     });
   }
 
+  /** @param region null at a load; else the bytes in /dev/shm that are to grow */
   #grant(
-    owner: AllocationOwner,
-    profile: BackendProfile | null,
-    holder: Process,
+    { owner, profile, holder, held }: Holding,
     claims: readonly Claim[],
-    held: Set<Allocation>,
+    region: number | null,
   ): Result<null> {
     if (!this.#server.alive) return fail("UNAVAILABLE", "tritonserver is not running");
-    for (const pool of new Set(claims.map((claim) => claim.pool))) {
-      if (pool === "host") continue;
-      const asked = sizeOf(claims, pool);
-      if (asked > this.free(pool)) return this.#refuse(owner, profile, pool, asked);
+    const pools = new Set(claims.map((claim) => claim.pool));
+    const reusable = new Map([...pools].map((pool) => [pool, this.#reusable(profile, claims, pool)]));
+    const askedOf = (pool: PoolName): number => sizeOf(claims, pool) - (reusable.get(pool) ?? 0);
+    for (const pool of pools) {
+      if (pool !== "host" && askedOf(pool) > this.free(pool)) {
+        return this.#refuse(owner, profile, pool, askedOf(pool), region);
+      }
     }
-    const asked = sizeOf(claims, "host");
-    const reusable = this.#reusable(profile, claims);
-    const room = this.#makeRoom(owner, holder, asked - reusable);
-    if (!room.ok) return room;
-    this.#reuse(profile, reusable);
+    const room = this.#makeRoom(owner, holder, askedOf("host"));
+    if (!room.ok || !holder.alive) return room;
+    for (const [pool, bytes] of reusable) this.#reuse(profile, pool, bytes);
     this.#processes.add(holder);
     for (const claim of claims) {
       if (claim.cause === "first of backend" && profile !== null) {
@@ -431,6 +499,7 @@ export class Ledger implements MemoryAccount {
       if (allocation !== null && claim.held) held.add(allocation);
     }
     const freeBytes = this.free("host");
+    const asked = sizeOf(claims, "host");
     if (asked > 0 && freeBytes < this.#options.profiles.server.freeze_band_bytes.value) {
       this.#options.listener({ type: "freeze-risk", owner, freeBytes });
     }
@@ -442,29 +511,36 @@ export class Ledger implements MemoryAccount {
     profile: BackendProfile | null,
     pool: PoolName,
     askedBytes: number,
+    region: number | null,
   ): Result<null> {
     const freeBytes = this.free(pool);
-    const total = this.#pool(pool).capacityBytes;
-    const failure = fail("INTERNAL", deviceFailure(profile, pool, askedBytes, total, freeBytes));
-    this.#options.listener({
-      type: "refused",
-      owner,
-      pool,
-      askedBytes,
-      freeBytes,
-      error: failure.error,
-    });
+    const text =
+      pool === "shm"
+        ? regionFailure(`triton_python_backend_shm_region_${this.#uuid()}`, askedBytes, region)
+        : deviceFailure(profile, pool, askedBytes, this.#pool(pool).capacityBytes, freeBytes, {
+            instance: owner.instance ?? "",
+            atRun: region !== null,
+          });
+    const failure = fail("INTERNAL", text);
+    this.#options.listener({ type: "refused", owner, pool, askedBytes, freeBytes, error: failure.error });
     return failure;
   }
 
-  /** Kills until the bytes fit, as the kernel does; an error when the one that dies is who asked. */
+  #uuid(): string {
+    const hex = Array.from({ length: 4 }, () =>
+      this.#options.random.nextUint32().toString(16).padStart(8, "0"),
+    ).join("");
+    return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+  }
+
+  /** Kills until the bytes fit, as the kernel does, or until who asked is dead; an error when it would be tritonserver. */
   #makeRoom(newcomer: AllocationOwner, holder: Process, askedBytes: number): Result<null> {
-    while (askedBytes > this.free("host")) {
+    while (holder.alive && askedBytes > this.free("host")) {
       // The newcomer holds what still fitted when the kernel had no more.
       const freeBytes = this.free("host");
       const first = this.#kill(newcomer, holder, askedBytes, freeBytes, "largest resident size");
       if (!first.ok) return first;
-      if (!this.#reclaimedInTime()) {
+      if (holder.alive && !this.#reclaimedInTime()) {
         const rule = "second kill: the first one's bytes were not back in time";
         const second = this.#kill(newcomer, holder, askedBytes, freeBytes, rule);
         if (!second.ok) return second;
@@ -518,63 +594,87 @@ export class Ledger implements MemoryAccount {
       freeBytes,
     });
     if (candidate === this.#server) {
+      this.#killServer();
       return fail(
         "UNAVAILABLE",
-        `the kernel would kill tritonserver here: ${askedBytes} bytes asked for, ${freeBytes} free on the host`,
+        this.#server.alive ? wouldEnd(askedBytes, freeBytes) : "tritonserver was killed",
       );
     }
     this.#endProcess(candidate, "killed");
-    return candidate === holder
-      ? fail("INTERNAL", `${STUB_PROCESS} '${candidate.name}' is not healthy.`)
-      : ok(null);
+    return ok(null);
   }
 
   #endProcess(holder: Process, reason: ReturnReason): void {
     holder.alive = false;
     for (const allocation of holder.allocations) this.#giveBack(allocation, reason, holder);
     this.#processes.delete(holder);
+    if (reason === "killed") this.#toTell.push(...holder.whenKilled.splice(0));
   }
 
-  #release(
-    owner: AllocationOwner,
-    profile: BackendProfile | null,
-    holder: Process,
-    held: Set<Allocation>,
-  ): void {
-    let freed = 0;
+  #release(holding: Holding, after: "unload" | "failed load"): void {
+    const { profile, holder, held } = holding;
+    const freed = new Map<PoolName, number>();
     for (const allocation of held) {
-      if (this.#giveBack(allocation, "released") && allocation.pool === "host") freed += allocation.bytes;
+      const { bytes, pool } = allocation;
+      if (this.#giveBack(allocation, "released")) freed.set(pool, (freed.get(pool) ?? 0) + bytes);
     }
     held.clear();
     if (holder !== this.#server && holder.alive) this.#endProcess(holder, "process ended");
-    if (profile !== null && owner.instance !== undefined) this.#retain(owner, profile, freed);
+    if (profile !== null && freed.size > 0) this.#retain(holding, profile, freed, after);
   }
 
-  /** What an allocator keeps of what an instance gave back, and what never comes back. */
-  #retain(owner: AllocationOwner, { backend, retained }: BackendProfile, freed: number): void {
+  /** What an allocator keeps of what was given back, and what never comes back. */
+  #retain(
+    holding: Holding,
+    { backend, retained }: BackendProfile,
+    freed: ReadonlyMap<PoolName, number>,
+    after: "unload" | "failed load",
+  ): void {
     if (!this.#server.alive) return;
-    const known = this.#residue.get(backend) ?? [];
-    const room = retained.residue_limit_bytes.value - sum(known);
-    const residue = Math.max(0, Math.min(retained.residue_bytes_per_unload.value, room, freed));
-    const leak = Math.min(retained.leak_bytes_per_unload.value, freed - residue);
-    const claim = { owner, holder: this.#server, pool: "host", cause: "unload", held: false } as const;
-    const kept = this.#take({ ...claim, kind: "residue", bytes: residue });
-    if (kept !== null) this.#residue.set(backend, [...known, kept]);
-    this.#take({ ...claim, kind: "leak", bytes: leak });
+    for (const [pool, bytes] of freed) {
+      const key = `${backend} ${pool}`;
+      const known = this.#residue.get(key) ?? [];
+      const residue = residueOf(retained, holding.owner, pool, bytes, sum(known));
+      const kept = this.#take({
+        ...this.#staying(holding.owner, pool, after),
+        kind: "residue",
+        bytes: residue,
+      });
+      if (kept !== null) this.#residue.set(key, [...known, kept]);
+    }
+    const leak = after === "unload" ? retained.leak_bytes_per_unload : retained.leak_bytes_per_failed_load;
+    this.#leak(holding, leak.value, [...freed.keys()], after);
   }
 
-  /** Host bytes of the claims in tritonserver that its residue can serve. */
-  #reusable(profile: BackendProfile | null, claims: readonly Claim[]): number {
+  #staying(owner: AllocationOwner, pool: PoolName, cause: "unload" | "failed load") {
+    return { owner, holder: this.#server, pool, cause, held: false } as const;
+  }
+
+  /** On the GPU where the instance held or wanted bytes of one, else on the host. Not more than there is room for. */
+  #leak(
+    { owner }: Holding,
+    bytes: number,
+    pools: readonly PoolName[],
+    cause: "unload" | "failed load",
+  ): void {
+    if (owner.instance === undefined || !this.#server.alive) return;
+    const pool = pools.find((name) => name.startsWith("gpu:")) ?? "host";
+    const room = Math.max(0, Math.min(bytes, this.free(pool)));
+    this.#take({ ...this.#staying(owner, pool, cause), kind: "leak", bytes: room });
+  }
+
+  /** Bytes of the claims in tritonserver that its residue can serve. */
+  #reusable(profile: BackendProfile | null, claims: readonly Claim[], pool: PoolName): number {
     if (profile === null) return 0;
     const inServer = claims.filter(({ holder }) => holder === this.#server);
-    const residue = sum(this.#residue.get(profile.backend) ?? []);
+    const residue = sum(this.#residue.get(`${profile.backend} ${pool}`) ?? []);
     const usable = Math.floor(residue * profile.retained.residue_reused_fraction.value);
-    return Math.min(sizeOf(inServer, "host"), usable);
+    return Math.min(sizeOf(inServer, pool), usable);
   }
 
-  #reuse(profile: BackendProfile | null, bytes: number): void {
+  #reuse(profile: BackendProfile | null, pool: PoolName, bytes: number): void {
     if (profile === null) return;
-    const known = this.#residue.get(profile.backend) ?? [];
+    const known = this.#residue.get(`${profile.backend} ${pool}`) ?? [];
     let left = bytes;
     while (left > 0) {
       const oldest = known.shift();
@@ -622,9 +722,6 @@ export class Ledger implements MemoryAccount {
   }
 }
 
-const sameOwner = (a: AllocationOwner, b: AllocationOwner): boolean =>
-  a.model === b.model && a.version === b.version && a.instance === b.instance;
-
 const sum = (allocations: readonly Allocation[]): number =>
   allocations.reduce((total, { bytes }) => total + bytes, 0);
 
@@ -634,29 +731,69 @@ const bytesByPool = (allocations: Iterable<Allocation>): BytesByPool => {
   return byPool;
 };
 
-/** Words of the backend on a GPU; for files those of the C library, in the Python backend's sentence for /dev/shm. */
-const deviceFailure = (
+const stubOf = (holder: Process, profile: BackendProfile | null): StubProcess => ({
+  regionBytes: profile?.stub?.shm_bytes.value ?? 0,
+  get alive() {
+    return holder.alive;
+  },
+  whenKilled: (run) => {
+    if (holder.alive) holder.whenKilled.push(run);
+    else run();
+  },
+});
+
+const regionOf = (held: Iterable<Allocation>): number => sum([...held].filter(({ pool }) => pool === "shm"));
+
+/** Of what an instance or version gave back in one pool. @param known residue that is there already */
+const residueOf = (
+  retained: BackendProfile["retained"],
+  { instance }: AllocationOwner,
+  pool: PoolName,
+  freed: number,
+  known: number,
+): number => {
+  if (pool.startsWith("gpu:")) return Math.floor(freed * retained.gpu_residue_fraction_per_unload.value);
+  if (pool !== "host") return 0;
+  const fixed = instance === undefined ? 0 : retained.residue_bytes_per_unload.value;
+  const wanted = fixed + Math.floor(freed * retained.residue_fraction_per_unload.value);
+  return Math.max(0, Math.min(wanted, freed, retained.residue_limit_bytes.value - known));
+};
+
+const wouldEnd = (asked: number, free: number): string =>
+  "the host is full and tritonserver is its largest process, so the kernel would kill it here and the container would " +
+  `end: ${formatByteSize(asked)} asked for, ${formatByteSize(free)} free. Unload models, or take a larger machine`;
+
+/** @param size of the region before it was to grow; null where it was to be made */
+const regionFailure = (key: string, asked: number, size: number | null): string => {
+  const flag =
+    "If you are running Triton inside docker, use '--shm-size' flag to control the shared memory region size.";
+  const cause = "Error: No space left on device";
+  return size === null
+    ? `Unable to initialize shared memory key '${key}' to requested size (${asked} bytes). ${flag} Each Python ` +
+        `backend model instance requires at least 1 MB of shared memory. ${cause}`
+    : `Failed to increase the shared memory pool size for key '${key}' to ${size} bytes. ${flag} ${cause}`;
+};
+
+/** Words of the backend on a GPU that has no room; for files those of the C library, in the Python backend's sentence for /dev/shm. */
+export const deviceFailure = (
   profile: BackendProfile | null,
   pool: PoolName,
   asked: number,
   total: number,
   free: number,
+  { instance = "", atRun = false }: { readonly instance?: string; readonly atRun?: boolean } = {},
 ): string => {
   if (pool === "disk") return "No space left on device";
-  if (pool === "shm") {
-    return (
-      `Unable to initialize shared memory key 'triton_python_backend_shm_region' to requested size (${asked} ` +
-      "bytes). If you are running Triton inside docker, use '--shm-size' flag to control the shared memory region " +
-      "size. Error: No space left on device"
-    );
-  }
+  if (pool === "shm") return regionFailure("triton_python_backend_shm_region", asked, null);
   const words: Readonly<Record<string, string>> = {
     bytes: String(asked),
     gpu: pool.slice("gpu:".length),
+    instance,
     size: formatByteSize(asked),
     total: formatByteSize(total),
     free: formatByteSize(free),
   };
-  const text = profile?.device_failure.value ?? "CUDA out of memory. Tried to allocate {size}.";
+  const atLoad = profile?.device_failure.value ?? "CUDA out of memory. Tried to allocate {size}.";
+  const text = (atRun ? profile?.device_failure_at_run?.value : undefined) ?? atLoad;
   return text.replace(/\{(\w+)\}/g, (whole, name: string) => words[name] ?? whole);
 };

@@ -25,50 +25,93 @@ export interface MemoryDemand {
 
 /** Whose bytes they are. An absent part means "of the whole": no instance = the version, no version = the model or process. */
 export interface AllocationOwner {
-  /** Of the model; tells whose fixed costs a first model brings. */
+  /** Name of the memory profile whose fixed costs the model brings: its backend's, or the one it names. */
   readonly backend?: string;
   readonly model?: string;
   readonly version?: number;
   readonly instance?: string;
 }
 
-/** Bytes that were granted; `release` gives back what is left of them, once. */
-export interface Reservation {
-  readonly owner: AllocationOwner;
-  readonly demands: readonly MemoryDemand[];
-  /** Gives back what was for the time of loading only: kind `staging`. */
-  endStaging(): void;
+/** The process of its own that an instance of a Python model has. */
+export interface StubProcess {
+  /** Of its region in /dev/shm when it starts. */
+  readonly regionBytes: number;
+  /** False once it was killed: its bytes are back, and the instance in it answers no more. */
+  readonly alive: boolean;
+  /** Runs when it is killed; at once where it already was. An orderly end is no death. */
+  whenKilled(run: () => void): void;
+}
+
+/** More bytes for what is loaded already. They go with the reservation, or before. */
+export interface Growth {
   release(): void;
 }
 
-/** Every byte a model takes is asked for here before it is taken; all demands of one call are granted or none. */
+/**
+ * Bytes that were granted. Whoever asks for host memory may be killed over it instead of being refused: then `stub` is not
+ * alive and nothing is held.
+ */
+export interface Reservation {
+  readonly owner: AllocationOwner;
+  /** null = the bytes are tritonserver's. */
+  readonly stub: StubProcess | null;
+  /** All demands are granted or none. Error: a device has no room, in the words of the backend at a run. */
+  grow(demands: readonly MemoryDemand[]): Result<Growth>;
+  /** Kills the process that holds the bytes, as `kill -9` from outside. */
+  kill(): void;
+  /** Gives back what was for the time of loading only: kind `staging`. */
+  endStaging(): void;
+  /** Gives back what is left, growth included, once. */
+  release(after?: "unload" | "failed load"): void;
+}
+
+/** Every byte a model takes is asked for here before it is taken. */
 export interface MemoryAccount {
+  /** Profiles that a model may name; null = any. */
+  readonly profileNames: readonly string[] | null;
+  /** All demands of one call are granted or none. Error: a device has no room, in the backend's words. */
   reserve(owner: AllocationOwner, demands: readonly MemoryDemand[]): Result<Reservation>;
   /** Bytes now reserved in a pool. */
   used(pool: PoolName): number;
 }
 
-/** Plain serving: refuses nothing and still counts. */
+/** The backend whose instances are processes of their own. */
+export const PYTHON_BACKEND = "python";
+
+/** Plain serving: refuses nothing, kills nobody and still counts. */
 export class UnlimitedMemoryAccount implements MemoryAccount {
+  readonly profileNames = null;
   readonly #used = new Map<PoolName, number>();
 
   reserve(owner: AllocationOwner, demands: readonly MemoryDemand[]): Result<Reservation> {
-    this.#add(demands, 1);
-    let held = demands;
+    const held = new Set<MemoryDemand>();
+    const take = (taken: readonly MemoryDemand[]): void => {
+      for (const demand of taken) {
+        held.add(demand);
+        this.#add(demand, 1);
+      }
+    };
+    const giveBack = (returned: Iterable<MemoryDemand>): void => {
+      for (const demand of returned) if (held.delete(demand)) this.#add(demand, -1);
+    };
+    const stub =
+      owner.backend === PYTHON_BACKEND && owner.instance !== undefined ? new UncountedStub() : null;
+    take(copies(demands));
     return ok({
       owner,
-      demands,
-      endStaging: () => {
-        this.#add(
-          held.filter(({ kind }) => kind === "staging"),
-          -1,
-        );
-        held = held.filter(({ kind }) => kind !== "staging");
+      stub,
+      grow: (more) => {
+        const grown = copies(more);
+        take(grown);
+        return ok({ release: () => giveBack(grown) });
       },
-      release: () => {
-        this.#add(held, -1);
-        held = [];
+      kill: () => {
+        if (stub === null || !stub.alive) return;
+        giveBack(held);
+        stub.end();
       },
+      endStaging: () => giveBack([...held].filter(({ kind }) => kind === "staging")),
+      release: () => giveBack(held),
     });
   }
 
@@ -76,7 +119,32 @@ export class UnlimitedMemoryAccount implements MemoryAccount {
     return this.#used.get(pool) ?? 0;
   }
 
-  #add(demands: readonly MemoryDemand[], sign: 1 | -1): void {
-    for (const { pool, bytes } of demands) this.#used.set(pool, this.used(pool) + sign * bytes);
+  #add({ pool, bytes }: MemoryDemand, sign: 1 | -1): void {
+    this.#used.set(pool, this.used(pool) + sign * bytes);
+  }
+}
+
+/** A demand may come twice; each time is to be told from the other. */
+const copies = (demands: readonly MemoryDemand[]): readonly MemoryDemand[] =>
+  demands.map((demand) => ({ ...demand }));
+
+/** /dev/shm is not counted: its region never grows beyond what there is. */
+class UncountedStub implements StubProcess {
+  readonly regionBytes = Number.POSITIVE_INFINITY;
+  readonly #deaths: (() => void)[] = [];
+  #alive = true;
+
+  get alive(): boolean {
+    return this.#alive;
+  }
+
+  whenKilled(run: () => void): void {
+    if (this.#alive) this.#deaths.push(run);
+    else run();
+  }
+
+  end(): void {
+    this.#alive = false;
+    for (const run of this.#deaths) run();
   }
 }

@@ -15,8 +15,11 @@ const weightsKeys = ["inline_factor", "inline_without_arena_factor", "external_f
 const retainedKeys = [
   "residue_bytes_per_unload",
   "residue_limit_bytes",
+  "residue_fraction_per_unload",
+  "gpu_residue_fraction_per_unload",
   "residue_reused_fraction",
   "leak_bytes_per_unload",
+  "leak_bytes_per_failed_load",
 ] as const;
 const serverKeys = [
   "private_bytes",
@@ -41,13 +44,19 @@ export interface BackendProfile {
   readonly cuda: Numbers<(typeof cudaKeys)[number]>;
   /** Bytes a session holds per byte of the model's files; null = the model states what it holds. */
   readonly weights: Numbers<(typeof weightsKeys)[number]> | null;
-  /** What stays in tritonserver's host memory after an instance is gone; the limit is over all instances. */
+  /**
+   * What stays in tritonserver after an instance is gone. Residue on the host: so many bytes and that part of what was given
+   * back, up to a limit over all instances; on a GPU a part. Of either the next load of the backend uses a part again. A leak
+   * is on the GPU where the instance held bytes of one, else on the host.
+   */
   readonly retained: Numbers<(typeof retainedKeys)[number]>;
   /**
-   * What the backend says when a GPU has no room. `{bytes}` asked for, `{gpu}` index; `{size}`, `{total}` and `{free}` for
-   * people.
+   * What the backend says when a GPU has no room. `{bytes}` asked for, `{gpu}` index, `{instance}` name; `{size}`, `{total}`
+   * and `{free}` for people.
    */
   readonly device_failure: Sourced<string>;
+  /** The same in a run, where it differs; null = the same words. */
+  readonly device_failure_at_run: Sourced<string> | null;
 }
 
 /** tritonserver itself, and how the kernel behaves when its container is full. */
@@ -95,7 +104,7 @@ const numberAt = (owner: Fields, key: string, where: string): Sourced<number> =>
   if (key.includes("bytes") && !Number.isSafeInteger(number)) {
     throw new ProfileError(`${path}.value is not a whole number of bytes: ${number}`);
   }
-  if (key.endsWith("_fraction") && number > 1) throw new ProfileError(`${path}.value is above 1: ${number}`);
+  if (key.includes("_fraction") && number > 1) throw new ProfileError(`${path}.value is above 1: ${number}`);
   return { value: number, source: sourceOf(entry, path) };
 };
 
@@ -113,7 +122,7 @@ const complete = <K extends string>(numbers: Partial<Record<K, Sourced<number>>>
   return numbers;
 };
 
-const placeholders = ["bytes", "gpu", "size", "total", "free"];
+const placeholders = ["bytes", "gpu", "instance", "size", "total", "free"];
 
 const failureAt = (value: unknown, where: string): Sourced<string> => {
   const entry = fields(value, where, ["value", "source"]);
@@ -124,7 +133,16 @@ const failureAt = (value: unknown, where: string): Sourced<string> => {
   return { value: text, source: sourceOf(entry, where) };
 };
 
-const backendKeys = ["backend", "stub", "library", "cuda", "weights", "retained", "device_failure"];
+const backendKeys = [
+  "backend",
+  "stub",
+  "library",
+  "cuda",
+  "weights",
+  "retained",
+  "device_failure",
+  "device_failure_at_run",
+];
 
 const backendProfile = (value: Fields, where: string): BackendProfile => {
   const file = fields(value, where, backendKeys);
@@ -138,6 +156,10 @@ const backendProfile = (value: Fields, where: string): BackendProfile => {
     weights: file.weights === undefined ? null : numbersAt(file.weights, `${where}.weights`, weightsKeys),
     retained: numbersAt(file.retained, `${where}.retained`, retainedKeys),
     device_failure: failureAt(file.device_failure, `${where}.device_failure`),
+    device_failure_at_run:
+      file.device_failure_at_run === undefined
+        ? null
+        : failureAt(file.device_failure_at_run, `${where}.device_failure_at_run`),
   };
 };
 

@@ -3,7 +3,14 @@ import type { Log } from "../../common/log.ts";
 import type { Random } from "../../common/random.ts";
 import { fail, ok, type Result } from "../../common/status.ts";
 import type { Backend, BackendModel, InstanceSpec, ModelContext } from "../backend.ts";
-import type { AllocationOwner, MemoryAccount, Reservation } from "../memory/memory-account.ts";
+import {
+  type DeclaredMemory,
+  instanceLoadDemands,
+  readDeclaredMemory,
+  reservedDemands,
+  versionDemands,
+} from "../memory/declared-memory.ts";
+import type { AllocationOwner, MemoryAccount, MemoryDemand, Reservation } from "../memory/memory-account.ts";
 import { normaliseInstanceGroups } from "../model-config/instance-groups.ts";
 import type { ModelConfig } from "../model-config/model-config.ts";
 import { finishConfig } from "../model-config/prepare.ts";
@@ -14,6 +21,7 @@ import { type InitialStates, readInitialStates } from "../scheduler/sequence-sta
 import type { MetricsRegistry } from "../statistics/metrics-registry.ts";
 import { VersionStatistics } from "../statistics/version-statistics.ts";
 import type { ModelFolder, Storage } from "../storage.ts";
+import { createInstanceProcess } from "./instance-process.ts";
 import { type LoadedInstance, LoadedVersion, releaseInstances } from "./loaded-version.ts";
 import { readWarmupSamples, runWarmup, type WarmupSample } from "./warmup.ts";
 
@@ -67,6 +75,11 @@ export class VersionLoader {
       done(groups);
       return;
     }
+    const declared = this.#declaredMemory(groups.value);
+    if (!declared.ok) {
+      done(declared);
+      return;
+    }
     const context: ModelContext = {
       name: config.name,
       version,
@@ -79,9 +92,10 @@ export class VersionLoader {
       ]),
       log,
     };
+    const { profile, statesLoad } = declared.value;
     const granted = account.reserve(
-      { backend: config.backend, model: identifierText(identifier), version },
-      backend.predictMemory(context),
+      { backend: profile ?? config.backend, model: identifierText(identifier), version },
+      statesLoad ? versionDemands(declared.value, gpusOf(groups.value)) : backend.predictMemory(context),
     );
     if (!granted.ok) {
       done(granted);
@@ -89,7 +103,7 @@ export class VersionLoader {
     }
     const reservation = granted.value;
     const finish = (result: Result<LoadedVersion>): void => {
-      if (!result.ok) reservation.release();
+      if (!result.ok) reservation.release("failed load");
       done(result);
     };
     backend.initializeModel(context, (opened) => {
@@ -103,6 +117,19 @@ export class VersionLoader {
         finish(result);
       });
     });
+  }
+
+  /** What the model states of its memory, and whether it names a profile that there is. */
+  #declaredMemory(config: ModelConfig): Result<DeclaredMemory> {
+    const declared = readDeclaredMemory(config);
+    const names = this.#dependencies.account.profileNames;
+    if (!declared.ok || names === null) return declared;
+    const { profile } = declared.value;
+    if (profile === null || names.includes(profile)) return declared;
+    return fail(
+      "INVALID_ARG",
+      `model '${config.name}': parameter 'memory.profile' is '${profile}', but the memory profiles are ${names.join(", ")}`,
+    );
   }
 
   #complete(
@@ -283,20 +310,26 @@ export class VersionLoader {
     done: (result: Result<LoadedInstance>) => void,
   ): void {
     const { account, clock } = this.#dependencies;
+    const declared = this.#declaredMemory(config);
+    if (!declared.ok) {
+      done(declared);
+      return;
+    }
     const owner: AllocationOwner = {
-      backend: config.backend,
+      backend: declared.value.profile ?? config.backend,
       model: identifierText(identifier),
       version,
       instance: spec.name,
     };
-    const granted = account.reserve(owner, backendModel.predictInstanceMemory(config, spec));
+    const granted = account.reserve(owner, instanceDemands(declared.value, backendModel, config, spec));
     if (!granted.ok) {
       done(granted);
       return;
     }
-    backendModel.createInstance(config, spec, (created) => {
+    const parts = { backendModel, config, spec, declared: declared.value, reservation: granted.value, clock };
+    createInstanceProcess(parts, (created) => {
       if (!created.ok) {
-        granted.value.release();
+        granted.value.release("failed load");
         done(created);
         return;
       }
@@ -315,6 +348,25 @@ interface PlannedInstance {
   readonly spec: InstanceSpec;
   readonly signature: string;
 }
+
+/** What the model states goes before what its backend expects. */
+const instanceDemands = (
+  declared: DeclaredMemory,
+  backendModel: BackendModel,
+  config: ModelConfig,
+  spec: InstanceSpec,
+): readonly MemoryDemand[] => {
+  const gpus = spec.kind === "KIND_GPU" ? [spec.deviceId] : [];
+  return [
+    ...(declared.statesLoad
+      ? instanceLoadDemands(declared, gpus)
+      : backendModel.predictInstanceMemory(config, spec)),
+    ...reservedDemands(declared, config.max_batch_size, gpus),
+  ];
+};
+
+const gpusOf = (config: ModelConfig): readonly number[] =>
+  [...new Set(config.instance_group.flatMap(({ gpus }) => gpus))].sort((a, b) => a - b);
 
 /** Name and count of a group are not part of an instance's signature, everything else is. */
 const instanceSpecs = (config: ModelConfig): PlannedInstance[] =>

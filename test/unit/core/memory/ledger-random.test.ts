@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { Random } from "../../../../emulator/common/random.ts";
 import type {
   AllocationOwner,
+  Growth,
   MemoryDemand,
   Reservation,
 } from "../../../../emulator/core/memory/memory-account.ts";
@@ -39,7 +40,10 @@ const profiles = profilesOf(
       residue_bytes_per_unload: 6,
       residue_limit_bytes: 40,
       residue_reused_fraction: 0.4,
+      residue_fraction_per_unload: 0.1,
+      gpu_residue_fraction_per_unload: 0.3,
       leak_bytes_per_unload: 1,
+      leak_bytes_per_failed_load: 2,
     },
   }),
   backendDocument("python", {
@@ -60,6 +64,7 @@ const run = (seed: number, count: number): string => {
   const below = (limit: number): number => random.nextUint32() % limit;
   const { ledger, events } = startLedger({ machine: smallMachine, profiles, seed });
   const live: { readonly owner: AllocationOwner; readonly reservation: Reservation }[] = [];
+  const runs: Growth[] = [];
   const happened: Record<string, number> = {};
 
   const check = (): void => {
@@ -91,7 +96,7 @@ const run = (seed: number, count: number): string => {
       bytes: below(60),
     }));
     const chosen = live[below(Math.max(1, live.length))];
-    const action = below(10);
+    const action = below(11);
     if (action < 4 || chosen === undefined) {
       const model = `m${below(30)}`;
       const owner = {
@@ -104,13 +109,24 @@ const run = (seed: number, count: number): string => {
       count1(loaded.ok ? "loaded" : "refused");
       if (loaded.ok) live.push({ owner, reservation: loaded.value });
     } else if (action < 6) {
-      const grown = ledger.grow(chosen.owner, demands);
+      const grown = chosen.reservation.grow(demands);
       count1(grown.ok ? "grown" : "not grown");
-      if (grown.ok) live.push({ owner: chosen.owner, reservation: grown.value });
+      // Some growth is for one run only; it may be given back after its reservation.
+      if (grown.ok && below(2) === 0) runs.push(grown.value);
+      if (below(3) === 0) runs.splice(below(runs.length + 1), 1)[0]?.release();
+    } else if (action === 10) {
+      const { stub } = chosen.reservation;
+      let told = 0;
+      stub?.whenKilled(() => told++);
+      if (below(4) === 0) {
+        chosen.reservation.kill();
+        count1("killed from outside");
+        if (stub !== null && (stub.alive || told !== 1)) throw new Error(`told ${told} times of a kill`);
+      }
     } else if (action < 7) {
       chosen.reservation.endStaging();
     } else {
-      chosen.reservation.release();
+      chosen.reservation.release(below(4) === 0 ? "failed load" : "unload");
       count1("unloaded");
       // Some are released twice.
       if (below(8) > 0) live.splice(live.indexOf(chosen), 1);
@@ -123,7 +139,12 @@ const run = (seed: number, count: number): string => {
   check();
   const left = ledger.allocations().filter(({ kind }) => !staying.has(kind));
   if (left.length > 0) throw new Error(`left after the last unload: ${JSON.stringify(left)}`);
+  for (const growth of runs) growth.release();
+  check();
   if (ledger.processes().length !== 1) throw new Error("a stub is left after the last unload");
+  ledger.end();
+  check();
+  if (ledger.allocations().length > 0) throw new Error("something is left in a container that ended");
   return JSON.stringify([happened, ledger.pools()]);
 };
 
@@ -150,6 +171,7 @@ test(`ledger: ${operations} random operations from seed ${firstSeed} keep its in
     "grown",
     "unloaded",
     "killed",
+    "killed from outside",
     "freeze-risk",
     "taken",
     "returned",

@@ -5,6 +5,7 @@ import { Ledger, SERVER_PROCESS } from "../../../../emulator/core/memory/ledger.
 import {
   backendDocument,
   granted,
+  grown,
   machineOf,
   profilesOf,
   serverDocument,
@@ -15,13 +16,15 @@ import {
 const inServer = (model: string, instance = `${model}_0_0`) =>
   ({ backend: "ort", model, version: 1, instance }) as const;
 
-const host = (bytes: number, kind: "weights" | "arena" | "staging" = "weights") =>
+const host = (bytes: number, kind: "weights" | "arena" | "staging" | "workspace" = "weights") =>
   ({ pool: "host", kind, bytes }) as const;
 
 const gpu = (index: number, bytes: number) => ({ pool: `gpu:${index}`, kind: "weights", bytes }) as const;
 
-const small = (documents: readonly unknown[], rest: { seed?: number } = {}) =>
-  startLedger({ machine: smallMachine, profiles: profilesOf(...documents), ...rest });
+const small = (
+  documents: readonly unknown[],
+  rest: Partial<Omit<Parameters<typeof startLedger>[0], "machine" | "profiles">> = {},
+) => startLedger({ machine: smallMachine, profiles: profilesOf(...documents), ...rest });
 
 const used = (ledger: Ledger) =>
   Object.fromEntries(ledger.pools().flatMap(({ pool, usedBytes }) => (usedBytes ? [[pool, usedBytes]] : [])));
@@ -39,6 +42,13 @@ describe("start", () => {
     const { ledger } = small([base]);
     expect(used(ledger)).toEqual({ host: 106, "gpu:0": 15, "gpu:1": 15 });
     expect(ledger.allocations().every(({ cause }) => cause === "server start")).toBe(true);
+  });
+
+  test("ledger: takes a response cache, a pinned pool of another size and what a killed server left in /dev/shm", () => {
+    const { ledger } = small([base], {
+      start: { pinnedPoolBytes: 7, responseCacheBytes: 30, orphanedShmBytes: 200 },
+    });
+    expect(used(ledger)).toEqual({ host: 243, shm: 200, "gpu:0": 15, "gpu:1": 15 });
   });
 
   test("ledger: takes no pinned pool where there is no GPU", () => {
@@ -133,19 +143,46 @@ describe("device", () => {
     });
   });
 
-  test.each([
-    ["disk", "No space left on device"],
-    ["shm", "Unable to initialize shared memory key "],
-  ] as const)(
-    "ledger: a full %s speaks as the C library does, which the platform takes for memory",
-    (pool, text) => {
-      const { ledger } = small(documents);
-      const refused = ledger.reserve(inServer("a"), [{ pool, kind: "shm", bytes: 501 }]);
-      if (refused.ok) throw new Error("was granted");
-      expect(refused.error.message.startsWith(text)).toBe(true);
-      expect(refused.error.message).toContain("No space left on device");
-    },
-  );
+  test("ledger: a full disk speaks as the C library does, which the platform takes for memory", () => {
+    const refused = small(documents).ledger.reserve(inServer("a"), [
+      { pool: "disk", kind: "weights", bytes: 51 },
+    ]);
+    expect(refused.ok || refused.error.message).toBe("No space left on device");
+  });
+
+  test("ledger: growth that a GPU has no room for is refused in the backend's words at a run", () => {
+    const { ledger } = small([
+      serverDocument(),
+      backendDocument("ort", { failureAtRun: "{instance} wanted {bytes}" }),
+    ]);
+    const load = granted(ledger.reserve(inServer("a"), [gpu(0, 90)]));
+    expect(load.grow([gpu(0, 11)])).toMatchObject({
+      ok: false,
+      error: { code: "INTERNAL", message: "a_0_0 wanted 11" },
+    });
+    expect([used(ledger), load.grow([gpu(0, 10)]).ok]).toEqual([{ "gpu:0": 90 }, true]);
+  });
+
+  test("ledger: a full /dev/shm refuses a region, and more of one, in the words of the Python backend", () => {
+    const { ledger, python } = small([
+      serverDocument(),
+      backendDocument("python", { stub: { shm_bytes: 300 } }),
+    ]);
+    const key = "triton_python_backend_shm_region_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}";
+    const load = granted(python("a", 0));
+    const second = python("b", 0);
+    expect(second.ok || second.error.message).toMatch(
+      new RegExp(`^Unable to initialize shared memory key '${key}' to requested size \\(300 bytes\\)\\. .*`),
+    );
+    const more = load.grow([{ pool: "shm", kind: "shm", bytes: 201 }]);
+    expect(more.ok || more.error.message).toMatch(
+      new RegExp(`^Failed to increase the shared memory pool size for key '${key}' to 300 bytes\\. `),
+    );
+    for (const refused of [second, more]) {
+      expect(refused.ok || refused.error.message).toMatch(/ Error: No space left on device$/);
+    }
+    expect(used(ledger)).toEqual({ host: 300, shm: 300 });
+  });
 });
 
 describe("residue and leaks", () => {
@@ -195,6 +232,34 @@ describe("residue and leaks", () => {
     expect([ledger.used("host"), killed()]).toEqual([1000, []]);
   });
 
+  test("ledger: a part of what was given back stays, on the host and on the GPU, and the next load uses it again", () => {
+    const all = {
+      residue_fraction_per_unload: 1,
+      gpu_residue_fraction_per_unload: 1,
+      residue_limit_bytes: 1000,
+      residue_reused_fraction: 1,
+    };
+    const { ledger } = small(retained(all));
+    const load = (gpuBytes: number) =>
+      granted(ledger.reserve(inServer("a"), [host(400), gpu(0, gpuBytes)])).release();
+    load(60);
+    expect(used(ledger)).toEqual({ host: 400, "gpu:0": 60 });
+    load(90);
+    expect(used(ledger)).toEqual({ host: 400, "gpu:0": 90 });
+  });
+
+  test("ledger: a failed load leaks where its bytes were, or were to be", () => {
+    const { ledger } = small(retained({ leak_bytes_per_failed_load: 3 }));
+    granted(ledger.reserve(inServer("a"), [host(10)])).release("failed load");
+    expect(used(ledger)).toEqual({ host: 3 });
+    granted(ledger.reserve(inServer("b"), [gpu(0, 10)])).release("failed load");
+    expect(used(ledger)).toEqual({ host: 3, "gpu:0": 3 });
+    expect(ledger.reserve(inServer("c"), [gpu(0, 98)]).ok).toBe(false);
+    expect(used(ledger)).toEqual({ host: 3, "gpu:0": 6 });
+    granted(ledger.reserve(inServer("d"), [gpu(0, 10)])).release();
+    expect(used(ledger)).toEqual({ host: 3, "gpu:0": 6 });
+  });
+
   test("ledger: a leak never comes back", () => {
     const { ledger } = small(retained({ leak_bytes_per_unload: 3 }));
     for (let load = 0; load < 5; load++) cycle(ledger);
@@ -223,13 +288,14 @@ describe("reservation", () => {
     clock.advance(10);
     const load = granted(ledger.reserve(inServer("a"), [host(5)]));
     clock.advance(20);
-    granted(ledger.grow(inServer("a"), [host(3, "arena")]));
+    load.grow([host(3, "arena")]);
     clock.advance(30);
     load.release();
     expect(events).toMatchObject([
       { type: "taken", allocation: { owner: inServer("a"), kind: "weights", cause: "load", takenUs: 10 } },
       { type: "taken", allocation: { kind: "arena", bytes: 3, cause: "growth", takenUs: 30 } },
       { type: "returned", allocation: { kind: "weights" }, returnedUs: 60, reason: "released" },
+      { type: "returned", allocation: { kind: "arena" }, returnedUs: 60, reason: "released" },
     ]);
   });
 
@@ -267,13 +333,14 @@ describe("reservation", () => {
       {
         name: SERVER_PROCESS,
         owner: null,
-        residentBytes: 63,
+        residentBytes: 67,
         bytes: new Map([
-          ["host", 13],
+          ["host", 17],
           ["gpu:0", 7],
+          ["shm", 4],
         ]),
       },
-      { name: "p_0_0", owner: { model: "p" }, residentBytes: 137 },
+      { name: "p_0_0", owner: { model: "p" }, residentBytes: 133 },
     ]);
   });
 });
@@ -313,12 +380,46 @@ describe("stub processes", () => {
   test("ledger: growth is the stub's, its first CUDA context included, and goes with it", () => {
     const { ledger, python } = small(documents);
     const load = granted(python("a", 100));
-    const growth = granted(ledger.grow(owner("a"), [host(50, "arena"), gpu(1, 2)]));
+    const growth = grown(load.grow([host(50, "arena"), gpu(1, 2)]));
     expect(used(ledger)).toEqual({ host: 200, shm: 4, "gpu:1": 7 });
     load.release();
     expect(used(ledger)).toEqual({ host: 1 });
     growth.release();
     expect(used(ledger)).toEqual({ host: 1 });
+  });
+
+  test("ledger: growth for a run only goes after it, growth of another run stays", () => {
+    const { ledger, python } = small(documents);
+    const load = granted(python("a", 100));
+    load.grow([host(50, "arena")]);
+    grown(load.grow([host(70, "workspace")])).release();
+    expect(used(ledger)).toEqual({ host: 170, shm: 4 });
+    load.release();
+    expect(used(ledger)).toEqual({ host: 1 });
+  });
+
+  test("ledger: who is killed is told, its bytes are back, and its region in /dev/shm stays until the unload", () => {
+    const { events, ledger, python } = small(documents);
+    const load = granted(python("a", 100));
+    const told: string[] = [];
+    load.stub?.whenKilled(() => told.push("once"));
+    load.kill();
+    load.kill();
+    load.stub?.whenKilled(() => told.push("at once"));
+    expect([load.stub?.alive, told, used(ledger)]).toEqual([false, ["once", "at once"], { host: 5, shm: 4 }]);
+    expect(events).toContainEqual(expect.objectContaining({ type: "returned", reason: "killed" }));
+    expect(load.grow([host(50, "arena")]).ok).toBe(true);
+    load.release();
+    expect(used(ledger)).toEqual({ host: 1 });
+  });
+
+  test("ledger: an orderly end is no death", () => {
+    const { python } = small(documents);
+    const load = granted(python("a", 100));
+    load.stub?.whenKilled(() => {
+      throw new Error("killed");
+    });
+    load.release();
   });
 
   test("ledger: /dev/shm counts as host memory too", () => {
@@ -366,28 +467,22 @@ describe("OOM killer", () => {
     const { killed, ledger, python } = small(documents);
     granted(python("a", 430));
     granted(python("b", 440));
-    expect(python("new", 600)).toMatchObject({ ok: false, error: { code: "INTERNAL" } });
+    expect(granted(python("new", 600)).stub?.alive).toBe(false);
     expect([used(ledger), killed()]).toEqual([{ host: 430 }, ["b_0_0", "new_0_0"]]);
   });
 
-  test("ledger: a newcomer that is itself the largest dies, and its load says so", () => {
+  test("ledger: a newcomer that is itself the largest dies, and nothing of it is held", () => {
     const { killed, ledger, python } = small(documents);
     granted(python("small", 100));
-    expect(python("huge", 1001)).toMatchObject({
-      ok: false,
-      error: { code: "INTERNAL", message: "Stub process 'huge_0_0' is not healthy." },
-    });
+    expect(granted(python("huge", 1001)).stub?.alive).toBe(false);
     expect([used(ledger), killed()]).toEqual([{ host: 100 }, ["huge_0_0"]]);
   });
 
   test("ledger: so does a model that grows too large", () => {
     const { ledger, python } = small(documents);
     granted(python("idle", 100));
-    granted(python("grow", 500));
-    const grown = ledger.grow({ backend: "python", model: "grow", version: 1, instance: "grow_0_0" }, [
-      host(500, "arena"),
-    ]);
-    expect(grown).toMatchObject({ ok: false, error: { message: "Stub process 'grow_0_0' is not healthy." } });
+    const load = granted(python("grow", 500));
+    expect([load.grow([host(500, "arena")]).ok, load.stub?.alive]).toEqual([true, false]);
     expect(used(ledger)).toEqual({ host: 100 });
   });
 
@@ -457,10 +552,44 @@ describe("OOM killer", () => {
       ok: false,
       error: {
         code: "UNAVAILABLE",
-        message: "the kernel would kill tritonserver here: 200 bytes asked for, 100 free on the host",
+        message:
+          "the host is full and tritonserver is its largest process, so the kernel would kill it here and the container " +
+          "would end: 200 B asked for, 100 B free. Unload models, or take a larger machine",
       },
     });
     expect([killed(), used(ledger)]).toEqual([[SERVER_PROCESS], { host: 900 }]);
+  });
+
+  test("ledger: a container that somebody owns ends when tritonserver is the choice, and its owner is told", () => {
+    let died = 0;
+    const { ledger, python } = startLedger({
+      machine: smallMachine,
+      profiles: profilesOf(...documents),
+      onServerKilled: () => died++,
+    });
+    granted(ledger.reserve(inServer("a"), [host(600)]));
+    const stub = granted(python("p", 300)).stub;
+    stub?.whenKilled(() => {
+      throw new Error("nobody is left to be told");
+    });
+    expect(ledger.reserve(inServer("b"), [host(200)])).toMatchObject({
+      ok: false,
+      error: { code: "UNAVAILABLE", message: "tritonserver was killed" },
+    });
+    expect([died, used(ledger), ledger.processes(), stub?.alive]).toEqual([1, {}, [], false]);
+  });
+
+  test("ledger: whose bytes are tritonserver's kills it, where somebody owns the container", () => {
+    let died = 0;
+    const owned = startLedger({
+      machine: smallMachine,
+      profiles: profilesOf(...documents),
+      onServerKilled: () => died++,
+    });
+    granted(owned.ledger.reserve(inServer("a"), [host(6)])).kill();
+    const alone = small(documents);
+    granted(alone.ledger.reserve(inServer("a"), [host(6)])).kill();
+    expect([died, used(owned.ledger), used(alone.ledger)]).toEqual([1, {}, { host: 6 }]);
   });
 
   test("ledger: when the container ends everything is gone and nothing is granted", () => {

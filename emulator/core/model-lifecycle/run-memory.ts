@@ -1,0 +1,109 @@
+import { ok, type Result, TritonError } from "../../common/status.ts";
+import type { InstanceSpec } from "../backend.ts";
+import {
+  type DeclaredBytes,
+  type DeclaredMemory,
+  demandsOf,
+  growsAtRuns,
+  plus,
+  reservedArena,
+  times,
+} from "../memory/declared-memory.ts";
+import type { Growth, MemoryDemand, Reservation } from "../memory/memory-account.ts";
+import type { ModelConfig } from "../model-config/model-config.ts";
+import type { InferenceRequest, InferenceResponse } from "../tensor/inference-request.ts";
+import { elementCount } from "../tensor/shape.ts";
+
+/** First words of what the Python backend says of a response that it cannot give (2.51.0). */
+const FAILED_REQUESTS = "Failed to process the request(s) for model";
+
+/** By which the region of a stub in /dev/shm grows (`shm-growth-byte-size`). */
+const REGION_STEP = 2 ** 20;
+
+/** The bytes that runs of one instance take: its arena by the largest batch so far, a stub's region by the largest tensors. */
+export class RunMemory {
+  readonly #declared: DeclaredMemory;
+  readonly #reservation: Reservation;
+  readonly #instance: string;
+  readonly #gpus: readonly number[];
+  readonly #grows: boolean;
+  /** High-water mark. */
+  #arena: DeclaredBytes;
+  /** Of this run only. */
+  #run: Growth | null = null;
+  #regionBytes: number;
+  #regionUsed = 0;
+
+  constructor(
+    declared: DeclaredMemory,
+    reservation: Reservation,
+    config: ModelConfig,
+    { name, kind, deviceId }: InstanceSpec,
+  ) {
+    this.#declared = declared;
+    this.#reservation = reservation;
+    this.#instance = name;
+    this.#gpus = kind === "KIND_GPU" ? [deviceId] : [];
+    this.#grows = growsAtRuns(declared);
+    this.#arena = reservedArena(declared, config.max_batch_size);
+    this.#regionBytes = reservation.stub?.regionBytes ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Takes what a run of the batch needs. Error: a device has no room, or /dev/shm; then the run takes nothing. */
+  begin(batch: readonly InferenceRequest[]): TritonError | null {
+    this.#regionUsed = 0;
+    const refused = this.#useRegion(batch.reduce((sum, { inputs }) => sum + byteCount(inputs), 0));
+    if (refused !== null || !this.#grows) return refused;
+    const { arenaPerRow, arenaPerElement, keptPerRun, run } = this.#declared;
+    const rows = batch.reduce((sum, { batchSize }) => sum + Math.max(1, batchSize), 0);
+    const elements = batch.reduce((sum, { inputs }) => sum + inputElements(inputs), 0);
+    const needed = plus(times(arenaPerRow, rows), times(arenaPerElement, elements));
+    const arena = {
+      host: Math.max(this.#arena.host, needed.host),
+      gpu: Math.max(this.#arena.gpu, needed.gpu),
+    };
+    const grown = plus(plus(arena, times(this.#arena, -1)), keptPerRun);
+    const kept = this.#grow(demandsOf(grown, "arena", this.#gpus));
+    if (!kept.ok) return kept.error;
+    this.#arena = arena;
+    const ofRun = this.#grow(demandsOf(run, "workspace", this.#gpus));
+    if (!ofRun.ok) return ofRun.error;
+    this.#run = ofRun.value;
+    return null;
+  }
+
+  /** What the response becomes: an error where its tensors do not fit into /dev/shm. */
+  answer(response: InferenceResponse): InferenceResponse {
+    const refused = this.#useRegion(byteCount(response.outputs));
+    if (refused === null) return response;
+    const message = `${FAILED_REQUESTS} '${this.#instance}', message: ${refused.message}`;
+    return { final: response.final, error: new TritonError(refused.code, message), outputs: [] };
+  }
+
+  end(): void {
+    this.#run?.release();
+    this.#run = null;
+  }
+
+  #grow(demands: readonly MemoryDemand[]): Result<Growth | null> {
+    return demands.length === 0 ? ok(null) : this.#reservation.grow(demands);
+  }
+
+  /** The region grows by whole steps, one more than fit into what is asked for, and never shrinks (2.51.0). */
+  #useRegion(bytes: number): TritonError | null {
+    if (bytes > this.#regionBytes - this.#regionUsed) {
+      const added = REGION_STEP * (Math.floor(bytes / REGION_STEP) + 1);
+      const grown = this.#reservation.grow([{ pool: "shm", kind: "shm", bytes: added }]);
+      if (!grown.ok) return grown.error;
+      this.#regionBytes += added;
+    }
+    this.#regionUsed += bytes;
+    return null;
+  }
+}
+
+const byteCount = (tensors: readonly { readonly data: Uint8Array }[]): number =>
+  tensors.reduce((sum, { data }) => sum + data.byteLength, 0);
+
+const inputElements = (inputs: readonly { readonly shape: readonly number[] }[]): number =>
+  inputs.reduce((sum, { shape }) => sum + elementCount(shape), 0);
