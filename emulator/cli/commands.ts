@@ -12,6 +12,14 @@ const commands: readonly Command[] = [
     name: "serve",
     run: async (args, environment) => (await import("./serve.ts")).serve(args, environment),
   },
+  {
+    name: "explain",
+    run: async (args) => (await import("./explain.ts")).explainCommand(args),
+  },
+  {
+    name: "scenario",
+    run: async (args, environment) => (await import("./scenario.ts")).scenario(args, environment),
+  },
 ];
 
 /** Runs the command that the first argument names; without one, `serve` gets all arguments. */

@@ -74,7 +74,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "core/trace",
   ],
   journal: ["common", "core/memory", "core/model-lifecycle"],
-  storage: ["common", "core/memory", "core/storage.ts", "core/trace"],
+  storage: ["common", "core/memory", "core/storage.ts", "core/trace", "journal"],
   "backends/onnxruntime": [
     "common",
     "core/backend.ts",
@@ -126,6 +126,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "frontends/kserve-json",
   ],
   "frontends/metrics": ["common", "core/statistics", "frontends/http1"],
+  "frontends/control": ["common", "core/faults", "core/memory", "journal", "frontends/http1"],
   "aws/artifacts": ["common", "core/faults"],
   "aws/placement": ["common", "core/faults", "journal", "aws/artifacts"],
   "aws/containers": [
@@ -150,6 +151,20 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "storage",
     "aws/containers",
   ],
+  scenario: [
+    "common",
+    "core/faults",
+    "core/memory",
+    "core/triton-server.ts",
+    "frontends/http1",
+    "frontends/http",
+    "frontends/sagemaker",
+    "journal",
+    "aws/artifacts",
+    "aws/placement",
+    "aws/containers",
+    "simulation",
+  ],
   config: ["common", "core/faults", "core/memory", "core/settings"],
   "emulator.ts": [
     "common",
@@ -171,7 +186,16 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "storage",
   ],
   "index.ts": ["config", "emulator.ts"],
-  cli: ["common", "config", "core/backend.ts", "core/memory", "emulator.ts"],
+  cli: [
+    "common",
+    "config",
+    "core/backend.ts",
+    "core/memory",
+    "emulator.ts",
+    "journal",
+    "scenario",
+    "storage",
+  ],
   "main.ts": ["cli"],
 };
 

@@ -1,0 +1,361 @@
+import { type EvictionSettings, evictionPresets } from "../aws/placement/eviction/presets.ts";
+import type { PlatformSettings } from "../aws/placement/platform-settings.ts";
+import { fail, ok, type Result } from "../common/status.ts";
+import { type FaultSet, parseFaults } from "../core/faults/fault-rule.ts";
+import { modelMatcher } from "../core/faults/model-pattern.ts";
+import { formatByteSize } from "../core/memory/byte-size.ts";
+import { type Machine, parseMachine } from "../core/memory/machine.ts";
+import type { PoolName } from "../core/memory/memory-account.ts";
+import { expandFleet, type FleetModel } from "./fleet.ts";
+import { setAll } from "./paths.ts";
+import { type Expectation, type Level, type ScenarioWords, type Step, scenarioSchema } from "./schema.ts";
+import { unknownWord } from "./words.ts";
+
+/** A scenario that can be run: everything it says is known to make sense. */
+export interface Scenario {
+  readonly name: string;
+  readonly words: ScenarioWords;
+  readonly level: Level;
+  readonly seed: number;
+  readonly machine: Machine;
+  readonly settings: EvictionSettings;
+  readonly platform: Partial<PlatformSettings>;
+  /** By name, in the order of the file. */
+  readonly fleet: ReadonlyMap<string, FleetModel>;
+  /** Those that are asked for by name: all but members of ensembles. */
+  readonly targets: readonly FleetModel[];
+  readonly faults: FaultSet;
+  /** Numbers of the memory profiles in the place of the shipped ones, by file and path. */
+  readonly profile: Readonly<Record<string, unknown>>;
+}
+
+/** What is wrong, and where. */
+export interface Problem {
+  /** Keys and indexes from the top of the document. */
+  readonly path: readonly PropertyKey[];
+  readonly text: string;
+}
+
+export type ReadScenario =
+  | { readonly ok: true; readonly scenario: Scenario }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+/**
+ * Reads a scenario from an already parsed document. All problems of the words are told at once; where there are none, all
+ * that make no sense together.
+ * @param name how the journal and messages name it
+ */
+export const readScenario = (document: unknown, name: string): ReadScenario => {
+  const parsed = scenarioSchema.safeParse(document);
+  if (!parsed.success) {
+    return {
+      ok: false,
+      problems: parsed.error.issues.map(({ path, message }) => ({ path, text: message })),
+    };
+  }
+  return makeScenario(parsed.data, name);
+};
+
+/** The same scenario with its mechanism switched off: what `without` says is said in the document. */
+export const withoutMechanism = (document: unknown): Result<unknown> => {
+  const { without } = { ...Object(document) } as { without?: unknown };
+  return typeof without === "object" && without !== null
+    ? setAll(document, { ...without } as Readonly<Record<string, unknown>>)
+    : fail("INVALID_ARG", "without is missing: it says what switches the mechanism off");
+};
+
+const makeScenario = (words: ScenarioWords, name: string): ReadScenario => {
+  const problems: Problem[] = [];
+  const machine = machineOf(words.machine);
+  if (!machine.ok) problems.push({ path: ["machine"], text: machine.error.message });
+  const fleet = new Map<string, FleetModel>();
+  for (const model of expandFleet(words.models)) {
+    if (fleet.has(model.name)) {
+      const path = ["models", words.models.indexOf(model.words), "name"];
+      problems.push({ path, text: `there is a model '${model.name}' already` });
+    }
+    fleet.set(model.name, model);
+  }
+  const names = [...fleet.keys()];
+  const faults = parseFaults(words.faults ?? [], "faults", names);
+  if (!faults.ok) problems.push({ path: ["faults"], text: faults.error.message });
+  if (machine.ok) problems.push(...tooLarge(words, machine.value), ...wrongPools(words, machine.value));
+  problems.push(...wrongModels(words, fleet), ...wrongTraffic(words, names), ...wrongLabels(words));
+  problems.push(...wrongExpectations(words, names));
+  if (problems.length > 0 || !machine.ok || !faults.ok) return { ok: false, problems };
+  const members = new Set([...fleet.values()].flatMap(({ members }) => members));
+  return {
+    ok: true,
+    scenario: {
+      name,
+      words,
+      level: words.level ?? "endpoint",
+      seed: words.seed ?? 1,
+      machine: machine.value,
+      settings: settingsOf(words),
+      platform: platformOf(words),
+      fleet,
+      targets: [...fleet.values()].filter((model) => !members.has(model.name)),
+      faults: faults.value,
+      profile: words.profile ?? {},
+    },
+  };
+};
+
+const machineOf = (said: ScenarioWords["machine"]): Result<Machine> => {
+  if (typeof said === "string") return parseMachine(said);
+  const { type, host, gpus, disk, shm, host_reserve } = said;
+  const base = parseMachine(type ?? String(host ?? ""));
+  if (!base.ok) {
+    return type === undefined && host === undefined
+      ? fail("INVALID_ARG", "says neither type nor host")
+      : base;
+  }
+  const given: [PoolName, number | undefined][] = [
+    ["host", host],
+    ["disk", disk],
+    ["shm", shm],
+    ...(gpus ?? []).map((bytes, index): [PoolName, number] => [`gpu:${index}`, bytes]),
+  ];
+  const sizes = new Map(given);
+  const known = base.value.pools.filter(({ pool }) => gpus === undefined || !pool.startsWith("gpu:"));
+  const added = (gpus ?? []).map((bytes, index) => {
+    const pool: PoolName = `gpu:${index}`;
+    return { pool, capacityBytes: bytes, reserveBytes: 0 };
+  });
+  const pools = known.map((pool) => ({
+    ...pool,
+    capacityBytes: sizes.get(pool.pool) ?? pool.capacityBytes,
+    reserveBytes:
+      pool.pool === "host"
+        ? (host_reserve ?? (host === undefined ? pool.reserveBytes : 0))
+        : pool.reserveBytes,
+  }));
+  const differs = Object.entries(said).filter(([key, value]) => key !== "type" && value !== undefined);
+  const parts = differs.map(
+    ([key, value]) =>
+      `${key} ${[value]
+        .flat()
+        .map((bytes) => (typeof bytes === "number" ? formatByteSize(bytes) : ""))
+        .join("+")}`,
+  );
+  return ok({
+    ...base.value,
+    name: [...(type === undefined ? [] : [type]), ...parts].join(", "),
+    gpu: gpus === undefined ? base.value.gpu : null,
+    pools: [...pools, ...added],
+  });
+};
+
+const settingsOf = ({ policy = {} }: ScenarioWords): EvictionSettings => {
+  const preset = evictionPresets[policy.preset ?? "sagemaker"];
+  return {
+    triggers: policy.triggers ?? preset.triggers,
+    measure: policy.measure ?? preset.measure,
+    highWater: policy.high_water ?? preset.highWater,
+    lowWater: policy.low_water ?? preset.lowWater,
+    idleTimeoutUs: policy.idle_timeout ?? preset.idleTimeoutUs,
+    victims: policy.victims ?? preset.victims,
+    howMany: policy.how_many ?? preset.howMany,
+    minimumIdleUs: policy.minimum_idle ?? preset.minimumIdleUs,
+    estimate: policy.estimate ?? preset.estimate,
+    sampleEveryUs: policy.sample_every ?? preset.sampleEveryUs,
+    retries: policy.retries ?? preset.retries,
+    retryWaitUs: policy.retry_wait ?? preset.retryWaitUs,
+  };
+};
+
+const platformOf = ({ platform = {} }: ScenarioWords): Partial<PlatformSettings> => {
+  const given: { -readonly [Key in keyof PlatformSettings]: PlatformSettings[Key] | undefined } = {
+    invocationLimitUs: platform.invocation_limit,
+    loadLimitUs: platform.load_limit,
+    unloadLimitUs: platform.unload_limit,
+    invocationRetries: platform.invocation_retries,
+    pingEveryUs: platform.ping_every,
+    pingLimitUs: platform.ping_limit,
+    silentPings: platform.silent_pings,
+    failingPings: platform.failing_pings,
+  };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+};
+
+/** A model that can never be loaded is most likely a mistake. */
+const tooLarge = ({ models }: ScenarioWords, machine: Machine): readonly Problem[] =>
+  models.flatMap((model, index): Problem[] =>
+    (["host", "gpu"] as const).flatMap((where): Problem[] => {
+      const pool = machine.pools.find((known) => known.pool === (where === "host" ? "host" : "gpu:0"));
+      const bytes = model[where];
+      const stated = (bytes?.weights ?? 0) + (bytes?.staging ?? 0);
+      if (bytes === undefined || model.oversized === true) return [];
+      if (pool === undefined) {
+        return [{ path: ["models", index, where], text: `machine ${machine.name} has no GPU` }];
+      }
+      if (stated <= pool.capacityBytes) return [];
+      return [
+        {
+          path: ["models", index, where],
+          text:
+            `${formatByteSize(stated)} are more than the whole machine ${machine.name} has in ${pool.pool} ` +
+            `(${formatByteSize(pool.capacityBytes)}); say oversized: true where that is the point`,
+        },
+      ];
+    }),
+  );
+
+const wrongPools = ({ expect }: ScenarioWords, machine: Machine): readonly Problem[] => {
+  const pools = machine.pools.map(({ pool }) => pool as string);
+  return expect.flatMap((expectation, index) => {
+    const pool = "pool" in expectation ? expectation.pool : undefined;
+    return pool === undefined || pools.includes(pool)
+      ? []
+      : [{ path: ["expect", index, "pool"], text: unknownWord(pool, pools) }];
+  });
+};
+
+const wrongModels = (words: ScenarioWords, fleet: ReadonlyMap<string, FleetModel>): readonly Problem[] =>
+  words.models.flatMap((model, index): Problem[] => {
+    const problems: Problem[] = [];
+    const at = (key: string, text: string): void => {
+      problems.push({ path: ["models", index, key], text });
+    };
+    if (model.gpu !== undefined && model.kind === "cpu")
+      at("gpu", "a model of kind cpu takes no bytes of a GPU");
+    if ((model.backend === "ensemble") !== (model.members !== undefined)) {
+      at("members", "an ensemble, and nothing else, has members");
+    }
+    const expanded = [...fleet.values()].filter((known) => known.words === model);
+    const missing = expanded.flatMap(({ members }) => members).find((member) => !fleet.has(member));
+    if (missing !== undefined) at("members", unknownWord(missing, [...fleet.keys()]));
+    return problems;
+  });
+
+const modelOfStep = (step: Step): readonly [key: string, model: string] | null => {
+  for (const key of ["invoke", "load", "unload", "overwrite", "remove"] as const) {
+    const model = key in step ? (step as Readonly<Record<string, unknown>>)[key] : undefined;
+    if (typeof model === "string") return [key, model];
+  }
+  return null;
+};
+
+const wrongTraffic = (words: ScenarioWords, names: readonly string[]): readonly Problem[] => {
+  const level = words.level ?? "endpoint";
+  return words.traffic.flatMap((step, index): Problem[] => {
+    const problems: Problem[] = [];
+    const at = (key: string, text: string): void => {
+      problems.push({ path: ["traffic", index, key], text });
+    };
+    if (step.instance !== undefined && step.instance > (words.instances ?? 1)) {
+      at("instance", `there are ${words.instances ?? 1} instances`);
+    }
+    const via = step.via ?? level;
+    const named = modelOfStep(step);
+    if (
+      named !== null &&
+      !names.includes(named[1]) &&
+      !("unknown_model" in step && step.unknown_model === true)
+    ) {
+      at(named[0], `${unknownWord(named[1], names)}; say unknown_model: true where that is the point`);
+    }
+    if (via === "endpoint" && ("load" in step || "unload" in step)) {
+      const key = "load" in step && typeof step.load === "string" ? "load" : "unload";
+      at(key, "callers of an endpoint cannot load or unload; say via: container, or level: container");
+    }
+    if ("arrivals" in step) problems.push(...wrongArrivals(step, index, names));
+    return problems;
+  });
+};
+
+type Arrivals = Extract<Step, { arrivals: unknown }>;
+
+const needs: Readonly<Record<Arrivals["arrivals"], readonly (keyof Arrivals)[]>> = {
+  even: ["rate"],
+  poisson: ["rate"],
+  burst: ["burst", "every"],
+  closed: ["clients"],
+};
+
+const wrongArrivals = (step: Arrivals, index: number, names: readonly string[]): readonly Problem[] => {
+  const problems: Problem[] = [];
+  const own = needs[step.arrivals];
+  for (const key of own) {
+    if (step[key] === undefined) {
+      problems.push({
+        path: ["traffic", index, key],
+        text: `${step.arrivals} arrivals need ${own.join(" and ")}`,
+      });
+    }
+  }
+  const other = ["rate", "burst", "every", "clients", "think"] as const;
+  for (const key of other) {
+    const fits = own.includes(key) || (key === "think" && step.arrivals === "closed");
+    if (step[key] !== undefined && !fits) {
+      problems.push({ path: ["traffic", index, key], text: `does not go with ${step.arrivals} arrivals` });
+    }
+  }
+  if (step.for === undefined && step.requests === undefined) {
+    problems.push({ path: ["traffic", index], text: "says neither for (how long) nor requests (how many)" });
+  }
+  for (const pattern of step.models ?? []) {
+    if (matchModels(pattern, names).length === 0) {
+      problems.push({ path: ["traffic", index, "models"], text: unknownWord(pattern, names) });
+    }
+  }
+  return problems;
+};
+
+/** Names that the pattern matches, in the order of the fleet. */
+export const matchModels = (pattern: string, names: readonly string[]): readonly string[] => {
+  return names.filter(modelMatcher(pattern));
+};
+
+const wrongLabels = ({ traffic }: ScenarioWords): readonly Problem[] => {
+  const seen = new Set<string>();
+  return traffic.flatMap((step, index): Problem[] => {
+    if (step.as === undefined) return [];
+    if (step.as === "all" || seen.has(step.as)) {
+      return [
+        { path: ["traffic", index, "as"], text: `'${step.as}' is taken; every step has a name of its own` },
+      ];
+    }
+    seen.add(step.as);
+    return [];
+  });
+};
+
+const modelsOfExpectation = (
+  expectation: Expectation,
+): readonly [key: string, models: readonly string[]] | null => {
+  for (const key of ["resident", "not_resident", "evicted", "holds", "state", "fits"] as const) {
+    if (!(key in expectation)) continue;
+    const said = (expectation as Readonly<Record<string, unknown>>)[key === "fits" ? "models" : key];
+    return [key, (said === undefined ? [] : [said].flat()).map(String)];
+  }
+  if ("model" in expectation && typeof expectation.model === "string") return ["model", [expectation.model]];
+  return null;
+};
+
+const wrongExpectations = (
+  { expect, traffic, instances = 1 }: ScenarioWords,
+  names: readonly string[],
+): readonly Problem[] => {
+  const labels = traffic.flatMap(({ as }) => as ?? []);
+  return expect.flatMap((expectation, index): Problem[] => {
+    const problems: Problem[] = [];
+    const at = (key: string, text: string): void => {
+      problems.push({ path: ["expect", index, key], text });
+    };
+    if ("instance" in expectation && (expectation.instance ?? 1) > instances) {
+      at("instance", `there are ${instances} instances`);
+    }
+    if ("answer" in expectation && !labels.includes(expectation.answer)) {
+      at("answer", unknownWord(expectation.answer, labels));
+    }
+    if ("answers" in expectation && ![...labels, "all"].includes(expectation.answers)) {
+      at("answers", unknownWord(expectation.answers, [...labels, "all"]));
+    }
+    const named = modelsOfExpectation(expectation);
+    const unknown = named?.[1].find((pattern) => matchModels(pattern, names).length === 0);
+    if (named !== null && unknown !== undefined) at(named[0], unknownWord(unknown, names));
+    return problems;
+  });
+};

@@ -1,0 +1,291 @@
+import { formatByteSize } from "../core/memory/byte-size.ts";
+import type { JournalEvent } from "../journal/event.ts";
+import { PoolAccount, poolBars, poolPicture } from "../journal/pool-picture.ts";
+import { bytesByPool, evictionLines, quoted, statusText } from "../journal/sentences.ts";
+import { counted, durationText, listed } from "../journal/words.ts";
+
+/** How a line is to be read; a terminal may show it in a colour. */
+export type Tone = "plain" | "quiet" | "good" | "bad" | "picture";
+
+export type WriteLine = (text: string, tone: Tone) => void;
+
+export interface StoryOptions {
+  readonly write: WriteLine;
+  /** Several instances: each line says which. */
+  readonly severalInstances: boolean;
+}
+
+/** What makes the pools worth a look when it is over. */
+const pictured: ReadonlySet<string> = new Set([
+  "load-answer",
+  "unload-answer",
+  "killed",
+  "container-died",
+  "refused",
+]);
+
+/** Cells of a bar. */
+const WIDTH = 48;
+
+/**
+ * Tells a run while it happens, line by line. Equal news in a row become one line, so that a long run of answered requests
+ * costs a line and not a page; the pools are drawn where they have changed for a reason.
+ */
+export class Story {
+  readonly #options: StoryOptions;
+  readonly #accounts = new Map<string, PoolAccount>();
+  /** Answers that were as they should be, since the last line. */
+  #routine = { count: 0, fromUs: 0, toUs: 0, longestUs: 0, models: new Set<string>() };
+  /** Bytes that one cause moved at one moment. */
+  #moved: {
+    atUs: number;
+    instance: string;
+    model: string;
+    cause: string;
+    bytes: Map<string, number>;
+  } | null = null;
+  /** Instance whose pools are to be drawn before the next line of another moment. */
+  #drawing: { readonly instance: string; readonly atUs: number } | null = null;
+  #lastBars = "";
+
+  constructor(options: StoryOptions) {
+    this.#options = options;
+  }
+
+  tell(event: JournalEvent): void {
+    const instance = event.instance ?? "";
+    if (this.#moved !== null && !isSameMove(event, this.#moved)) this.#tellMoved();
+    if (this.#drawing !== null && event.atUs > this.#drawing.atUs) this.#draw();
+    this.#account(instance).apply(event);
+    if (event.event === "bytes") {
+      this.#gather(event);
+      return;
+    }
+    if (event.event === "answer" && event.status < 300 && event.durationUs < ROUTINE_US) {
+      this.#countRoutine(event);
+      return;
+    }
+    const line = lineOf(event);
+    if (line !== null) this.#line(event, line);
+    if (pictured.has(event.event)) this.#drawing = { instance, atUs: event.atUs };
+  }
+
+  /** What is still to be said, and the pools as they stand. */
+  end(): void {
+    this.#tellMoved();
+    this.#drawing = null;
+    this.#tellRoutine();
+    for (const [instance, account] of this.#accounts) {
+      const picture = poolPicture(account.contents(), WIDTH).trimEnd();
+      if (account.contents().length === 0) continue;
+      const whose = this.#options.severalInstances ? ` of ${instance}` : "";
+      this.#options.write(`The pools${whose} at the end:`, "plain");
+      for (const bar of picture.split("\n")) this.#options.write(`  ${bar}`, "picture");
+    }
+  }
+
+  #account(instance: string): PoolAccount {
+    const known = this.#accounts.get(instance);
+    if (known !== undefined) return known;
+    const account = new PoolAccount();
+    if (instance !== "" || !this.#options.severalInstances) this.#accounts.set(instance, account);
+    return account;
+  }
+
+  #gather({
+    atUs,
+    instance = "",
+    model = "",
+    cause,
+    pool,
+    change,
+  }: Extract<JournalEvent, { event: "bytes" }>): void {
+    this.#moved ??= { atUs, instance, model, cause, bytes: new Map() };
+    this.#moved.bytes.set(pool, (this.#moved.bytes.get(pool) ?? 0) + change);
+  }
+
+  #tellMoved(): void {
+    const moved = this.#moved;
+    this.#moved = null;
+    if (moved === null) return;
+    const all = [...moved.bytes];
+    const taken = bytesByPool(all.filter(([, bytes]) => bytes > 0));
+    const given = bytesByPool(all.filter(([, bytes]) => bytes < 0).map(([pool, bytes]) => [pool, -bytes]));
+    const who = moved.model === "" ? "tritonserver" : moved.model;
+    const parts = [
+      ...(taken === "" ? [] : [`takes ${taken}`]),
+      ...(given === "" ? [] : [`gives back ${given}`]),
+    ];
+    if (parts.length > 0)
+      this.#line(moved, { text: `${who} ${listed(parts)} (${moved.cause})`, tone: "quiet" });
+  }
+
+  #countRoutine({ atUs, model, durationUs }: Extract<JournalEvent, { event: "answer" }>): void {
+    const routine = this.#routine;
+    if (routine.count === 0) routine.fromUs = atUs;
+    routine.count++;
+    routine.toUs = atUs;
+    routine.longestUs = Math.max(routine.longestUs, durationUs);
+    if (model !== undefined) routine.models.add(model);
+  }
+
+  #tellRoutine(): void {
+    const { count, fromUs, toUs, longestUs, models } = this.#routine;
+    if (count === 0) return;
+    this.#routine = { count: 0, fromUs: 0, toUs: 0, longestUs: 0, models: new Set() };
+    const names = models.size > 4 ? counted(models.size, "model") : listed([...models]);
+    const span = toUs > fromUs ? ` over ${durationText(toUs - fromUs)}` : "";
+    const text = `${counted(count, "request")} for ${names} answered 200 in ${durationText(longestUs)}${count > 1 ? " at most" : ""}${span}`;
+    this.#print(fromUs, "", { text, tone: "good" });
+  }
+
+  #line(event: { readonly atUs: number; readonly instance?: string }, line: Line): void {
+    this.#tellRoutine();
+    this.#print(event.atUs, event.instance ?? "", line);
+  }
+
+  #print(atUs: number, instance: string, { text, tone = "plain", details = [] }: Line): void {
+    const where = this.#options.severalInstances ? `${instance.padEnd(12)} ` : "";
+    const [first = "", ...more] = [text, ...details];
+    this.#options.write(`${timeText(atUs)}  ${where}${first}`, tone);
+    for (const detail of more) this.#options.write(`${" ".repeat(TIME_WIDTH)}  ${where}  ${detail}`, tone);
+  }
+
+  #draw(): void {
+    const drawing = this.#drawing;
+    this.#drawing = null;
+    if (drawing === null) return;
+    const bars = poolBars(this.#account(drawing.instance).contents(), WIDTH);
+    if (bars === "" || bars === this.#lastBars) return;
+    this.#tellRoutine();
+    this.#lastBars = bars;
+    for (const bar of bars.trimEnd().split("\n")) {
+      this.#options.write(`${" ".repeat(TIME_WIDTH)}  ${bar}`, "picture");
+    }
+  }
+}
+
+interface Line {
+  readonly text: string;
+  readonly tone?: Tone;
+  readonly details?: readonly string[];
+}
+
+/** An answer that took longer gets a line of its own. */
+const ROUTINE_US = 1_000_000;
+const TIME_WIDTH = 11;
+
+/** `     12.345` seconds since the start. */
+const timeText = (atUs: number): string => (atUs / 1e6).toFixed(3).padStart(TIME_WIDTH);
+
+const isSameMove = (
+  event: JournalEvent,
+  moved: { atUs: number; instance: string; model: string; cause: string },
+): boolean =>
+  event.event === "bytes" &&
+  event.atUs === moved.atUs &&
+  (event.instance ?? "") === moved.instance &&
+  (event.model ?? "") === moved.model &&
+  event.cause === moved.cause;
+
+const ofRequest = (request: string | undefined): string => (request === undefined ? "" : ` (${request})`);
+
+const toneOf = (status: number | null): Tone => (status !== null && status < 300 ? "good" : "bad");
+
+/** Null = not worth a line. */
+const lineOf = (event: JournalEvent): Line | null => {
+  const { model = "?", request } = event;
+  switch (event.event) {
+    case "run":
+      return {
+        text: `seed ${event.seed}, machine ${event.machine ?? "none"}, profile ${event.profile}${event.policy === null ? "" : `, policy ${event.policy}`}`,
+        tone: "quiet",
+      };
+    case "invocation":
+      return event.cacheHit
+        ? null
+        : { text: `${request ?? "a request"} asks for ${model}, which is not loaded` };
+    case "answer":
+      return {
+        text: `${request ?? "the request"} for ${model} is answered ${event.status} by the ${event.from} after ${durationText(event.durationUs)}`,
+        tone: toneOf(event.status),
+        details: event.text === undefined ? [] : [quoted(event.text)],
+      };
+    case "download":
+      return { text: `${model}: its archive of ${formatByteSize(event.bytes)} is downloaded`, tone: "quiet" };
+    case "unpacked":
+      return {
+        text: `${model}: unpacked to ${formatByteSize(event.bytes)} after ${durationText(event.durationUs)}`,
+        tone: "quiet",
+      };
+    case "artifact-refused":
+      return { text: `${model}: its archive is refused: ${quoted(event.text)}`, tone: "bad" };
+    case "archive-deleted":
+      return { text: `${model}: deleted from the disk, ${formatByteSize(event.bytes)} (${event.rule})` };
+    case "load":
+      return { text: `load of ${model}${ofRequest(request)}` };
+    case "load-answer":
+      return {
+        text: `load of ${model}: ${statusText(event.status)} after ${durationText(event.durationUs)}`,
+        tone: toneOf(event.status),
+        details: event.text === undefined ? [] : [quoted(event.text)],
+      };
+    case "eviction": {
+      const { text, details } = evictionLines(event);
+      return { text, details };
+    }
+    case "unload":
+      return { text: `unload of ${model}: ${event.because}` };
+    case "unload-answer":
+      return {
+        text: `unload of ${model}: ${statusText(event.status)} after ${durationText(event.durationUs)}`,
+        tone: event.status === 200 ? "plain" : "bad",
+      };
+    case "placed":
+      return { text: `${model} is placed here: ${event.because}` };
+    case "model-state":
+      return event.state === "LOADING"
+        ? null
+        : {
+            text: `${model} is ${event.state}${event.reason === "" ? "" : `: ${quoted(event.reason)}`}`,
+            tone: "quiet",
+          };
+    case "bytes":
+      return null;
+    case "refused":
+      return {
+        text: `${model} is refused ${formatByteSize(event.asked)} of ${event.pool}, ${formatByteSize(Math.max(0, event.free))} free`,
+        tone: "bad",
+        details: [quoted(event.text)],
+      };
+    case "killed":
+      return {
+        text: `the kernel kills ${event.process}${event.model === undefined ? "" : ` of ${event.model}`} (${formatByteSize(event.residentBytes)} resident): ${event.rule}`,
+        tone: "bad",
+        details: [
+          `${event.newcomer} asked for ${formatByteSize(event.asked)}, ${formatByteSize(Math.max(0, event.free))} were free` +
+            (event.tied > 0 ? `; ${counted(event.tied, "other")} had the same size` : ""),
+        ],
+      };
+    case "freeze-risk":
+      return {
+        text: `only ${formatByteSize(event.free)} of the host are left: the real server may stand still`,
+        tone: "bad",
+      };
+    case "fault":
+      return {
+        text: `fault ${event.fault} strikes at ${event.operation}${event.model === undefined ? "" : ` of ${model}`}`,
+        tone: "bad",
+      };
+    case "ping":
+      return { text: `ping: ${statusText(event.status)}`, tone: event.status === 200 ? "quiet" : "bad" };
+    case "container-died":
+      return { text: `the container dies: ${event.because}`, tone: "bad" };
+    case "container-started":
+      return { text: "the container is up, without models", tone: "quiet" };
+    case "reset":
+    case "clock":
+    case "dropped":
+      return null;
+  }
+};
