@@ -68,14 +68,35 @@ export class ArchiveTree {
     }
   }
 
-  /** Call it when the archive has ended. Throws the refusal of a link that leads out of the folder, or nowhere. */
+  /**
+   * Call it when the archive has ended. Throws the refusal of a link that leads out of the folder or nowhere, and of links
+   * to folders by which the same files would be seen without end, or more often than the limit on entries.
+   */
   links(): readonly Link[] {
     if (this.#files === 0) throw refusal.empty(this.#targetModel).error;
-    return [...this.#nodes.values()].flatMap((node) => {
-      if (node.kind !== "link") return [];
-      this.#follow(node);
-      return [{ path: node.path, target: node.target }];
-    });
+    const links = [...this.#nodes.values()].filter((node) => node.kind === "link");
+    const toFolders = links
+      .map((link) => ({ link, to: this.#follow(link) }))
+      .filter(({ to }) => to === "" || this.#node(to)?.kind === "folder");
+    if (toFolders.length > 0) this.#checkFolderLinks(toFolders);
+    return links;
+  }
+
+  #checkFolderLinks(links: readonly { readonly link: Link; readonly to: string }[]): void {
+    const holdsLinks = new Set(links.flatMap(({ link }) => foldersOf(link.path)));
+    const sizes = new Map<string, number>();
+    for (const { path } of this.#nodes.values()) {
+      for (const folder of foldersOf(path)) sizes.set(folder, (sizes.get(folder) ?? 0) + 1);
+    }
+    let seen = this.#nodes.size;
+    for (const { link, to } of links) {
+      const name = printable(link.path);
+      if (holdsLinks.has(to)) {
+        throw refusal.linksInLink(this.#targetModel, name, printable(link.target)).error;
+      }
+      seen += sizes.get(to) ?? 0;
+      if (seen > this.#limits.entries) throw refusal.tooMany(this.#targetModel, name, this.#limits).error;
+    }
   }
 
   /** As a path below the folder, `.` and doubled slashes left out; "" = the folder itself. */
@@ -132,8 +153,8 @@ export class ArchiveTree {
       : refusal.duplicate(this.#targetModel, name).error;
   }
 
-  /** Walks a link as a file system does: what it passes on the way must be there, and inside. */
-  #follow(link: Link): void {
+  /** Walks a link as a file system does: what it passes on the way must be there, and inside. @returns where it ends */
+  #follow(link: Link): string {
     const leaves = (): TritonError =>
       refusal.linkLeaves(this.#targetModel, printable(link.path), printable(link.target)).error;
     const dangles = (): TritonError =>
@@ -162,8 +183,18 @@ export class ArchiveTree {
       } else if (node.kind === "file" && ahead.length > 0) throw dangles();
       else at.push(part);
     }
+    return at.join("/");
   }
 }
+
+/** All it lies in, from the folder itself ("") down. */
+const foldersOf = (path: string): string[] => {
+  const folders = [""];
+  for (let end = path.indexOf("/"); end >= 0; end = path.indexOf("/", end + 1)) {
+    folders.push(path.slice(0, end));
+  }
+  return folders;
+};
 
 const targetParts = (target: string): string[] =>
   target.split("/").filter((part) => part !== "" && part !== ".");

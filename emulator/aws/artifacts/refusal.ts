@@ -38,6 +38,8 @@ export const refusal = {
     refuseEntry(targetModel, entry, `is a link to '${target}', which leads out of the folder`),
   linkDangles: (targetModel: string, entry: string, target: string): Refusal =>
     refuseEntry(targetModel, entry, `is a link to '${target}', which is not in the archive`),
+  linksInLink: (targetModel: string, entry: string, target: string): Refusal =>
+    refuseEntry(targetModel, entry, `is a link to '${target}', a folder that holds links to folders itself`),
   throughLink: (targetModel: string, entry: string, link: string): Refusal =>
     refuseEntry(targetModel, entry, `would be written through the link '${link}'`),
   special: (targetModel: string, entry: string, kind: string): Refusal =>

@@ -52,7 +52,7 @@ export const unpack = async ({
   const output: { file: FileHandle | null } = { file: null };
   try {
     await pipeline(
-      archive.createReadStream({ start: 0, autoClose: false, highWaterMark: CHUNK }),
+      contentOf(archive),
       createGunzip({ chunkSize: CHUNK }),
       async (chunks: AsyncIterable<Uint8Array>) => {
         for await (const chunk of chunks) {
@@ -91,6 +91,16 @@ export const unpack = async ({
     throw asRefusal(error, targetModel);
   } finally {
     await output.file?.close();
+  }
+};
+
+/** From the start; the file stays open. */
+const contentOf = async function* (file: FileHandle): AsyncGenerator<Uint8Array> {
+  for (let at = 0; ; ) {
+    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(CHUNK), 0, CHUNK, at);
+    if (bytesRead === 0) return;
+    yield buffer.subarray(0, bytesRead);
+    at += bytesRead;
   }
 };
 
