@@ -18,7 +18,7 @@ const blocks: readonly string[] = [...PAGE.matchAll(/^```\w*\n(.*?)^```$/gms)].m
 const rowsOf = (heading: string): string[][] => {
   const section = PAGE.split(/^## /m).find((part) => part.startsWith(`${heading}\n`)) ?? "";
   return [...section.matchAll(/^\| `(.*) \|$/gm)].map((match) =>
-    (match[1] ?? "").split(" | ").map((cell) => cell.replaceAll("`", "").trim()),
+    (match[1] ?? "").split("|").map((cell) => cell.replaceAll("`", "").trim()),
   );
 };
 

@@ -1,4 +1,6 @@
 import { InProcessContainer, type StartProcess } from "../aws/containers/in-process-container.ts";
+import { FaultyBackend } from "../backends/faulty/faulty-backend.ts";
+import { outOfMemoryText } from "../backends/faulty/out-of-memory-text.ts";
 import { SyntheticBackend } from "../backends/synthetic/synthetic-backend.ts";
 import type { Clock } from "../common/clock.ts";
 import { type Log, silentLog } from "../common/log.ts";
@@ -84,7 +86,13 @@ export const createSimulatedContainer = (options: SimulatedContainerOptions): Si
         metrics: new MetricsRegistry({ counting: true, onLatencies: null }),
         logSettings: new LogSettingsStore(logDefaults, () => {}),
         traceSink: { write: () => {}, append: () => {} },
-        backends: [new SyntheticBackend({ clock, random: new Random(random.nextUint32()) })],
+        backends: [
+          new FaultyBackend(new SyntheticBackend({ clock, random: new Random(random.nextUint32()) }), {
+            clock,
+            faults,
+            outOfMemoryText: outOfMemoryText(profiles, ledger.value),
+          }),
+        ],
         onModelState: (change) => events.modelState(change),
       },
     );

@@ -145,6 +145,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "core/settings",
     "core/statistics",
     "core/triton-server.ts",
+    "backends/faulty",
     "backends/synthetic",
     "frontends/sagemaker",
     "journal",

@@ -8,7 +8,7 @@ import type {
   ModelContext,
   ModelInstance,
 } from "../../core/backend.ts";
-import type { Fault, InferenceFaults } from "../../core/faults/fault-source.ts";
+import type { Fault, FaultSource } from "../../core/faults/fault-source.ts";
 import { readDeclaredMemory } from "../../core/memory/declared-memory.ts";
 import type { MemoryDemand } from "../../core/memory/memory-account.ts";
 import type { ModelConfig } from "../../core/model-config/model-config.ts";
@@ -18,7 +18,7 @@ import { HEALTH_WAIT_US, stubIsDead } from "./stub-death.ts";
 
 export interface FaultyBackendOptions {
   readonly clock: Clock;
-  readonly faults: InferenceFaults;
+  readonly faults: FaultSource;
   readonly outOfMemoryText: OutOfMemoryText;
 }
 

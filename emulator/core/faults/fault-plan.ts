@@ -1,7 +1,7 @@
 import { Random } from "../../common/random.ts";
 import { ok, type Result, TritonError } from "../../common/status.ts";
 import { type FaultRule, type FaultSet, parseRequestedFault } from "./fault-rule.ts";
-import type { Fault, FaultOperation, FaultPoint, FaultSource, RequestedFaults } from "./fault-source.ts";
+import type { Fault, FaultOperation, FaultPoint, FaultSource } from "./fault-source.ts";
 import type { Imitation } from "./imitations.ts";
 import { modelMatcher } from "./model-pattern.ts";
 
@@ -35,7 +35,7 @@ interface RuleState {
  * Rules that strike. Whether a rule's turn has come follows from the rule, its seed and the number of its call alone:
  * neither other rules nor what they did change it. Where the turn of several has come, the first one strikes.
  */
-export class FaultPlan implements FaultSource, RequestedFaults {
+export class FaultPlan implements FaultSource {
   readonly #onStrike: (strike: FaultStrike) => void;
   readonly #byOperation = new Map<FaultOperation, RuleState[]>();
   /** In the order they were added. */

@@ -1,4 +1,4 @@
-import type { Result } from "../../common/status.ts";
+import { ok, type Result } from "../../common/status.ts";
 
 /** Where a fault may strike. */
 export type FaultOperation =
@@ -41,6 +41,11 @@ export interface FaultPoint {
 /** Asked once at each point an operation passes; asking counts as a call. */
 export interface FaultSource {
   at(point: FaultPoint): Fault | null;
+  /**
+   * In place of `at`, the fault that the value of the header asks for; null when it strikes at another operation.
+   * Error: INVALID_ARG where the value names nothing.
+   */
+  requestedAt(point: FaultPoint, value: string): Result<Fault | null>;
   /** Whether the real server's crash or hang of that name is imitated (docs/faults.md). */
   imitates(name: string): boolean;
 }
@@ -48,20 +53,21 @@ export interface FaultSource {
 /** A header of an inference asks for a fault that strikes it alone; its value is what `requestedAt` takes. */
 export const FAULT_HEADER = "x-triton-local-fault";
 
-/** Faults that a request brings along. */
-export interface RequestedFaults {
-  /**
-   * The fault that the value of the header asks for; null when it strikes at another operation.
-   * Error: INVALID_ARG where the value names nothing.
-   */
-  requestedAt(point: FaultPoint, value: string): Result<Fault | null>;
-}
-
 /** Headers that become parameters of an inference, and with them the one of faults. @param pattern null = no others */
 export const withFaultHeader = (pattern: RegExp | null): RegExp =>
   new RegExp(pattern === null ? `^${FAULT_HEADER}$` : `${pattern.source}|^${FAULT_HEADER}$`, "i");
 
-/** Where inferences pass. */
-export type InferenceFaults = FaultSource & RequestedFaults;
+/** Nothing strikes, and the header is ignored. */
+export const noFaults: FaultSource = { at: () => null, requestedAt: () => ok(null), imitates: () => false };
 
-export const noFaults: FaultSource = { at: () => null, imitates: () => false };
+/** What strikes the answer to an inference. @param header of the request; one that names nothing is the backend's to refuse */
+export const faultOfAnswer = (
+  faults: FaultSource,
+  model: string,
+  header: string | undefined,
+): Fault | null => {
+  const point = { operation: "respond", model } as const;
+  if (header === undefined) return faults.at(point);
+  const asked = faults.requestedAt(point, header);
+  return asked.ok ? asked.value : null;
+};

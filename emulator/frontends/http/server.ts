@@ -1,5 +1,5 @@
 import type { Log } from "../../common/log.ts";
-import type { InferenceFaults } from "../../core/faults/fault-source.ts";
+import type { FaultSource } from "../../core/faults/fault-source.ts";
 import type { InferenceServer } from "../../core/inference-server.ts";
 import type { HttpExchange } from "../http1/connection.ts";
 import { type Listener, listen } from "../http1/listener.ts";
@@ -22,7 +22,7 @@ export interface DispatchOptions {
   /** `--http-header-forward-pattern`; null = none. Matched against any part of a header's name. */
   readonly headerForwardPattern: RegExp | null;
   /** Where answers may break off; default: nowhere. */
-  readonly faults?: InferenceFaults | null;
+  readonly faults?: FaultSource | null;
 }
 
 export type HttpFrontend = Listener;

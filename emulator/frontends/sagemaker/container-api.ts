@@ -1,6 +1,6 @@
 import type { Clock } from "../../common/clock.ts";
 import type { Log } from "../../common/log.ts";
-import type { FaultSource } from "../../core/faults/fault-source.ts";
+import { FAULT_HEADER, type FaultSource, faultOfAnswer } from "../../core/faults/fault-source.ts";
 import type { InferenceServer } from "../../core/inference-server.ts";
 import type { RepositoryRegistry } from "../../core/repository-registry.ts";
 import type { Storage } from "../../core/storage.ts";
@@ -144,7 +144,7 @@ export class ContainerApi implements ExchangeHandler {
         body: exchange.body,
         reply: (reply) =>
           answered(() => {
-            const effect = faults.at({ operation: "respond", model })?.effect;
+            const effect = faultOfAnswer(faults, model, exchange.head.headers.get(FAULT_HEADER))?.effect;
             if (effect?.kind === "reset") exchange.reply({ ...reply, breakAfterBytes: effect.afterBytes });
             else exchange.reply(reply);
           }),

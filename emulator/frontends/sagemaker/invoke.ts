@@ -1,6 +1,11 @@
 import { TritonError } from "../../common/status.ts";
+import { FAULT_HEADER } from "../../core/faults/fault-source.ts";
 import type { InferenceServer, ServableVersion } from "../../core/inference-server.ts";
-import { InferenceRequest, type InferenceResponse } from "../../core/tensor/inference-request.ts";
+import {
+  InferenceRequest,
+  type InferenceResponse,
+  type Parameter,
+} from "../../core/tensor/inference-request.ts";
 import type { HttpReply } from "../http1/reply.ts";
 import { httpStatus } from "../kserve-json/http-status.ts";
 import {
@@ -80,10 +85,21 @@ const invoke = (
   }
   const request = new InferenceRequest({
     ...decoded.value.fields,
+    parameters: withFaultHeader(decoded.value.fields.parameters ?? [], head),
     respond: (response) => exchange.reply(answer(response, decoded.value, version, style)),
   });
   const error = server.infer(version, request);
   if (error !== null) requestError(error);
+};
+
+/** The header goes on to where models run; no other header does. */
+const withFaultHeader = (
+  parameters: readonly Parameter[],
+  { headers }: ContainerExchange["head"],
+): readonly Parameter[] => {
+  const value = headers.get(FAULT_HEADER);
+  if (value === undefined) return parameters;
+  return [...parameters, { name: FAULT_HEADER, value: { kind: "string", value } }];
 };
 
 const findVersion = (server: InferenceServer, model: string): ServableVersion | TritonError => {
