@@ -1,32 +1,33 @@
-import { FaultyBackend } from "./backends/faulty/faulty-backend.ts";
-import { outOfMemoryText } from "./backends/faulty/out-of-memory-text.ts";
-import { SyntheticBackend } from "./backends/synthetic/synthetic-backend.ts";
+import type { StartProcess } from "./aws/containers/in-process-container.ts";
 import type { Clock } from "./common/clock.ts";
-import { Random } from "./common/random.ts";
 import type { AdjustableLog } from "./common/server-log.ts";
 import { serviceStartError } from "./common/service-start-error.ts";
 import { SystemClock } from "./common/system-clock.ts";
 import type { Config } from "./config/load.ts";
 import type { Backend } from "./core/backend.ts";
 import { FaultPlan } from "./core/faults/fault-plan.ts";
-import { type InferenceFaults, noFaults, withFaultHeader } from "./core/faults/fault-source.ts";
-import { formatByteSize } from "./core/memory/byte-size.ts";
-import { Ledger, type LedgerEvent, type PoolState } from "./core/memory/ledger.ts";
+import { noFaults, withFaultHeader } from "./core/faults/fault-source.ts";
+import type { InferenceServer } from "./core/inference-server.ts";
+import type { PoolState } from "./core/memory/ledger.ts";
 import type { Machine } from "./core/memory/machine.ts";
-import { UnlimitedMemoryAccount } from "./core/memory/memory-account.ts";
-import type { MemoryProfiles } from "./core/memory/profile.ts";
-import { LogSettingsStore } from "./core/settings/log-settings.ts";
-import { MetricsRegistry } from "./core/statistics/metrics-registry.ts";
-import { TritonServer } from "./core/triton-server.ts";
+import type { TritonServer } from "./core/triton-server.ts";
+import { CurrentServer } from "./current-server.ts";
+import type { EmulatorPort } from "./emulator-port.ts";
 import type { GrpcFrontend, GrpcFrontendOptions } from "./frontends/grpc/server.ts";
 import type { HttpFrontend } from "./frontends/http/server.ts";
 import { LatencySummaries } from "./frontends/metrics/latency-summaries.ts";
 import { prometheusText } from "./frontends/metrics/prometheus-text.ts";
 import { type MetricsFrontend, startMetricsFrontend } from "./frontends/metrics/server.ts";
 import { SystemGauges } from "./frontends/metrics/system-gauges.ts";
+import type { ContainerApi } from "./frontends/sagemaker/container-api.ts";
+import type { ExchangeHandler } from "./frontends/sagemaker/container-exchange.ts";
 import type { SageMakerFrontend } from "./frontends/sagemaker/server.ts";
-import { DiskStorage } from "./storage/disk-storage.ts";
-import { DiskTraceSink } from "./storage/disk-trace-sink.ts";
+import { type JournalWriter, noJournal } from "./journal/event.ts";
+import { Journal } from "./journal/journal.ts";
+import { ServerEvents } from "./journal/server-events.ts";
+import type { MultiModelEndpoint } from "./multi-model-endpoint.ts";
+import { resetModels } from "./reset-models.ts";
+import { metricsSetting, RANDOM_SEED, type TritonProcess, TritonProcesses } from "./triton-process.ts";
 
 export interface EmulatorOptions {
   readonly config: Config;
@@ -50,6 +51,8 @@ export interface EmulatorPorts {
   readonly grpc: number | null;
   readonly sagemaker: number | null;
   readonly metrics: number | null;
+  /** Invocations of the endpoint, and `/_emulator/`. */
+  readonly emulator: number | null;
 }
 
 /** The emulated machine and its pools as they stood when the server was ready. */
@@ -64,6 +67,8 @@ export interface Emulator {
   readonly models: readonly ModelSummary[];
   /** null without `--machine`. */
   readonly memory: MemorySummary | null;
+  /** Settles where the real tritonserver would have died, with why; with an endpoint it is started anew instead. */
+  readonly died: Promise<string>;
   /** Drains as tritonserver does on SIGTERM. @returns the exit code: 1 when the exit timeout passed first */
   stop(): Promise<number>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -74,12 +79,40 @@ interface Frontends {
   grpc: GrpcFrontend | null;
   sagemaker: SageMakerFrontend | null;
   metrics: MetricsFrontend | null;
+  emulator: EmulatorPort | null;
+}
+
+/** A tritonserver in this process, as front ends see it. */
+interface LocalTriton {
+  /** The same after a restart. */
+  readonly server: InferenceServer;
+  /** The one that runs, or ran last. */
+  process(): TritonProcess;
+  /** Null where nobody asks for the container API. */
+  readonly container: ExchangeHandler | null;
+}
+
+/** What is served: tritonserver here, an endpoint, or an endpoint with its tritonserver here. */
+interface Served {
+  readonly triton: LocalTriton | null;
+  readonly endpoint: MultiModelEndpoint | null;
+}
+
+/** What everything is made with. */
+interface Surroundings {
+  readonly config: Config;
+  readonly clock: SystemClock;
+  readonly log: AdjustableLog;
+  readonly journal: JournalWriter;
+  /** Null = none will ever strike: then nothing is in the way of a request. */
+  readonly faults: FaultPlan | null;
+  readonly onDeath: (because: string) => void;
 }
 
 /**
  * Puts a server together and starts it: models first, then the ports, which open only when the models are loaded.
- * Rejects with a TritonError when the server cannot be created or a memory profile cannot be used, with a
- * ServiceStartError when a port cannot be listened on.
+ * Rejects with a TritonError when the server cannot be created, a memory profile cannot be used or the archives of an
+ * endpoint cannot be read, with a ServiceStartError when a port cannot be listened on.
  */
 export const createEmulator = async (options: EmulatorOptions): Promise<Emulator> => {
   const { config, log } = options;
@@ -88,109 +121,103 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
     log.warning("trace mode opentelemetry: requests are counted, but no span is exported");
   }
   const summaries = createSummaries(config, clock);
-  const metrics = new MetricsRegistry({
-    counting: metricsSetting(config, "counter_latencies") !== "false",
-    onLatencies: summaries === null ? null : (owner, latencies) => summaries.record(owner, latencies),
-  });
-  const [{ OnnxRuntimeBackend }, { findGpus }] = await Promise.all([
-    import("./backends/onnxruntime/onnxruntime-backend.ts"),
-    import("./backends/onnxruntime/gpus.ts"),
-  ]);
-  const memory = await emulatedMemory(config, clock, log);
-  const gpus = await findGpus(config.cudaVisibleDevices);
-  log.info(`GPUs for ONNX Runtime: ${gpus.count} (${gpus.reason})`);
-  // Models see the GPUs of the emulated machine; those that are not there run on the CPU.
-  const gpuCount = memory === null ? gpus.count : gpuCountOf(memory.ledger.machine);
-  const onnxruntime = new OnnxRuntimeBackend({
+  const journal = config.emulatorPort === null ? null : newJournal(config, clock);
+  const faults = plannedFaults(config, log, journal ?? noJournal);
+  const death = Promise.withResolvers<string>();
+  const around: Surroundings = {
+    config,
     clock,
     log,
-    workerThreads: config.workerThreads,
-    gpuCount: gpus.count,
-    emulatedGpuCount: gpuCount,
-    ...(memory === null ? {} : weightsFactorsOf(memory.profiles)),
-  });
-  const logSettings = new LogSettingsStore(
-    {
-      log_file: config.logFile,
-      log_info: config.logInfo,
-      log_warning: config.logWarning,
-      log_error: config.logError,
-      log_verbose_level: config.logVerbose,
-      log_format: config.logFormat,
-    },
-    (settings) => log.apply(settings),
-  );
-  const storage = new DiskStorage();
-  const backends = [
-    onnxruntime,
-    new SyntheticBackend({ clock, random: new Random(RANDOM_SEED) }),
-    ...(options.extraBackends ?? []),
-  ];
-  const faults = plannedFaults(config, log);
-  const server = new TritonServer(serverOptions(config, gpuCount), {
-    clock,
-    log,
-    storage,
-    account: memory?.ledger ?? new UnlimitedMemoryAccount(),
-    metrics,
-    logSettings,
-    traceSink: new DiskTraceSink(log),
-    backends: faults === null ? backends : await withFaults(backends, faults, memory, clock),
-  });
+    journal: journal ?? noJournal,
+    faults,
+    onDeath: death.resolve,
+  };
   // The front ends are read while the models load.
   const frontendModules = Promise.all([
     import("./frontends/grpc/server.ts"),
     import("./frontends/http/server.ts"),
   ]);
+  const processes =
+    config.endpoint?.containerUrl == null
+      ? await TritonProcesses.prepare({
+          config,
+          clock,
+          log,
+          extraBackends: options.extraBackends ?? [],
+          faults,
+          onLatencies: summaries === null ? null : (owner, latencies) => summaries.record(owner, latencies),
+        })
+      : null;
+  const frontends: Frontends = { http: null, grpc: null, sagemaker: null, metrics: null, emulator: null };
+  let served: Served | null = null;
   try {
-    await new Promise<void>((resolve, reject) => {
-      server.start((error) => (error === null ? resolve() : reject(error)));
-    });
-  } catch (error) {
-    await onnxruntime.stop();
-    throw error;
-  }
-  const gauges = new SystemGauges({
-    intervalMs: config.metricsIntervalMs,
-    cpuMetrics: config.allowCpuMetrics,
-    pinnedPoolBytes: config.pinnedMemoryPoolByteSize,
-    nowMs: () => clock.epochMs(),
-  });
-  const frontends: Frontends = { http: null, grpc: null, sagemaker: null, metrics: null };
-  try {
-    const started = { server, storage, clock, log, faults };
-    await startFrontends(await frontendModules, frontends, started, config, () => {
-      summaries?.keepOnly(metrics.models());
-      return prometheusText(metrics, gauges, summaries);
-    });
+    served = await serveModels(around, processes);
+    const { triton, endpoint } = served;
+    if (triton !== null) await startFrontends(await frontendModules, frontends, triton, around, summaries);
+    if (config.emulatorPort !== null && journal !== null && faults !== null) {
+      const { startEmulatorPort } = await import("./emulator-port.ts");
+      const process = triton?.process();
+      const atStart = process === undefined ? [] : loadedModels(process.server);
+      frontends.emulator = await startEmulatorPort(
+        { address: config.httpAddress, port: config.emulatorPort },
+        {
+          journal,
+          faults,
+          clock,
+          endpoint,
+          isReady: () => endpoint?.healthy ?? triton?.server.isReady() ?? false,
+          resetModels: async () => {
+            if (endpoint !== null) await endpoint.reset();
+            else if (process !== undefined && config.modelControlMode === "explicit") {
+              await resetModels(process.server, atStart);
+            }
+          },
+          resetMetrics: () => triton?.process().metrics.reset(),
+          instance: endpoint?.instance ?? null,
+          ledger: () => triton?.process().ledger ?? null,
+        },
+        log,
+      ).catch((cause: unknown) => {
+        throw serviceStartError("Emulator", config.httpAddress, config.emulatorPort ?? 0, cause);
+      });
+    }
   } catch (error) {
     await closeFrontends(frontends);
-    await onnxruntime.stop();
+    await served?.endpoint?.stop();
+    await processes?.stop();
     throw error;
   }
+  const { triton, endpoint } = served;
   let stopping: Promise<number> | null = null;
   const stop = (): Promise<number> => {
     stopping ??= (async () => {
       let left = config.exitTimeoutSecs;
-      for (const frontend of [frontends.http, frontends.sagemaker]) {
+      for (const frontend of [frontends.emulator, frontends.http, frontends.sagemaker]) {
         if (frontend !== null) left = await frontend.drain(left);
       }
-      const clean = await new Promise<boolean>((resolve) => server.stop(left, resolve));
+      await endpoint?.stop();
+      const server = triton?.process().server;
+      const clean =
+        server === undefined || (await new Promise<boolean>((resolve) => server.stop(left, resolve)));
       await closeFrontends(frontends);
-      await onnxruntime.stop();
+      await processes?.stop();
       return clean ? 0 : 1;
     })();
     return stopping;
   };
+  const process = triton?.process();
+  const ledger = process?.ledger ?? null;
   return {
     ports: {
       http: frontends.http?.port ?? null,
       grpc: frontends.grpc?.port ?? null,
       sagemaker: frontends.sagemaker?.port ?? null,
       metrics: frontends.metrics?.port ?? null,
+      emulator: frontends.emulator?.port ?? null,
     },
-    models: summarise(server),
-    memory: memory === null ? null : { machine: memory.ledger.machine, pools: memory.ledger.pools() },
+    models: process === undefined ? [] : summarise(process.server),
+    memory: ledger === null ? null : { machine: ledger.machine, pools: ledger.pools() },
+    died: death.promise,
     stop,
     [Symbol.asyncDispose]: async () => {
       await stop();
@@ -198,98 +225,120 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
   };
 };
 
-/** What front ends work on. */
-interface StartedServer {
-  readonly server: TritonServer;
-  readonly storage: DiskStorage;
-  readonly clock: SystemClock;
-  readonly log: AdjustableLog;
-  /** null = none strikes. */
-  readonly faults: FaultPlan | null;
-}
+const newJournal = ({ machine, memoryProfile, endpoint }: Config, clock: Clock): Journal =>
+  new Journal({
+    clock,
+    run: {
+      seed: RANDOM_SEED,
+      machine: machine?.name ?? null,
+      profile: memoryProfile.length === 0 ? "triton-local" : memoryProfile.join(", "),
+      policy: endpoint?.evictionPreset ?? null,
+      scenario: null,
+    },
+  });
 
-/** null where none is asked for: then nothing is in the way of a request. */
-const plannedFaults = ({ fault }: Config, log: AdjustableLog): FaultPlan | null => {
-  if (fault.rules.length === 0 && fault.imitations.length === 0) return null;
+/** Null where none is asked for and nobody can add one. */
+const plannedFaults = (
+  { fault, emulatorPort }: Config,
+  log: AdjustableLog,
+  journal: JournalWriter,
+): FaultPlan | null => {
+  if (fault.rules.length === 0 && fault.imitations.length === 0 && emulatorPort === null) return null;
   return new FaultPlan(fault, ({ fault: name, point: { operation, model } }) => {
     log.warning(`fault ${name} strikes ${operation}${model === null ? "" : ` of ${model}`}`);
+    journal.write({ event: "fault", fault: name, operation, ...(model === null ? {} : { model }) });
   });
 };
 
-/** The same backends, each with the faults before it. */
-const withFaults = async (
-  backends: readonly Backend[],
-  faults: InferenceFaults,
-  memory: EmulatedMemory | null,
-  clock: Clock,
-): Promise<readonly Backend[]> => {
-  const profiles = memory?.profiles ?? (await readProfiles([]));
-  const text = outOfMemoryText(profiles, memory?.ledger ?? null);
-  return backends.map((backend) => new FaultyBackend(backend, { clock, faults, outOfMemoryText: text }));
-};
-
-interface EmulatedMemory {
-  readonly ledger: Ledger;
-  readonly profiles: MemoryProfiles;
-}
-
-/** @param paths of files in place of those that come with the emulator */
-const readProfiles = async (paths: readonly string[]): Promise<MemoryProfiles> => {
-  const { readMemoryProfiles } = await import("./storage/memory-profiles.ts");
-  const profiles = readMemoryProfiles(paths);
-  if (!profiles.ok) throw profiles.error;
-  return profiles.value;
-};
-
-/** null without `--machine`. */
-const emulatedMemory = async (
-  { machine, memoryProfile }: Config,
-  clock: SystemClock,
-  log: AdjustableLog,
-): Promise<EmulatedMemory | null> => {
-  if (machine === undefined) return null;
-  const profiles = await readProfiles(memoryProfile);
-  const ledger = Ledger.start({
-    machine,
-    profiles,
+const serveModels = async (around: Surroundings, processes: TritonProcesses | null): Promise<Served> => {
+  const { config, clock, journal, faults } = around;
+  if (config.endpoint === null) {
+    if (processes === null) throw new Error("nothing to serve");
+    return { triton: await startTriton(around, processes), endpoint: null };
+  }
+  const [{ MultiModelEndpoint }, newApi] = await Promise.all([
+    import("./multi-model-endpoint.ts"),
+    containerApis(around, processes),
+  ]);
+  let running: TritonProcess | null = null;
+  let current: CurrentServer | null = null;
+  const startProcess: StartProcess = (events, started) => {
+    const made = processes?.create(events);
+    if (made === undefined) throw new Error("tritonserver is elsewhere");
+    if (!made.ok) {
+      started(made.error);
+      return;
+    }
+    const { server, ledger } = made.value;
+    const api = newApi(server, (because) => events.crash(because));
+    server.start((error) => {
+      if (error !== null) {
+        started(error);
+        return;
+      }
+      running = made.value;
+      if (current === null) current = new CurrentServer(server);
+      else current.replace(server);
+      started({ api, ledger, end: () => server.stop(0, () => {}) });
+    });
+  };
+  const endpoint = await MultiModelEndpoint.open({
+    endpoint: config.endpoint,
+    machine: config.machine ?? null,
     clock,
-    random: new Random(RANDOM_SEED),
-    listener: (event) => logMemory(event, log),
+    journal,
+    faults: faults ?? noFaults,
+    seed: RANDOM_SEED,
+    startProcess,
   });
-  if (!ledger.ok) throw ledger.error;
-  return { ledger: ledger.value, profiles };
+  const container = endpoint.localContainer;
+  if (container === null) return { triton: null, endpoint };
+  const process = (): TritonProcess => {
+    if (running === null) throw new Error("tritonserver never ran");
+    return running;
+  };
+  const server = current ?? new CurrentServer(process().server);
+  return { triton: { server, process, container }, endpoint };
 };
 
-const gpuCountOf = ({ pools }: Machine): number => pools.filter(({ pool }) => pool.startsWith("gpu:")).length;
+/** Without an endpoint: one tritonserver, for good. */
+const startTriton = async (around: Surroundings, processes: TritonProcesses): Promise<LocalTriton> => {
+  const { config, log, journal, onDeath } = around;
+  const made = processes.create(new ServerEvents(journal));
+  if (!made.ok) throw made.error;
+  const { server } = made.value;
+  await new Promise<void>((resolve, reject) => {
+    server.start((error) => (error === null ? resolve() : reject(error)));
+  });
+  const container = config.allowSagemaker
+    ? (await containerApis(around, processes))(server, (because) => {
+        log.error(`tritonserver dies: ${because}`);
+        onDeath(because);
+      })
+    : null;
+  return { server, process: () => made.value, container };
+};
 
-const weightsFactorsOf = ({ backends }: MemoryProfiles) => {
-  const weights = backends.get("onnxruntime")?.weights;
-  if (weights === undefined || weights === null) return {};
-  return {
-    weightsFactors: {
-      inline: weights.inline_factor.value,
-      inlineWithoutArena: weights.inline_without_arena_factor.value,
-      external: weights.external_factor.value,
-    },
+/** What makes the container API of a tritonserver; it is read from the disk only where it is needed. */
+const containerApis = async (
+  { config, clock, log, faults }: Surroundings,
+  processes: TritonProcesses | null,
+): Promise<(server: TritonServer, onCrash: (because: string) => void) => ContainerApi> => {
+  const { ContainerApi } = await import("./frontends/sagemaker/container-api.ts");
+  const { pingMode, defaultModelName } = config.sagemakerEnvironment;
+  return (server, onCrash) => {
+    if (processes === null) throw new Error("tritonserver is elsewhere");
+    return new ContainerApi(
+      { pingMode, defaultModel: defaultModelName },
+      { server, storage: processes.storage, clock, log, faults: faults ?? noFaults, onCrash },
+    );
   };
 };
 
-/** Bytes taken and given back are not logged; what the real server's machine would do to it is. */
-const logMemory = (event: LedgerEvent, log: AdjustableLog): void => {
-  if (event.type === "killed") {
-    const asked = `${formatByteSize(event.askedBytes)} for ${event.newcomer.model}, ${formatByteSize(event.freeBytes)} free`;
-    log.error(
-      `memory: the kernel kills ${event.process} (${formatByteSize(event.residentBytes)} resident): ${event.rule}; ${asked}`,
-    );
-  } else if (event.type === "freeze-risk") {
-    log.warning(
-      `memory: ${formatByteSize(event.freeBytes)} of the host left after ${event.owner.model}: the real server may stand still`,
-    );
-  } else if (event.type === "refused") {
-    const asked = `${formatByteSize(event.askedBytes)} of ${event.pool}, ${formatByteSize(event.freeBytes)} free`;
-    log.error(`memory: ${event.owner.model} is refused ${asked}`);
-  }
-};
+/** Names of the models that are ready. */
+const loadedModels = (server: TritonServer): readonly string[] => [
+  ...new Set(server.modelStates().flatMap(({ name, state }) => (state === "READY" ? [name] : []))),
+];
 
 const startFrontends = async (
   [{ startGrpcFrontend }, { startHttpFrontend }]: readonly [
@@ -297,9 +346,9 @@ const startFrontends = async (
     typeof import("./frontends/http/server.ts"),
   ],
   frontends: Frontends,
-  { server, storage, clock, log, faults }: StartedServer,
-  config: Config,
-  metricsText: () => string,
+  { server, process, container }: LocalTriton,
+  { config, clock, log, faults }: Surroundings,
+  summaries: LatencySummaries | null,
 ): Promise<void> => {
   if (config.allowGrpc) {
     frontends.grpc = await startGrpcFrontend(server, grpcOptions(config, faults !== null), log).catch(
@@ -326,25 +375,28 @@ const startFrontends = async (
       throw serviceStartError("HTTP", config.httpAddress, config.httpPort, cause);
     });
   }
-  if (config.allowSagemaker) {
-    const [{ ContainerApi }, { startSageMakerFrontend }] = await Promise.all([
-      import("./frontends/sagemaker/container-api.ts"),
-      import("./frontends/sagemaker/server.ts"),
-    ]);
-    const { pingMode, defaultModelName } = config.sagemakerEnvironment;
-    const api = new ContainerApi(
-      { pingMode, defaultModel: defaultModelName },
-      { server, storage, clock, log, faults: faults ?? noFaults, onCrash: () => {} },
-    );
+  if (config.allowSagemaker && container !== null) {
+    const { startSageMakerFrontend } = await import("./frontends/sagemaker/server.ts");
     frontends.sagemaker = await startSageMakerFrontend(
       { address: config.httpAddress, port: config.sagemakerPort },
-      api,
+      container,
       log,
     ).catch((cause: unknown) => {
       throw serviceStartError("Sagemaker", config.httpAddress, config.sagemakerPort, cause);
     });
   }
   if (config.allowMetrics) {
+    const gauges = new SystemGauges({
+      intervalMs: config.metricsIntervalMs,
+      cpuMetrics: config.allowCpuMetrics,
+      pinnedPoolBytes: config.pinnedMemoryPoolByteSize,
+      nowMs: () => clock.epochMs(),
+    });
+    const metricsText = (): string => {
+      const { metrics } = process();
+      summaries?.keepOnly(metrics.models());
+      return prometheusText(metrics, gauges, summaries);
+    };
     frontends.metrics = await startMetricsFrontend(
       { address: config.metricsAddress, port: config.metricsPort },
       metricsText,
@@ -392,15 +444,11 @@ const forwardPattern = (pattern: string, faultHeader: boolean): RegExp | null =>
   return faultHeader ? withFaultHeader(asked) : asked;
 };
 
-const closeFrontends = async ({ http, grpc, sagemaker, metrics }: Frontends): Promise<void> => {
-  await Promise.all([http?.close(), grpc?.close(), sagemaker?.close(), metrics?.close()]);
+const closeFrontends = async (frontends: Frontends): Promise<void> => {
+  await Promise.all(
+    Object.values(frontends).map((frontend: Frontends[keyof Frontends]) => frontend?.close()),
+  );
 };
-
-/** The last value given for a `--metrics-config` setting. */
-const metricsSetting = (config: Config, name: string): string | undefined =>
-  config.metricsConfig.findLast(({ setting }) => setting === name)?.value;
-
-const RANDOM_SEED = 1;
 
 const DEFAULT_QUANTILES = "0.5:0.05,0.9:0.01,0.95:0.001,0.99:0.001,0.999:0.001";
 
@@ -411,33 +459,6 @@ const createSummaries = (config: Config, clock: SystemClock): LatencySummaries |
     .map((pair) => Number(pair.split(":", 1)[0]))
     .filter((quantile) => quantile >= 0 && quantile <= 1);
   return new LatencySummaries(quantiles, () => clock.epochMs());
-};
-
-const serverOptions = (config: Config, gpuCount: number) => {
-  const backendConfig = new Map<string, Map<string, string>>();
-  for (const { name, setting, value } of config.backendConfig) {
-    const settings = backendConfig.get(name ?? "") ?? new Map<string, string>();
-    settings.set(setting, value);
-    backendConfig.set(name ?? "", settings);
-  }
-  return {
-    id: config.id,
-    modelRepositories: config.modelRepository,
-    modelControlMode: config.modelControlMode,
-    repositoryPollSecs: config.repositoryPollSecs,
-    startupModels: config.loadModel,
-    modelConfigName: config.modelConfigName ?? null,
-    autoCompleteConfig: !config.disableAutoCompleteConfig,
-    strictReadiness: config.strictReadiness,
-    exitOnError: config.exitOnError,
-    modelLoadThreadCount: config.modelLoadThreadCount,
-    modelLoadRetryCount: config.modelLoadRetryCount,
-    modelNamespacing: config.modelNamespacing,
-    backendConfig,
-    gpuCount,
-    trace: config.trace,
-    randomSeed: RANDOM_SEED,
-  };
 };
 
 const summarise = (server: TritonServer): readonly ModelSummary[] =>

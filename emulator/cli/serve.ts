@@ -40,6 +40,9 @@ const stopSignal = (): Promise<void> =>
     process.on("SIGTERM", received);
   });
 
+/** Of a process that ended itself with SIGABRT, as the shell tells it. */
+const CRASH_EXIT_CODE = 134;
+
 /** The real server looks at this before all else, whatever `--exit-on-error` says. */
 const checkRepositories = (paths: readonly string[]): TritonError | null => {
   for (const path of paths) {
@@ -121,7 +124,8 @@ export const serve = async (
   startupReport(emulator, config, log);
   if (config.portsFile !== undefined) writePortsFile(config.portsFile, emulator.ports);
 
-  await stopped;
+  const died = await Promise.race([stopped, emulator.died]);
+  if (died !== undefined) return CRASH_EXIT_CODE;
   const exitCode = await emulator.stop();
   if (exitCode !== 0) {
     log.error("failed to stop server: Internal - Exit timeout expired. Exiting immediately.");

@@ -36,8 +36,16 @@ export const startupReport = (
     ["HTTPService", config.httpAddress, ports.http],
     ["Sagemaker HTTPService", config.httpAddress, ports.sagemaker],
     ["Metrics Service", config.metricsAddress, ports.metrics],
+    ["Emulator Service", config.httpAddress, ports.emulator],
   ];
   for (const [service, address, port] of services) {
     if (port !== null) log.info(`Started ${service} at ${address}:${port}`);
+  }
+  if (config.endpoint !== null) {
+    const { containerUrl, evictionPreset, modelData } = config.endpoint;
+    const where = containerUrl === null ? "in this process" : `at ${containerUrl}`;
+    log.info(
+      `Multi-model endpoint: archives of ${modelData}, container ${where}, eviction ${evictionPreset}`,
+    );
   }
 };

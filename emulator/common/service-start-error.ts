@@ -11,7 +11,7 @@ const codeOf = (error: unknown): string =>
 
 /** @param cause what listening failed with; an address in use has the real server's text, others say why */
 export const serviceStartError = (
-  service: "HTTP" | "GRPC" | "Sagemaker" | "Metrics",
+  service: "HTTP" | "GRPC" | "Sagemaker" | "Metrics" | "Emulator",
   address: string,
   port: number,
   cause: unknown,

@@ -1,5 +1,9 @@
 import { combineEvictionSettings } from "../aws/placement/eviction/eviction-setting.ts";
-import { type EvictionSettings, evictionPresets } from "../aws/placement/eviction/presets.ts";
+import {
+  type EvictionPresetName,
+  type EvictionSettings,
+  evictionPresets,
+} from "../aws/placement/eviction/presets.ts";
 import type { TraceSettings } from "../core/settings/trace-settings.ts";
 import { CommandLineError, walkCommandLine } from "./command-line.ts";
 import type { NamedSetting } from "./option.ts";
@@ -57,6 +61,8 @@ export interface EndpointConfig {
   readonly cacheEnabled: boolean;
   /** Of a container elsewhere; null = in this process. */
   readonly containerUrl: string | null;
+  readonly evictionPreset: EvictionPresetName;
+  /** Those of the preset with the ones that were set. */
   readonly eviction: EvictionSettings;
 }
 
@@ -302,6 +308,9 @@ const checkCache = (settings: readonly NamedSetting[], directory: string): void 
 
 const DEFAULT_EMULATOR_PORT = 4570;
 
+/** Where tritonserver is elsewhere, so are its ports. */
+const noTriton = { allowHttp: false, allowGrpc: false, allowMetrics: false, allowSagemaker: false } as const;
+
 /** What only means something for an endpoint, and what an endpoint decides itself. */
 const resolveEndpoint = (options: Options, given: ReadonlySet<OptionKey>): EndpointConfig | null => {
   const { modelData, modelCacheDir, modelCacheSetting, containerUrl, eviction, evictionSetting } = options;
@@ -336,6 +345,7 @@ const resolveEndpoint = (options: Options, given: ReadonlySet<OptionKey>): Endpo
     cacheDir: modelCacheDir ?? null,
     cacheEnabled: modelCacheSetting === "enabled",
     containerUrl: containerUrl?.href ?? null,
+    evictionPreset: eviction,
     eviction: settings.value,
   };
 };
@@ -409,7 +419,7 @@ const resolve = (
     modelData: _modelData,
     modelCacheDir: _modelCacheDir,
     modelCacheSetting: _modelCacheSetting,
-    containerUrl: _containerUrl,
+    containerUrl,
     eviction: _eviction,
     evictionSetting: _evictionSetting,
     ...rest
@@ -424,6 +434,7 @@ const resolve = (
     modelNamespacing: endpoint === null ? rest.modelNamespacing : true,
     endpoint,
     emulatorPort,
+    ...(containerUrl === undefined ? {} : noTriton),
     disableAutoCompleteConfig: rest.disableAutoCompleteConfig || strictModelConfig === true,
     cacheConfig:
       responseCacheByteSize === undefined

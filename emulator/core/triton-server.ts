@@ -384,13 +384,17 @@ export class TritonServer implements InferenceServer, RepositoryRegistry {
     return this.#logSettings.update(update);
   }
 
-  /** What loaded and what did not, for the start-up table; `model` is the text of the identifier. */
-  modelStates(): (VersionRow & { readonly model: string; readonly executionProvider: string | null })[] {
+  /** What loaded and what did not; `model` is the text of the identifier. */
+  modelStates(): (VersionRow & {
+    readonly name: string;
+    readonly model: string;
+    readonly executionProvider: string | null;
+  })[] {
     return this.#lifecycle.models().flatMap((identifier) =>
       (this.#lifecycle.rows(identifier) ?? []).map((row) => {
         const loaded = this.#lifecycle.servingOf(identifier).find(({ version }) => version === row.version);
         const executionProvider = loaded?.instances[0]?.slot.instance.executionProvider ?? null;
-        return { ...row, model: identifierText(identifier), executionProvider };
+        return { ...row, name: identifier.name, model: identifierText(identifier), executionProvider };
       }),
     );
   }

@@ -76,6 +76,14 @@ export class MetricsRegistry {
     return [...this.#entries.values()].map((entry) => entry.metrics);
   }
 
+  /** Sets every counter back to 0; what waits goes on being counted as pending. */
+  reset(): void {
+    for (const { metrics } of this.#entries.values()) metrics.reset();
+    for (const { counts } of this.#failures.values()) {
+      for (const reason of failureReasons) counts[reason] = 0;
+    }
+  }
+
   /** Failure counters of every version that was ever loaded, all reasons. */
   failures(): (SeriesLabels & { readonly reason: FailureReason; readonly count: number })[] {
     return [...this.#failures.values()].flatMap(({ counts, ...labels }) =>

@@ -51,6 +51,17 @@ export class ModelMetrics {
     this.#onLatencies = onLatencies;
   }
 
+  reset(): void {
+    this.success = 0;
+    this.inferences = 0;
+    this.executions = 0;
+    this.requestUs = 0;
+    this.queueUs = 0;
+    this.computeInputUs = 0;
+    this.computeInferUs = 0;
+    this.computeOutputUs = 0;
+  }
+
   recordExecution(): void {
     if (this.#counting) this.executions++;
   }

@@ -1,0 +1,82 @@
+import { handleInvocation } from "./aws/runtime/invoke-endpoint.ts";
+import type { Clock } from "./common/clock.ts";
+import type { Log } from "./common/log.ts";
+import type { FaultPlan } from "./core/faults/fault-plan.ts";
+import type { Ledger } from "./core/memory/ledger.ts";
+import { refuse } from "./frontends/control/control-call.ts";
+import { handleControl } from "./frontends/control/server.ts";
+import type { ControlTarget } from "./frontends/control/target.ts";
+import { type Listener, listen } from "./frontends/http1/listener.ts";
+import type { Journal } from "./journal/journal.ts";
+import type { MultiModelEndpoint } from "./multi-model-endpoint.ts";
+
+/** What can be asked of and done to the running emulator. */
+export interface EmulatorPortTarget {
+  readonly journal: Journal;
+  readonly faults: FaultPlan;
+  readonly clock: Clock;
+  /** Null = none is emulated. */
+  readonly endpoint: MultiModelEndpoint | null;
+  isReady(): boolean;
+  resetModels(): Promise<void>;
+  resetMetrics(): void;
+  /** Name of the instance whose ledger it is; null without an endpoint. */
+  readonly instance: string | null;
+  ledger(): Ledger | null;
+}
+
+export type EmulatorPort = Listener;
+
+/** Serves what is not tritonserver's: the endpoint's invocations and `/_emulator/`. Rejects with the error of listening. */
+export const startEmulatorPort = (
+  options: { readonly address: string; readonly port: number },
+  target: EmulatorPortTarget,
+  log: Log,
+): Promise<EmulatorPort> => {
+  const { endpoint } = target;
+  const control = controlTarget(target, log);
+  return listen(
+    {
+      ...options,
+      onRequest: (exchange) => {
+        if (handleControl(exchange, control, log)) return;
+        if (endpoint !== null && handleInvocation(exchange, (...call) => endpoint.invoke(...call))) return;
+        refuse(exchange, {
+          status: 404,
+          code: "unknown-route",
+          message: `nothing is served at ${exchange.head.method} ${exchange.head.path}`,
+          howToFix:
+            endpoint === null
+              ? "GET /_emulator/ lists what is; an endpoint is emulated with --model-data"
+              : "POST /endpoints/<name>/invocations invokes a model, GET /_emulator/ lists the rest",
+        });
+      },
+    },
+    log,
+  );
+};
+
+const controlTarget = (target: EmulatorPortTarget, log: Log): ControlTarget => {
+  const { journal, faults, clock, instance } = target;
+  return {
+    journal,
+    faults,
+    clock: null,
+    nowUs: () => clock.now(),
+    isReady: () => target.isReady(),
+    resetModels: (done) => {
+      target.resetModels().then(done, (error: unknown) => {
+        log.error(`reset: ${error instanceof Error ? error.message : String(error)}`);
+        done();
+      });
+    },
+    resetMetrics: () => target.resetMetrics(),
+    memory: () => {
+      const ledger = target.ledger();
+      return {
+        instances: ledger === null ? [] : [{ instance, ledger }],
+        real: { rssBytes: process.memoryUsage.rss(), gpus: [] },
+      };
+    },
+  };
+};

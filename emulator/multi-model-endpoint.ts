@@ -1,0 +1,142 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DirectoryArtifacts } from "./aws/artifacts/directory-artifacts.ts";
+import { CountedDisk } from "./aws/artifacts/disk-space.ts";
+import { HttpContainer } from "./aws/containers/http-container.ts";
+import { InProcessContainer, type StartProcess } from "./aws/containers/in-process-container.ts";
+import { InstanceAgent, type Invocation } from "./aws/placement/instance-agent.ts";
+import type { PlatformAnswer } from "./aws/placement/platform-answer.ts";
+import type { Clock } from "./common/clock.ts";
+import type { EndpointConfig } from "./config/load.ts";
+import type { FaultSource } from "./core/faults/fault-source.ts";
+import type { Machine } from "./core/memory/machine.ts";
+import type { JournalWriter } from "./journal/event.ts";
+
+export interface EndpointOptions {
+  readonly endpoint: EndpointConfig;
+  /** Null = nothing runs out. */
+  readonly machine: Machine | null;
+  readonly clock: Clock;
+  readonly journal: JournalWriter;
+  readonly faults: FaultSource;
+  readonly seed: number;
+  /** Not used where the endpoint has the URL of a container. */
+  readonly startProcess: StartProcess;
+}
+
+const INSTANCE = "instance-1";
+
+const noReading = { read: () => null };
+
+/** A SageMaker multi-model endpoint of one instance: its disk, its container and the platform's agent. */
+export class MultiModelEndpoint {
+  /** Name of the one instance in the journal. */
+  readonly instance = INSTANCE;
+  readonly #options: EndpointOptions;
+  readonly #container: InProcessContainer | HttpContainer;
+  readonly #disk: string;
+  #generation = 0;
+  #agent: InstanceAgent;
+
+  private constructor(
+    options: EndpointOptions,
+    container: InProcessContainer | HttpContainer,
+    disk: string,
+    artifacts: DirectoryArtifacts,
+  ) {
+    this.#options = options;
+    this.#container = container;
+    this.#disk = disk;
+    this.#agent = this.#newAgent(artifacts);
+  }
+
+  /** Rejects with a TritonError: the folder cannot be read, or tritonserver does not start. */
+  static async open(options: EndpointOptions): Promise<MultiModelEndpoint> {
+    const { endpoint, clock, journal, startProcess } = options;
+    const disk = endpoint.cacheDir ?? (await mkdtemp(join(tmpdir(), "triton-local-models-")));
+    const container =
+      endpoint.containerUrl === null
+        ? new InProcessContainer({ clock, journal, instance: INSTANCE, startProcess })
+        : new HttpContainer({ url: new URL(endpoint.containerUrl), clock });
+    if (container instanceof InProcessContainer) await started(container);
+    const artifacts = await openDisk(options, endpoint.cacheDir === null ? join(disk, "0") : disk);
+    return new MultiModelEndpoint(options, container, disk, artifacts);
+  }
+
+  /** Null where the container is elsewhere. */
+  get localContainer(): InProcessContainer | null {
+    return this.#container instanceof InProcessContainer ? this.#container : null;
+  }
+
+  get healthy(): boolean {
+    return this.#agent.healthy;
+  }
+
+  invoke(call: Invocation, answered: (answer: PlatformAnswer) => void): void {
+    this.#agent.invoke(call, answered);
+  }
+
+  /** As after the start: no model in memory or on the disk. What waits is answered with 503. */
+  async reset(): Promise<void> {
+    const { endpoint } = this.#options;
+    this.#agent.stop();
+    if (this.#container instanceof InProcessContainer) {
+      this.#container.kill("reset");
+      await started(this.#container);
+    }
+    this.#generation++;
+    // A disk of its own is thrown away as a whole, which nobody has to wait for.
+    const old = join(this.#disk, String(this.#generation - 1));
+    const root = endpoint.cacheDir === null ? join(this.#disk, String(this.#generation)) : this.#disk;
+    this.#agent = this.#newAgent(await openDisk(this.#options, root));
+    if (endpoint.cacheDir === null) void rm(old, { recursive: true, force: true }).catch(() => {});
+  }
+
+  /** What waits is answered with 503; a disk that nobody named is removed. */
+  async stop(): Promise<void> {
+    this.#agent.stop();
+    if (this.#container instanceof HttpContainer) this.#container.close();
+    if (this.#options.endpoint.cacheDir === null) await rm(this.#disk, { recursive: true, force: true });
+  }
+
+  #newAgent(artifacts: DirectoryArtifacts): InstanceAgent {
+    const { endpoint, machine, clock, journal, faults, seed } = this.#options;
+    const agent = new InstanceAgent({
+      instance: INSTANCE,
+      container: this.#container,
+      artifacts,
+      clock,
+      gauge: this.localContainer?.gauge ?? noReading,
+      disk: { capacityBytes: diskBytes(machine) },
+      settings: endpoint.eviction,
+      cacheEnabled: endpoint.cacheEnabled,
+      seed,
+      journal,
+      faults,
+    });
+    agent.start();
+    return agent;
+  }
+}
+
+const started = (container: InProcessContainer): Promise<void> =>
+  new Promise((resolve, reject) => {
+    container.start((error) => (error === null ? resolve() : reject(error)));
+  });
+
+const openDisk = async (
+  { endpoint, machine }: EndpointOptions,
+  root: string,
+): Promise<DirectoryArtifacts> => {
+  const disk = new CountedDisk(diskBytes(machine));
+  const opened = await DirectoryArtifacts.open({ directory: endpoint.modelData, root, disk });
+  if (!opened.ok) throw opened.error;
+  return opened.value;
+};
+
+/** Without a machine as much as there is. */
+const diskBytes = (machine: Machine | null): number => {
+  const pool = machine?.pools.find((size) => size.pool === "disk");
+  return pool === undefined ? Number.MAX_SAFE_INTEGER : pool.capacityBytes - pool.reserveBytes;
+};
