@@ -1,9 +1,14 @@
 import type { Result } from "../../common/status.ts";
 import { InlineLane } from "./inline-lane.ts";
 import type { OrtSession } from "./ort-session.ts";
+import { runAtOnce } from "./run-at-once.ts";
 import type { SessionOptions } from "./session-options.ts";
-import type { ModelDescription, OpenRequest, RunInput } from "./session-protocol.ts";
+import type { ModelDescription, OpenRequest, RunInput, RunOutput } from "./session-protocol.ts";
+import { TurnBudget } from "./turn-budget.ts";
 import { errorOf, type PartedInput, type RunResult } from "./worker-pool.ts";
+
+/** Microseconds of runs in one turn of the event loop, of all models together; what comes after waits for the next turn. */
+const turn = new TurnBudget(1000);
 
 /**
  * A session of a small and fast model on the main thread, opened when the lane first admits a run: that saves the way to
@@ -54,21 +59,22 @@ export class InlineSession {
       this.#open();
       return false;
     }
-    let startMs = 0;
-    // ONNX Runtime's own run waits for a setImmediate; this one comes just before it, so the time is that of the run.
-    setImmediate(() => {
-      startMs = performance.now();
-    });
-    this.#session.run(inputs.map(joined), outputs).then(
-      (made) => {
-        const runUs = (performance.now() - startMs) * 1000;
-        this.#lane.observe(runUs);
-        done({ ok: true, value: { outputs: made, runUs } });
-      },
-      (error: unknown) => {
-        this.#fail(error, done);
-      },
-    );
+    const session = this.#session;
+    const run = () => session.run(inputs.map(joined), outputs);
+    if (turn.left) {
+      const startMs = performance.now();
+      const running = runAtOnce(run);
+      const runUs = (performance.now() - startMs) * 1000;
+      turn.spend(runUs);
+      this.#report(running, () => runUs, done);
+    } else {
+      let startMs = 0;
+      // ONNX Runtime's own run waits for a setImmediate; this one comes just before it, so the time is that of the run.
+      setImmediate(() => {
+        startMs = performance.now();
+      });
+      this.#report(run(), () => (performance.now() - startMs) * 1000, done);
+    }
     return true;
   }
 
@@ -76,6 +82,21 @@ export class InlineSession {
     this.#closed = true;
     this.#session?.close().catch(() => {});
     this.#session = null;
+  }
+
+  #report(
+    running: Promise<RunOutput[]>,
+    runUsOf: () => number,
+    done: (result: Result<RunResult>) => void,
+  ): void {
+    running.then(
+      (outputs) => {
+        const runUs = runUsOf();
+        this.#lane.observe(runUs);
+        done({ ok: true, value: { outputs, runUs } });
+      },
+      (error: unknown) => this.#fail(error, done),
+    );
   }
 
   #open(): void {

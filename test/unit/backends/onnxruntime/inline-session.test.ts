@@ -102,3 +102,21 @@ test.each([
 ])("inline session: %s: %o %o %s", (_, model, own, expected) => {
   expect(InlineSession.mayServe({ ...description([], []), ...model }, { ...options, ...own })).toBe(expected);
 });
+
+test("inline session: answers a short run in the turn that asked for it", async () => {
+  const session = new InlineSession(request(graph("identity.onnx")));
+  const inputs = [floats("X", [1, 4], [1, 2, 3, 4])];
+  await runInline(session, inputs, ["Y"]);
+  const order: string[] = [];
+  await nextTurn();
+  setImmediate(() => order.push("next turn"));
+  await new Promise<void>((resolve) => {
+    session.tryRun(inputs, ["Y"], () => {
+      order.push("answer");
+      resolve();
+    });
+  });
+  await nextTurn();
+  expect(order).toEqual(["answer", "next turn"]);
+  session.close();
+});

@@ -142,7 +142,8 @@ export const createInstance = (
   model: BackendModel,
   of: ModelConfig,
   spec: InstanceSpec = cpuInstance(),
-): Promise<Result<ModelInstance>> => new Promise((resolve) => model.createInstance(of, { ...spec, kill: () => {} }, resolve));
+): Promise<Result<ModelInstance>> =>
+  new Promise((resolve) => model.createInstance(of, { ...spec, kill: () => {} }, resolve));
 
 export interface LoadedModel {
   readonly config: ModelConfig;
