@@ -66,6 +66,11 @@ const pool = shape(
   (value) => typeof value === "string" && /^(host|disk|shm|gpu:\d+)$/.test(value),
 );
 
+const poolNames = shape(
+  "a list of pools",
+  (value) => Array.isArray(value) && value.every((entry: unknown) => pool.accepts(entry)),
+);
+
 const readings = listOf("pools", { pool, used: amount, capacity: amount });
 
 const pools = listOf("pools", { pool, capacity: amount, reserve: amount });
@@ -133,6 +138,7 @@ export const eventFields: {
     victims,
     enough: truth,
     highWater: optional(amount),
+    measured: optional(poolNames),
   },
   unload: { because: text },
   "unload-answer": { status: orNull(amount), durationUs: amount },

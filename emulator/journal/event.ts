@@ -83,8 +83,9 @@ export type EventBody =
       readonly victims: readonly VictimRecord[];
       /** False: all that may go goes, and it is still too little. */
       readonly enough: boolean;
-      /** Share of the capacity up to which the newcomer may come; absent where no mark decided. */
+      /** Share of the capacity of the pools `measured` that counts as full; absent where no mark decided. */
       readonly highWater?: number;
+      readonly measured?: readonly PoolName[];
     }
   | { readonly event: "unload"; readonly because: string }
   | { readonly event: "unload-answer"; readonly status: number | null; readonly durationUs: number }

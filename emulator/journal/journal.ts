@@ -66,6 +66,11 @@ export class Journal implements JournalWriter {
     return this.#end;
   }
 
+  /** The number of the oldest event that is kept. */
+  get start(): number {
+    return this.#start;
+  }
+
   /** How many events were dropped for the limit's sake. */
   get dropped(): number {
     return this.#dropped;

@@ -1,5 +1,6 @@
 /** A span of time for people: `12 ms`, `0.4 s`, `14.2 s`, `3 min`, `4 min 10 s`, `2 h 5 min`. */
 export const durationText = (us: number): string => {
+  if (us === 0) return "0 s";
   if (us < 1000) return `${Math.round(us)} us`;
   if (us < 100_000) return `${trimmed(us / 1000)} ms`;
   if (us < 59_950_000) return `${trimmed(us / 1e6)} s`;
@@ -19,11 +20,12 @@ const pair = (amount: number, base: number, large: string, small: string): strin
   return rest === 0 ? whole : `${whole} ${rest} ${small}`;
 };
 
-/** `1 model`, `3 models`. */
-export const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`;
+/** `1 model`, `3 models`, `2 processes`. */
+export const counted = (count: number, what: string): string =>
+  count === 1 ? `1 ${what}` : `${count} ${what}${what.endsWith("s") ? "es" : "s"}`;
 
-/** `84.2 %`. */
-export const percentText = (share: number): string => `${(100 * share).toFixed(1)} %`;
+/** `84.2 %`, `80 %`. */
+export const percentText = (share: number): string => `${Number((100 * share).toFixed(1))} %`;
 
 /** `a`, `a and b`, `a, b and c`. */
 export const listed = (parts: readonly string[]): string =>

@@ -1,0 +1,310 @@
+import { formatByteSize } from "../core/memory/byte-size.ts";
+import type { JournalEvent } from "./event.ts";
+import type { Explained, StoryLine, Told } from "./explanation.ts";
+import type { EventOf, History, Resident, Stay } from "./history.ts";
+import { preventionOf } from "./prevention.ts";
+import { chainOf, type RequestChain } from "./request-chain.ts";
+import {
+  absenceText,
+  bytesByPool,
+  bytesTaken,
+  evictionLines,
+  instanceText,
+  killText,
+  momentText,
+  onInstance,
+  quoted,
+  statusText,
+} from "./sentences.ts";
+import { durationText } from "./words.ts";
+
+/** From here on an answer counts as slow, and why is said. */
+const SLOW_US = 1_000_000;
+
+/** Null = the journal has no such request. */
+export const explainRequest = (history: History, id: string): Explained | null => {
+  const chain = chainOf(history, id);
+  if (chain === null) return null;
+  return {
+    answer: headline(history, chain),
+    story: storyOf(history, chain),
+    figures: figuresOf(chain),
+    prevention: preventionOf(history, chain),
+  };
+};
+
+const headline = (history: History, chain: RequestChain): string => {
+  const { request, resident, startUs, endUs } = chain;
+  const { answer } = request;
+  const who = `Request ${request.id} for ${resident.model}${onInstance(resident.instance)}`;
+  const took = durationText(endUs - startUs);
+  if (answer === null) {
+    return `${who} has no answer: the journal ends ${took} after it came (${momentText(history, startUs)}).`;
+  }
+  const from = answer.from === "platform" ? "the platform" : "the container";
+  const took2 = `${answer.status} from ${from} after ${took}`;
+  if (answer.status >= 400) {
+    const text = answer.text === undefined ? "" : `\nThe caller read: ${quoted(answer.text)}`;
+    return `${who} failed: ${took2}, because ${failureReason(history, chain, answer)}.${text}`;
+  }
+  const reason = answer.durationUs < SLOW_US ? "" : `, because ${slowReason(chain)}`;
+  return `${who} succeeded: ${took2}${reason}.`;
+};
+
+/** The first that is true, the most telling first. */
+const failureReason = (history: History, chain: RequestChain, answer: EventOf<"answer">): string => {
+  const { resident, events, endUs, startUs } = chain;
+  const before = events.filter(({ atUs }) => atUs <= endUs);
+  const last = <Name extends JournalEvent["event"]>(name: Name): EventOf<Name> | undefined =>
+    before.findLast((event): event is EventOf<Name> => event.event === name);
+  const refusedArtifact = last("artifact-refused");
+  if (refusedArtifact !== undefined) return `its archive could not be used: ${quoted(refusedArtifact.text)}`;
+  const died = last("container-died");
+  if (died !== undefined) return `the container died meanwhile: ${died.because}`;
+  const fault =
+    before.findLast(
+      (event): event is EventOf<"fault"> => event.event === "fault" && event.request === chain.request.id,
+    ) ?? last("fault");
+  if (fault !== undefined) return `the fault ${fault.fault} struck at ${fault.operation}`;
+  if (answer.status === 429) return `${resident.model} was not loaded in time`;
+  const load = last("load-answer");
+  if (load !== undefined && load.status === 507) {
+    const loads = before.filter((event) => event.event === "load-answer").length;
+    const eviction = last("eviction");
+    const tried = loads === 1 ? "the load was answered 507" : `the load was answered 507 ${loads} times`;
+    return eviction === undefined || eviction.enough
+      ? `${resident.model} did not fit into memory: ${tried}`
+      : `${resident.model} did not fit into memory and nobody was left to unload: ${tried}`;
+  }
+  if (load !== undefined && (load.status === null || load.status >= 300)) {
+    return `${resident.model} could not be loaded: ${statusText(load.status)}`;
+  }
+  if (isDead(history.stayBefore(resident, startUs), startUs))
+    return `${resident.model} ${absenceText(history, resident, startUs)}`;
+  return answer.from === "container" ? "the container said so" : "the platform said so";
+};
+
+const slowReason = ({ request, broughtBy, events, resident }: RequestChain): string => {
+  const fault = events.find((event): event is EventOf<"fault"> => event.event === "fault");
+  if (fault !== undefined) return `the fault ${fault.fault} struck at ${fault.operation}`;
+  if (request.invocation.cacheHit) return "it took that long in the container or waited for others there";
+  return broughtBy === null
+    ? `${resident.model} had to be brought into memory first`
+    : `it waited for ${resident.model}, which request ${broughtBy} was bringing into memory`;
+};
+
+const storyOf = (history: History, chain: RequestChain): readonly StoryLine[] => {
+  const { request, startUs } = chain;
+  const lines: Told[] = [{ atUs: startUs, text: arrivalText(history, chain) }];
+  const used = new Set<JournalEvent>();
+  for (const event of withoutEchoes(chain.events)) {
+    if (used.has(event)) continue;
+    const end = endOf(chain.events, event);
+    if (end !== undefined) used.add(end);
+    const told = toldOf(history, chain, event, end);
+    if (told !== null) lines.push(told);
+  }
+  const { answer } = request;
+  if (answer !== null) {
+    const at = lines.findIndex(({ atUs }) => atUs > answer.atUs);
+    lines.splice(at < 0 ? lines.length : at, 0, { atUs: answer.atUs, text: `answered ${answer.status}` });
+  }
+  return [...lines, ...aftermath(history, chain)].map(({ atUs, text, details = [] }) => ({
+    when: atUs < startUs ? momentText(history, atUs) : `+${durationText(atUs - startUs)}`,
+    text,
+    details,
+  }));
+};
+
+/** The container and the platform each say that it died, and that it is back. */
+const withoutEchoes = (events: readonly JournalEvent[]): readonly JournalEvent[] => {
+  let last = "";
+  return events.filter(({ event }) => {
+    if (event !== "container-died" && event !== "container-started") return true;
+    const isNew = event !== last;
+    last = event;
+    return isNew;
+  });
+};
+
+/** Whether the kernel had killed its process by then. */
+const isDead = (stay: Stay | undefined, atUs: number): boolean =>
+  stay !== undefined && stay.killed !== null && stay.killed.atUs <= atUs && (stay.end?.atUs ?? atUs) >= atUs;
+
+const arrivalText = (history: History, { request, resident, startUs, broughtBy }: RequestChain): string => {
+  const { model } = resident;
+  const stay = history.stayBefore(resident, startUs);
+  if (request.invocation.cacheHit) {
+    if (isDead(stay, startUs))
+      return `${model} looked ready, but it ${absenceText(history, resident, startUs)}`;
+    const since = stay === undefined ? "" : `, loaded ${durationText(startUs - stay.begin.atUs)} before`;
+    return `${model} was in memory${since}`;
+  }
+  if (broughtBy !== null) {
+    return `${model} was not in memory, but request ${broughtBy} was already bringing it in: this one waited for it`;
+  }
+  return `${model} was not in memory: it ${absenceText(history, resident, startUs)}`;
+};
+
+const ends: Readonly<Partial<Record<JournalEvent["event"], readonly JournalEvent["event"][]>>> = {
+  download: ["unpacked", "artifact-refused"],
+  load: ["load-answer"],
+  unload: ["unload-answer"],
+};
+
+/** The event that ends what this one begins. */
+const endOf = (events: readonly JournalEvent[], begin: JournalEvent): JournalEvent | undefined => {
+  const names = ends[begin.event];
+  if (names === undefined) return undefined;
+  const from = events.indexOf(begin);
+  return events
+    .slice(from + 1)
+    .find(
+      (event) =>
+        names.includes(event.event) && event.model === begin.model && event.instance === begin.instance,
+    );
+};
+
+/** Null = not worth a line. */
+const toldOf = (
+  history: History,
+  chain: RequestChain,
+  event: JournalEvent,
+  end: JournalEvent | undefined,
+): Told | null => {
+  const told = (text: string): Told => ({ atUs: event.atUs, text });
+  switch (event.event) {
+    case "placed":
+      return told(`placed${onInstance(event.instance)}: ${event.because}`);
+    case "download":
+      return told(downloadText(event, end));
+    case "unpacked":
+      return told(`its archive was unpacked: ${formatByteSize(event.bytes)}`);
+    case "artifact-refused":
+      return told(`its archive could not be used: ${quoted(event.text)}`);
+    case "archive-deleted":
+      return told(
+        `the archive of ${event.model} was deleted from the disk (${formatByteSize(event.bytes)}): ${event.rule}`,
+      );
+    case "eviction":
+      return { atUs: event.atUs, ...evictionLines(event) };
+    case "unload":
+      return told(`${event.model} was unloaded${unloadEnd(end)}`);
+    case "load":
+      return told(loadText(history, chain, event, end));
+    case "load-answer":
+      return told(`the load that had begun before ended: ${statusText(event.status)}`);
+    case "refused":
+      return told(
+        `${event.pool} had ${formatByteSize(Math.max(0, event.free))} free when ${event.model ?? "it"} asked for ${formatByteSize(event.asked)}: refused with ${quoted(event.text)}`,
+      );
+    case "killed":
+      return told(killText(history, event));
+    case "freeze-risk":
+      return told(
+        `only ${formatByteSize(event.free)} of the host were left: the real server may stand still for minutes here`,
+      );
+    case "fault":
+      return told(`the fault ${event.fault} struck at ${event.operation}`);
+    default: {
+      const text = instanceText(event);
+      return text === null ? null : told(text);
+    }
+  }
+};
+
+const downloadText = (event: EventOf<"download">, end: JournalEvent | undefined): string => {
+  const archive = `its archive of ${formatByteSize(event.bytes)}`;
+  if (end?.event === "unpacked") {
+    return `${archive} was downloaded and unpacked in ${durationText(end.durationUs)}: ${formatByteSize(end.bytes)} on disk`;
+  }
+  return end?.event === "artifact-refused"
+    ? `${archive} could not be used: ${quoted(end.text)}`
+    : `${archive} began to come, and was not there when the journal ended`;
+};
+
+const unloadEnd = (end: JournalEvent | undefined): string => {
+  if (end?.event !== "unload-answer") return ": no answer so far";
+  const took = durationText(end.durationUs);
+  return end.status === 200 ? ` in ${took}` : `: ${statusText(end.status)} after ${took}`;
+};
+
+const loadText = (
+  history: History,
+  { resident, request, events }: RequestChain,
+  event: EventOf<"load">,
+  end: JournalEvent | undefined,
+): string => {
+  const attempt = events.filter((other) => other.event === "load").indexOf(event) + 1;
+  const again = attempt > 1 ? ` again (attempt ${attempt})` : "";
+  const whose =
+    event.request === request.id || event.request === undefined ? "" : ` for request ${event.request}`;
+  const what = `${event.model}${again}${whose}`;
+  if (end?.event !== "load-answer") return `loading ${what} had no answer so far`;
+  const took = durationText(end.durationUs);
+  if (end.status === 200) {
+    const bytes = bytesByPool(bytesTaken(history, resident, event.atUs, end.atUs));
+    const from = fromDisk(history, resident, events, event)
+      ? " from the archive that was still on the disk"
+      : "";
+    return `${event.model} was loaded${again}${whose}${from} in ${took}${bytes === "" ? "" : `, and took ${bytes}`}`;
+  }
+  const text = end.text === undefined ? "" : `: ${quoted(end.text)}`;
+  return `loading ${what} got ${statusText(end.status)} after ${took}${text}`;
+};
+
+/** An archive stays when its model is unloaded. */
+const fromDisk = (
+  history: History,
+  resident: Resident,
+  events: readonly JournalEvent[],
+  load: EventOf<"load">,
+): boolean =>
+  !events.some(({ event }) => event === "download" || event === "unpacked") &&
+  history.events.some(
+    (event) =>
+      event.event === "unpacked" &&
+      event.model === resident.model &&
+      event.instance === resident.instance &&
+      event.atUs < load.atUs,
+  );
+
+/** Who paid for the room that was made. */
+const aftermath = (history: History, { events, endUs, resident }: RequestChain): readonly Told[] => {
+  const victims = new Set(
+    events.flatMap((event) => (event.event === "eviction" ? event.victims.map(({ model }) => model) : [])),
+  );
+  return [...victims].flatMap((model) => {
+    const next = history
+      .requestsOf({ instance: resident.instance, model })
+      .find(({ invocation }) => invocation.atUs >= endUs && !invocation.cacheHit);
+    if (next === undefined) return [];
+    const { atUs } = next.invocation;
+    return [{ atUs, text: `${model}, unloaded for this, was asked for again by request ${next.id}` }];
+  });
+};
+
+/** Where the time went, for what took long. */
+const figuresOf = ({ request, events, resident, startUs, endUs }: RequestChain): readonly string[] => {
+  const total = endUs - startUs;
+  if (total < SLOW_US) return [];
+  const within = (atUs: number, durationUs: number): number =>
+    Math.max(0, Math.min(atUs, endUs) - Math.max(atUs - durationUs, startUs));
+  let [download, unload, load] = [0, 0, 0];
+  for (const event of events) {
+    if (event.event === "unpacked") download += within(event.atUs, event.durationUs);
+    else if (event.event === "unload-answer") unload += within(event.atUs, event.durationUs);
+    else if (event.event === "load-answer" && event.model === resident.model) {
+      load += within(event.atUs, event.durationUs);
+    }
+  }
+  const rest = Math.max(0, total - download - unload - load);
+  const parts = [
+    [download, "downloading and unpacking"],
+    [unload, "unloading others"],
+    [load, "loading"],
+    [rest, request.invocation.cacheHit ? "waiting and the inference" : "the rest: waiting and the inference"],
+  ] as const;
+  const shown = parts.filter(([us]) => us > 0).map(([us, what]) => `${durationText(us)} ${what}`);
+  return [`Of ${durationText(total)}: ${shown.join(", ")}.`];
+};

@@ -1,0 +1,232 @@
+import type { EventName, JournalEvent } from "./event.ts";
+
+export type EventOf<Name extends EventName> = Extract<JournalEvent, { event: Name }>;
+
+/** A request as the journal knows it. */
+export interface RequestHistory {
+  readonly id: string;
+  readonly invocation: EventOf<"invocation">;
+  /** Null = not answered yet. */
+  answer: EventOf<"answer"> | null;
+}
+
+/** A time that a model spent in the memory of an instance. */
+export interface Stay {
+  readonly instance: string | undefined;
+  readonly model: string;
+  /** What brought it in; a state only where no platform is in front. */
+  begin: EventOf<"load-answer" | "model-state">;
+  /** Its process died: it looks ready still, and answers errors. */
+  killed: EventOf<"killed"> | null;
+  end: StayEnd | null;
+}
+
+export interface StayEnd {
+  /** When it was gone; of an unload, its answer. */
+  readonly atUs: number;
+  /** `load`: somebody had to load it though it had not been seen to go. */
+  readonly event: EventOf<"unload" | "load" | "container-died" | "reset" | "model-state">;
+  /** The decision behind the unload; null = none. */
+  readonly eviction: EventOf<"eviction"> | null;
+}
+
+/** A model on an instance. */
+export interface Resident {
+  readonly instance: string | undefined;
+  readonly model: string;
+}
+
+interface ModelHistory extends Resident {
+  readonly stays: Stay[];
+  readonly requests: RequestHistory[];
+  readonly failedLoads: EventOf<"load-answer">[];
+  readonly bytes: EventOf<"bytes">[];
+  lastEviction: EventOf<"eviction"> | null;
+  /** Asked for and not answered. */
+  unload: EventOf<"unload"> | null;
+}
+
+/** The events of a journal, put together by request and by model. Made in one pass. */
+export class History {
+  readonly events: readonly JournalEvent[];
+  readonly endUs: number;
+  /** Lines are missing before the first event. */
+  readonly isCut: boolean;
+  readonly #requests = new Map<string, RequestHistory>();
+  readonly #models = new Map<string, ModelHistory>();
+
+  constructor(events: readonly JournalEvent[]) {
+    this.events = events;
+    this.endUs = events.at(-1)?.atUs ?? 0;
+    this.isCut = events.some(({ event }) => event === "dropped");
+    for (const event of events) this.#read(event);
+  }
+
+  /** Where an id was used more than once: the last. */
+  request(id: string): RequestHistory | undefined {
+    return this.#requests.get(id);
+  }
+
+  requestIds(): readonly string[] {
+    return [...this.#requests.keys()];
+  }
+
+  modelNames(): readonly string[] {
+    return [...new Set([...this.#models.values()].map(({ model }) => model))];
+  }
+
+  /** The instances that a model was known on. */
+  instancesOf(model: string): readonly Resident[] {
+    return [...this.#models.values()].filter((known) => known.model === model);
+  }
+
+  staysOf(resident: Resident): readonly Stay[] {
+    return this.#models.get(keyOf(resident))?.stays ?? [];
+  }
+
+  requestsOf(resident: Resident): readonly RequestHistory[] {
+    return this.#models.get(keyOf(resident))?.requests ?? [];
+  }
+
+  failedLoadsOf(resident: Resident): readonly EventOf<"load-answer">[] {
+    return this.#models.get(keyOf(resident))?.failedLoads ?? [];
+  }
+
+  bytesOf(resident: Resident): readonly EventOf<"bytes">[] {
+    return this.#models.get(keyOf(resident))?.bytes ?? [];
+  }
+
+  /** The last stay that began before a time. */
+  stayBefore(resident: Resident, atUs: number): Stay | undefined {
+    return this.staysOf(resident).findLast(({ begin }) => begin.atUs < atUs);
+  }
+
+  /** For how long nobody has used it; `busy` = a request is in flight; null = nobody ever has. */
+  idleUs(resident: Resident, atUs: number): number | "busy" | null {
+    let lastUs: number | null = null;
+    for (const { invocation, answer } of this.requestsOf(resident)) {
+      if (invocation.atUs > atUs) break;
+      if (answer === null || answer.atUs > atUs) return "busy";
+      lastUs = Math.max(lastUs ?? 0, answer.atUs);
+    }
+    return lastUs === null ? null : atUs - lastUs;
+  }
+
+  #read(event: JournalEvent): void {
+    const { model, instance, request } = event;
+    const known = model === undefined ? null : this.#modelOf({ instance, model });
+    switch (event.event) {
+      case "invocation":
+        if (request !== undefined) {
+          const made = { id: request, invocation: event, answer: null };
+          this.#requests.set(request, made);
+          known?.requests.push(made);
+        }
+        return;
+      case "answer": {
+        const asked = this.#requests.get(request ?? "");
+        if (asked !== undefined) asked.answer = event;
+        return;
+      }
+      case "load":
+        // The platform loads only what it has learned is not there.
+        if (known?.stays.at(-1)?.begin.event === "load-answer") this.#leave(known, event);
+        return;
+      case "load-answer":
+        if (known === null) return;
+        if (isLoaded(event.status)) this.#enter(known, event);
+        else known.failedLoads.push(event);
+        return;
+      case "bytes":
+        known?.bytes.push(event);
+        return;
+      case "eviction":
+        for (const victim of event.victims) {
+          this.#modelOf({ instance, model: victim.model }).lastEviction = event;
+        }
+        return;
+      case "unload":
+        if (known !== null) known.unload = event;
+        return;
+      case "unload-answer":
+        if (known === null) return;
+        if (isGone(event.status)) this.#leave(known, event);
+        known.unload = null;
+        known.lastEviction = null;
+        return;
+      case "killed": {
+        const open = known?.stays.at(-1);
+        if (open !== undefined && open.end === null) open.killed ??= event;
+        return;
+      }
+      case "model-state":
+        if (known === null) return;
+        if (event.state === "READY") this.#enter(known, event);
+        else if (event.state === "UNAVAILABLE") this.#leave(known, event);
+        return;
+      case "container-died":
+        for (const other of this.#models.values()) {
+          if (other.instance === instance) this.#leave(other, event);
+        }
+        return;
+      case "reset":
+        if (event.scope !== "all" && event.scope !== "models") return;
+        for (const other of this.#models.values()) this.#leave(other, event);
+        return;
+      default:
+        return;
+    }
+  }
+
+  #modelOf(resident: Resident): ModelHistory {
+    const key = keyOf(resident);
+    const known = this.#models.get(key) ?? {
+      instance: resident.instance,
+      model: resident.model,
+      stays: [],
+      requests: [],
+      failedLoads: [],
+      bytes: [],
+      lastEviction: null,
+      unload: null,
+    };
+    this.#models.set(key, known);
+    return known;
+  }
+
+  #enter(known: ModelHistory, begin: EventOf<"load-answer" | "model-state">): void {
+    const open = known.stays.at(-1);
+    const isOpen = open !== undefined && open.end === null;
+    if (isOpen && open.killed === null) {
+      // The container's answer says more than the state that came before it.
+      if (open.begin.event === "model-state" && begin.event === "load-answer") open.begin = begin;
+      return;
+    }
+    if (isOpen && begin.event === "model-state")
+      open.end = { atUs: begin.atUs, event: begin, eviction: null };
+    known.stays.push({ instance: known.instance, model: known.model, begin, killed: null, end: null });
+  }
+
+  #leave(
+    known: ModelHistory,
+    event: EventOf<"load" | "unload-answer" | "container-died" | "reset" | "model-state">,
+  ): void {
+    const open = known.stays.at(-1);
+    if (open === undefined || open.end !== null) return;
+    const { atUs } = event;
+    // Triton's state changes before the container answers.
+    if (known.unload !== null && (event.event === "unload-answer" || event.event === "model-state")) {
+      open.end = { atUs, event: known.unload, eviction: known.lastEviction };
+    } else if (event.event !== "unload-answer") open.end = { atUs, event, eviction: null };
+  }
+}
+
+/** 409: it was there already. */
+const isLoaded = (status: number | null): boolean =>
+  status !== null && ((status >= 200 && status < 300) || status === 409);
+
+/** 404: it was not there any more. */
+const isGone = (status: number | null): boolean =>
+  status !== null && ((status >= 200 && status < 300) || status === 404);
+
+const keyOf = ({ instance, model }: Resident): string => `${instance ?? ""}\n${model}`;
