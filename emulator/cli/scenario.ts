@@ -201,14 +201,14 @@ const tell = (
   { without, journal, quiet }: RunArguments,
   print: (text: string, tone: Tone) => void,
 ): number => {
-  const { title, symptom, source, mechanism, instances = 1 } = made.words;
+  const { title, symptom, source, mechanism } = made.words;
   if (!quiet) {
     print(title, "plain");
     if (symptom !== undefined) print(symptom.trim(), "quiet");
     if (source !== undefined) print(`Source: ${source.join(", ")}`, "quiet");
     print(`Mechanism: ${mechanism}${without ? ", switched off" : ""}\n`, "quiet");
   }
-  const story = new Story({ write: print, severalInstances: instances > 1 });
+  const story = new Story({ write: print, severalInstances: made.mostInstances > 1 });
   const lines: string[] = [];
   const result = runScenario({
     scenario: made,

@@ -8,6 +8,8 @@ export interface FleetModel {
   readonly members: readonly string[];
   /** Rows of a request are a batch. */
   readonly batching: boolean;
+  /** All of `config.pbtxt`, where a step wrote it. */
+  readonly configText?: string;
 }
 
 const MIB = 2 ** 20;
@@ -32,13 +34,14 @@ export const expandFleet = (entries: readonly ModelWords[]): readonly FleetModel
   });
 
 /** What the model was changed to: the words of the second go before those of the first. */
-export const changed = (model: FleetModel, words: Partial<ModelWords>): FleetModel => {
+export const changed = (model: FleetModel, words: Partial<ModelWords>, configText?: string): FleetModel => {
   const merged = { ...model.words, ...words };
   return {
-    ...model,
+    name: model.name,
     words: merged,
     members: words.members ?? model.members,
     batching: (merged.max_batch ?? 0) > 0,
+    ...(configText === undefined ? {} : { configText }),
   };
 };
 
@@ -111,15 +114,36 @@ const ensembleConfig = ({ members, words }: FleetModel): string => {
   ].join("\n");
 };
 
+const allParameters = (words: ModelWords): readonly (readonly [string, string])[] => [
+  ...memoryParameters(words),
+  ...timeParameters(words),
+  ...Object.entries(words.parameters ?? {}),
+];
+
+const instanceGroup = (words: ModelWords) =>
+  ({ kind: usesGpu(words) ? "KIND_GPU" : "KIND_CPU", count: words.instances ?? 1 }) as const;
+
+/** The same as `configText` for an override of a load, without what the words `config` and `members` say. */
+export const configJson = ({ words }: FleetModel): string => {
+  const tensor = (name: string) => [{ name, data_type: "TYPE_INT32", dims: [-1] }];
+  const parameters = allParameters(words).map(([key, value]) => [key, { string_value: value }]);
+  return JSON.stringify({
+    backend: "synthetic",
+    max_batch_size: words.max_batch ?? 0,
+    input: tensor(INPUT),
+    output: tensor(OUTPUT),
+    instance_group: [instanceGroup(words)],
+    parameters: Object.fromEntries(parameters),
+  });
+};
+
 /** The model's `config.pbtxt`. */
 export const configText = (model: FleetModel): string => {
   const { words } = model;
+  if (model.configText !== undefined) return model.configText;
   if (model.members.length > 0) return ensembleConfig(model);
-  const parameters = [
-    ...memoryParameters(words),
-    ...timeParameters(words),
-    ...Object.entries(words.parameters ?? {}),
-  ].map(
+  const group = instanceGroup(words);
+  const parameters = allParameters(words).map(
     ([key, value]) =>
       `parameters { key: ${JSON.stringify(key)} value { string_value: ${JSON.stringify(value)} } }`,
   );
@@ -127,7 +151,7 @@ export const configText = (model: FleetModel): string => {
     'backend: "synthetic"',
     `max_batch_size: ${words.max_batch ?? 0}`,
     tensors,
-    `instance_group [ { kind: ${usesGpu(words) ? "KIND_GPU" : "KIND_CPU"} count: ${words.instances ?? 1} } ]`,
+    `instance_group [ { kind: ${group.kind} count: ${group.count} } ]`,
     ...parameters,
     words.config ?? "",
   ].join("\n");

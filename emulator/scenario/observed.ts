@@ -25,6 +25,7 @@ export interface CallAnswer {
 
 /** What a run leaves behind. */
 export interface Run {
+  /** Without invocations and their good answers, unless an expectation looks for lines of the journal. */
   readonly events: readonly JournalEvent[];
   readonly calls: readonly Call[];
   readonly endUs: number;

@@ -16,6 +16,7 @@ import {
   archiveBytes,
   archiveFiles,
   changed,
+  configJson,
   type FleetModel,
   modelFiles,
   requestBody,
@@ -41,6 +42,8 @@ const SETTLE_US = 5 * SECOND_US;
 /** How long it waits for answers: longer than an unload that hangs. */
 const PATIENCE_US = 400 * SECOND_US;
 
+const LEAST_THINK_US = 1000;
+
 /** Where nothing is said: an S3 download to a small instance, and the unpacking of it; assumed. */
 const DOWNLOAD_RATE = 100e6;
 const UNPACK_RATE = 200e6;
@@ -61,6 +64,7 @@ interface Instance {
   readonly name: string;
   readonly simulated: SimulatedContainer;
   readonly agent: InstanceAgent | null;
+  removed: boolean;
 }
 
 interface Asked {
@@ -77,17 +81,21 @@ class Stage {
   readonly #calls: Call[] = [];
   readonly #random: Random;
   readonly #archives = new DeclaredArchives();
-  readonly #instances: readonly Instance[];
+  readonly #profiles: MemoryProfiles;
+  readonly #faults: FaultPlan;
+  /** All there ever were; those that are removed stay, so that a number means the same throughout. */
+  readonly #instances: Instance[] = [];
   readonly #router: Router | null;
   /** As they are now: an overwrite changes them. */
   readonly #fleet: Map<string, FleetModel>;
   readonly #bodies = new Map<string, Uint8Array>();
-  /** Calls that wait for an answer, and steps that are still to come. */
+  /** Calls that wait for an answer, and traffic that is still to come. */
   #open = 0;
   #toCome = 0;
 
   constructor(scenario: Scenario, profiles: MemoryProfiles, onEvent?: (event: JournalEvent) => void) {
     this.#scenario = scenario;
+    this.#profiles = profiles;
     this.#fleet = new Map(scenario.fleet);
     this.#random = new Random(scenario.seed);
     const { words, level } = scenario;
@@ -102,31 +110,28 @@ class Stage {
         scenario: scenario.name,
       },
     });
+    const keepsAll = words.expect.some((expectation) => "journal" in expectation);
     const record = (event: JournalEvent): void => {
-      this.#events.push(event);
+      if (keepsAll || !isRoutine(event)) this.#events.push(event);
       onEvent?.(event);
     };
     record(this.#journal.run);
     this.#journal.listen(record);
     for (const model of scenario.targets) this.#putArchive(model);
-    const faults = new FaultPlan(scenario.faults, ({ fault, point: { operation, model } }) =>
+    this.#faults = new FaultPlan(scenario.faults, ({ fault, point: { operation, model } }) =>
       this.#journal.write({ event: "fault", fault, operation, ...(model === null ? {} : { model }) }),
     );
-    const count = words.instances ?? 1;
-    this.#instances = Array.from({ length: count }, (_, index) => {
-      const name = `instance-${index + 1}`;
-      return this.#createInstance(name, profiles, faults, count > 1 || level === "endpoint");
-    });
-    const agents = this.#instances.flatMap(({ agent }) => agent ?? []);
-    this.#router = agents.length === 0 ? null : new Router({ agents, journal: this.#journal });
+    this.#router =
+      level === "endpoint"
+        ? new Router({ agents: [], journal: this.#journal, settings: scenario.router })
+        : null;
   }
 
   run(): Run {
     const { words } = this.#scenario;
-    for (const instance of this.#instances) this.#start(instance);
+    for (let number = words.instances ?? 1; number > 0; number--) this.#addInstance();
     for (const [index, step] of words.traffic.entries()) this.#plan(index, step);
     this.#advance();
-    for (const { agent } of this.#instances) agent?.stop();
     return {
       events: this.#events,
       calls: this.#calls,
@@ -142,23 +147,39 @@ class Stage {
       this.#clock.advance(until);
       return;
     }
-    while (this.#toCome > 0) this.#clock.advance(SECOND_US);
-    const end = this.#clock.now() + PATIENCE_US;
-    while (this.#open > 0 && this.#clock.now() < end) this.#clock.advance(SECOND_US);
+    let waitedUs = 0;
+    while (this.#toCome > 0 || (this.#open > 0 && waitedUs < PATIENCE_US)) {
+      this.#clock.advance(SECOND_US);
+      waitedUs = this.#toCome > 0 ? 0 : waitedUs + SECOND_US;
+    }
     this.#clock.advance(SETTLE_US);
   }
 
-  #createInstance(name: string, profiles: MemoryProfiles, faults: FaultPlan, named: boolean): Instance {
+  #addInstance(): void {
+    const instance = this.#createInstance(`instance-${this.#instances.length + 1}`);
+    this.#instances.push(instance);
+    const { simulated, agent, name } = instance;
+    simulated.container.start((error) => {
+      if (error !== null) {
+        this.#journal.write({ instance: name, event: "container-died", because: error.message });
+      }
+      if (agent === null) return;
+      agent.start();
+      this.#router?.add(agent);
+    });
+  }
+
+  #createInstance(name: string): Instance {
     const { machine, level, settings, platform, words, fleet } = this.#scenario;
-    const [clock, journal] = [this.#clock, this.#journal];
+    const [clock, journal, faults] = [this.#clock, this.#journal, this.#faults];
     const simulated = createSimulatedContainer({
       clock,
       machine,
-      profiles,
+      profiles: this.#profiles,
       journal,
       faults,
       seed: this.#random.nextUint32(),
-      ...(named ? { instance: name } : {}),
+      instance: name,
       ...(words.server?.ping_mode === undefined ? {} : { pingMode: words.server.ping_mode }),
       flags: tritonFlags(words.server ?? {}, level),
     });
@@ -170,7 +191,7 @@ class Stage {
     }
     if (level === "container") for (const model of this.#scenario.targets) this.#unpack(storage, model);
     const seed = this.#random.nextUint32();
-    if (level !== "endpoint") return { name, simulated, agent: null };
+    if (level !== "endpoint") return { name, simulated, agent: null, removed: false };
     const capacityBytes = machine.pools.find(({ pool }) => pool === "disk")?.capacityBytes ?? 0;
     const agent = new InstanceAgent({
       instance: name,
@@ -198,14 +219,7 @@ class Stage {
         return known === undefined ? null : statedBytes(known, this.#fleet);
       },
     });
-    return { name, simulated, agent };
-  }
-
-  #start({ simulated, agent }: Instance): void {
-    simulated.container.start((error) => {
-      if (error === null) agent?.start();
-      else this.#journal.write({ event: "container-died", because: error.message });
-    });
+    return { name, simulated, agent, removed: false };
   }
 
   #plan(index: number, step: Step): void {
@@ -213,11 +227,7 @@ class Stage {
       this.#planArrivals(index, step);
       return;
     }
-    this.#toCome++;
-    this.#clock.setTimer(step.at, () => {
-      this.#toCome--;
-      this.#take(index, step);
-    });
+    this.#later(step.at, () => this.#take(index, step));
   }
 
   #planArrivals(index: number, words: Arrivals): void {
@@ -236,29 +246,43 @@ class Stage {
       sent++;
       this.#invoke(index, `${label}-${sent}`, choose(), words, instance, afterwards);
     };
-    this.#toCome++;
     if (words.arrivals === "closed") {
-      let callers = firstArrivals(words);
       const call = (): void => {
-        if (!isOver()) send(() => this.#clock.setTimer(words.think ?? 0, call));
-        else if (--callers === 0) this.#toCome--;
+        if (isOver()) return;
+        const askedUs = this.#clock.now();
+        send(() => {
+          // A caller that is answered in no time would never let it pass.
+          const least = this.#clock.now() > askedUs ? 0 : LEAST_THINK_US;
+          this.#later(Math.max(words.think ?? 0, least), call);
+        });
       };
-      this.#clock.setTimer(startUs, () => {
-        for (let caller = callers; caller > 0; caller--) call();
+      this.#later(startUs, () => {
+        for (let caller = firstArrivals(words); caller > 0; caller--) call();
       });
       return;
     }
     const arrive = (count: number): void => {
       for (let i = 0; i < count && !isOver(); i++) send(() => {});
       const next = nextArrival(words, random);
-      if (sent >= most || this.#clock.now() + next.afterUs >= endUs) this.#toCome--;
-      else this.#clock.setTimer(next.afterUs, () => arrive(next.count));
+      if (sent < most && this.#clock.now() + next.afterUs < endUs) {
+        this.#later(next.afterUs, () => arrive(next.count));
+      }
     };
-    this.#clock.setTimer(startUs, () => arrive(firstArrivals(words)));
+    this.#later(startUs, () => arrive(firstArrivals(words)));
   }
 
-  #instanceOf({ instance }: { readonly instance?: number | undefined }): Instance {
-    return this.#instances[(instance ?? 1) - 1]!;
+  /** Something of the traffic that is still to come. */
+  #later(delayUs: number, run: () => void): void {
+    this.#toCome++;
+    this.#clock.setTimer(delayUs, () => {
+      this.#toCome--;
+      run();
+    });
+  }
+
+  #instanceOf(step: { readonly instance?: number | undefined } | object): Instance {
+    const number = "instance" in step ? step.instance : undefined;
+    return this.#instances[(number ?? 1) - 1]!;
   }
 
   #take(index: number, step: Exclude<Step, Arrivals>): void {
@@ -272,7 +296,11 @@ class Stage {
       return;
     }
     if ("overwrite" in step) {
-      this.#overwrite(step.overwrite, step.with ?? {});
+      this.#overwrite(step.overwrite, step.with ?? {}, step.config_text);
+      return;
+    }
+    if ("scale_to" in step) {
+      this.#scaleTo(step.scale_to);
       return;
     }
     if ("remove" in step) {
@@ -286,7 +314,10 @@ class Stage {
   #operate(
     index: number,
     request: string,
-    step: Exclude<Step, Arrivals | { invoke: string } | { overwrite: string } | { remove: string }>,
+    step: Exclude<
+      Step,
+      Arrivals | { invoke: string } | { overwrite: string } | { remove: string } | { scale_to: number }
+    >,
     { simulated, name }: Instance,
   ): void {
     const { container } = simulated;
@@ -297,7 +328,8 @@ class Stage {
       this.#journal.write({ ...subject, model: step.load, event: "load" });
       const done = this.#loadAnswered(answered, step.load, request, name);
       if (via === "triton") {
-        const body = step.config === undefined ? "" : JSON.stringify({ parameters: { config: step.config } });
+        const config = this.#overrideOf(step);
+        const body = config === null ? "" : JSON.stringify({ parameters: { config } });
         callTriton(simulated.server(), "POST", `/v2/repository/models/${step.load}/load`, body, done);
       } else {
         const modelName = step.hash ?? hashOf(step.load);
@@ -361,6 +393,13 @@ class Stage {
     const server = simulated.server();
     if (server === null) answered(null);
     else server.stop(step.within ?? 30, (clean) => answered({ status: clean ? 0 : 1, text: "" }));
+  }
+
+  /** The configuration that a load of Triton brings with it; null = none. */
+  #overrideOf({ load, override, config }: Extract<Step, { load: string }>): string | null {
+    const known = this.#fleet.get(load);
+    if (config !== undefined || override === undefined || known === undefined) return config ?? null;
+    return configJson(changed(known, override));
   }
 
   #loadAnswered(answered: (answer: Answer | null) => void, model: string, request: string, instance: string) {
@@ -492,10 +531,22 @@ class Stage {
     );
   }
 
-  #overwrite(name: string, words: Partial<FleetModel["words"]>): void {
+  /** The newest instances go first. */
+  #scaleTo(count: number): void {
+    const serving = this.#instances.filter(({ removed }) => !removed);
+    for (let missing = count - serving.length; missing > 0; missing--) this.#addInstance();
+    for (const instance of serving.slice(count)) {
+      instance.removed = true;
+      this.#router?.remove(instance.name, () => {
+        instance.simulated.container.kill("the instance is gone: scaled in");
+      });
+    }
+  }
+
+  #overwrite(name: string, words: Partial<FleetModel["words"]>, configText?: string): void {
     const known = this.#fleet.get(name);
     if (known === undefined) return;
-    const model = changed(known, words);
+    const model = changed(known, words, configText);
     this.#fleet.set(name, model);
     const { level } = this.#scenario;
     if (level === "endpoint") this.#putArchive(model);
@@ -514,6 +565,10 @@ class Stage {
     }
   }
 }
+
+/** What a long run has the most of; only the expectation `journal` looks at these lines, the others at the calls. */
+const isRoutine = (event: JournalEvent): boolean =>
+  event.event === "invocation" || (event.event === "answer" && event.status < 300);
 
 const policyName = ({ policy = {} }: Scenario["words"]): string => {
   const { preset = "sagemaker", ...changes } = policy;

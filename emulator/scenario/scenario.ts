@@ -1,5 +1,6 @@
 import { type EvictionSettings, evictionPresets } from "../aws/placement/eviction/presets.ts";
 import type { PlatformSettings } from "../aws/placement/platform-settings.ts";
+import { type RouterSettings, sagemakerRouter } from "../aws/placement/router.ts";
 import { fail, ok, type Result } from "../common/status.ts";
 import { type FaultSet, parseFaults } from "../core/faults/fault-rule.ts";
 import { modelMatcher } from "../core/faults/model-pattern.ts";
@@ -17,9 +18,12 @@ export interface Scenario {
   readonly words: ScenarioWords;
   readonly level: Level;
   readonly seed: number;
+  /** The most instances there ever are at once. */
+  readonly mostInstances: number;
   readonly machine: Machine;
   readonly settings: EvictionSettings;
   readonly platform: Partial<PlatformSettings>;
+  readonly router: RouterSettings;
   /** By name, in the order of the file. */
   readonly fleet: ReadonlyMap<string, FleetModel>;
   /** Those that are asked for by name: all but members of ensembles. */
@@ -91,9 +95,11 @@ const makeScenario = (words: ScenarioWords, name: string): ReadScenario => {
       words,
       level: words.level ?? "endpoint",
       seed: words.seed ?? 1,
+      mostInstances: mostInstances(words),
       machine: machine.value,
       settings: settingsOf(words),
       platform: platformOf(words),
+      router: { copyAtInFlight: words.platform?.copy_at_in_flight ?? sagemakerRouter.copyAtInFlight },
       fleet,
       targets: [...fleet.values()].filter((model) => !members.has(model.name)),
       faults: faults.value,
@@ -244,6 +250,10 @@ const wrongTraffic = (words: ScenarioWords, names: readonly string[]): readonly 
     const at = (key: string, text: string): void => {
       problems.push({ path: ["traffic", index, key], text });
     };
+    if ("scale_to" in step) {
+      if (level !== "endpoint") at("scale_to", "only an endpoint has several instances");
+      return problems;
+    }
     if (step.instance !== undefined && step.instance > (words.instances ?? 1)) {
       at("instance", `there are ${words.instances ?? 1} instances`);
     }
@@ -295,6 +305,7 @@ const wrongArrivals = (step: Arrivals, index: number, names: readonly string[]):
   if (step.for === undefined && step.requests === undefined) {
     problems.push({ path: ["traffic", index], text: "says neither for (how long) nor requests (how many)" });
   }
+  if (step.every === 0) problems.push({ path: ["traffic", index, "every"], text: "has to be above 0" });
   for (const pattern of step.models ?? []) {
     if (matchModels(pattern, names).length === 0) {
       problems.push({ path: ["traffic", index, "models"], text: unknownWord(pattern, names) });
@@ -334,12 +345,14 @@ const modelsOfExpectation = (
   return null;
 };
 
-const wrongExpectations = (
-  { expect, traffic, instances = 1 }: ScenarioWords,
-  names: readonly string[],
-): readonly Problem[] => {
-  const labels = traffic.flatMap(({ as }) => as ?? []);
-  return expect.flatMap((expectation, index): Problem[] => {
+/** The most there ever are. */
+const mostInstances = ({ instances = 1, traffic }: ScenarioWords): number =>
+  Math.max(instances, ...traffic.map((step) => ("scale_to" in step ? step.scale_to : 0)));
+
+const wrongExpectations = (words: ScenarioWords, names: readonly string[]): readonly Problem[] => {
+  const instances = mostInstances(words);
+  const labels = words.traffic.flatMap(({ as }) => as ?? []);
+  return words.expect.flatMap((expectation, index): Problem[] => {
     const problems: Problem[] = [];
     const at = (key: string, text: string): void => {
       problems.push({ path: ["expect", index, key], text });

@@ -172,6 +172,7 @@ const platform = mapping({
   ping_limit: time.optional(),
   silent_pings: whole(1).optional(),
   failing_pings: whole(1).optional(),
+  copy_at_in_flight: whole(1).optional(),
 });
 
 const server = mapping({
@@ -220,7 +221,8 @@ const step = byWord("a step", {
     ...stepShape,
     load: text,
     hash,
-    /** Of Triton's own load: goes before the file, as JSON. */
+    /** Of Triton's own load: a configuration that goes before the file, changed by these words; or as JSON. */
+    override: changedModel.optional(),
     config: z.string().optional(),
     unknown_model: flag.optional(),
   }),
@@ -232,11 +234,19 @@ const step = byWord("a step", {
     unknown_model: flag.optional(),
   }),
   ask: mapping({ ...stepShape, ask: word(["ping", "list", "live", "ready"]) }),
-  overwrite: mapping({ ...stepShape, overwrite: text, with: changedModel.optional() }),
+  overwrite: mapping({
+    ...stepShape,
+    overwrite: text,
+    with: changedModel.optional(),
+    /** All of `config.pbtxt`, whatever it is. */
+    config_text: z.string().optional(),
+  }),
   remove: mapping({ ...stepShape, remove: text }),
   /** A request as it goes over the wire: `GET /ping`. */
   call: mapping({ ...stepShape, call: text, body: z.string().optional(), target_model: text.optional() }),
   kill: mapping({ ...stepShape, kill: word(["container"]) }),
+  /** So many instances behind the endpoint. */
+  scale_to: mapping({ at: time, as: text.optional(), scale_to: whole(0, 1000) }),
   restart: mapping({ ...stepShape, restart: word(["container"]) }),
   stop: mapping({
     ...stepShape,

@@ -34,8 +34,8 @@ const WIDTH = 48;
 export class Story {
   readonly #options: StoryOptions;
   readonly #accounts = new Map<string, PoolAccount>();
-  /** Answers that were as they should be, since the last line. */
-  #routine = { count: 0, fromUs: 0, toUs: 0, longestUs: 0, models: new Set<string>() };
+  /** Equal news since the last line: good answers, or calls for a model that is not there. */
+  #row: Row | null = null;
   /** Bytes that one cause moved at one moment. */
   #moved: {
     atUs: number;
@@ -61,8 +61,9 @@ export class Story {
       this.#gather(event);
       return;
     }
-    if (event.event === "answer" && event.status < 300 && event.durationUs < ROUTINE_US) {
-      this.#countRoutine(event);
+    if (event.event === "invocation" && event.cacheHit) return;
+    if (event.event === "invocation" || (event.event === "answer" && event.status < 300)) {
+      this.#count(event);
       return;
     }
     const line = lineOf(event);
@@ -74,7 +75,7 @@ export class Story {
   end(): void {
     this.#tellMoved();
     this.#drawing = null;
-    this.#tellRoutine();
+    this.#tellRow();
     for (const [instance, account] of this.#accounts) {
       const picture = poolPicture(account.contents(), WIDTH).trimEnd();
       if (account.contents().length === 0) continue;
@@ -120,27 +121,55 @@ export class Story {
       this.#line(moved, { text: `${who} ${listed(parts)} (${moved.cause})`, tone: "quiet" });
   }
 
-  #countRoutine({ atUs, model, durationUs }: Extract<JournalEvent, { event: "answer" }>): void {
-    const routine = this.#routine;
-    if (routine.count === 0) routine.fromUs = atUs;
-    routine.count++;
-    routine.toUs = atUs;
-    routine.longestUs = Math.max(routine.longestUs, durationUs);
-    if (model !== undefined) routine.models.add(model);
+  #count(event: Extract<JournalEvent, { event: "answer" | "invocation" }>): void {
+    const { atUs, instance = "", model = "?", request = "a request" } = event;
+    const kind = event.event;
+    const row = this.#row;
+    if (row !== null && (row.kind !== kind || row.instance !== instance)) this.#tellRow();
+    this.#row ??= {
+      kind,
+      instance,
+      first: request,
+      count: 0,
+      fromUs: atUs,
+      toUs: atUs,
+      times: [],
+      models: new Set(),
+    };
+    this.#row.count++;
+    this.#row.toUs = atUs;
+    this.#row.models.add(model);
+    if (event.event === "answer") {
+      const [least = event.durationUs, most = event.durationUs] = this.#row.times;
+      this.#row.times = [Math.min(least, event.durationUs), Math.max(most, event.durationUs)];
+    }
   }
 
-  #tellRoutine(): void {
-    const { count, fromUs, toUs, longestUs, models } = this.#routine;
-    if (count === 0) return;
-    this.#routine = { count: 0, fromUs: 0, toUs: 0, longestUs: 0, models: new Set() };
-    const names = models.size > 4 ? counted(models.size, "model") : listed([...models]);
-    const span = toUs > fromUs ? ` over ${durationText(toUs - fromUs)}` : "";
-    const text = `${counted(count, "request")} for ${names} answered 200 in ${durationText(longestUs)}${count > 1 ? " at most" : ""}${span}`;
-    this.#print(fromUs, "", { text, tone: "good" });
+  #tellRow(): void {
+    const row = this.#row;
+    this.#row = null;
+    if (row === null) return;
+    const { kind, instance, first, count, fromUs, toUs, models } = row;
+    const who = count === 1 ? first : `${first} and ${counted(count - 1, "more request")}`;
+    const whose = models.size > 4 ? counted(models.size, "model") : listed([...models]);
+    if (kind === "invocation") {
+      const text = `${who} ask${count === 1 ? "s" : ""} for ${whose}, which ${models.size === 1 ? "is" : "are"} not loaded`;
+      this.#print(fromUs, instance, { text });
+      return;
+    }
+    const [least = 0, most = 0] = row.times
+      .map(durationText)
+      .filter((text, index, all) => all.indexOf(text) === index);
+    const times = most === 0 ? `${least}` : `${least} to ${most}`;
+    const span = toUs > fromUs ? `, until ${(toUs / 1e6).toFixed(3)}` : "";
+    this.#print(fromUs, instance, {
+      text: `${who} for ${whose}: answered 200 after ${times}${span}`,
+      tone: "good",
+    });
   }
 
   #line(event: { readonly atUs: number; readonly instance?: string }, line: Line): void {
-    this.#tellRoutine();
+    this.#tellRow();
     this.#print(event.atUs, event.instance ?? "", line);
   }
 
@@ -157,12 +186,26 @@ export class Story {
     if (drawing === null) return;
     const bars = poolBars(this.#account(drawing.instance).contents(), WIDTH);
     if (bars === "" || bars === this.#lastBars) return;
-    this.#tellRoutine();
+    this.#tellRow();
     this.#lastBars = bars;
     for (const bar of bars.trimEnd().split("\n")) {
       this.#options.write(`${" ".repeat(TIME_WIDTH)}  ${bar}`, "picture");
     }
   }
+}
+
+/** News that are told in one line. */
+interface Row {
+  readonly kind: "answer" | "invocation";
+  readonly instance: string;
+  /** The first request of it. */
+  readonly first: string;
+  count: number;
+  readonly fromUs: number;
+  toUs: number;
+  /** The shortest and the longest, in microseconds. */
+  times: readonly number[];
+  readonly models: Set<string>;
 }
 
 interface Line {
@@ -171,8 +214,6 @@ interface Line {
   readonly details?: readonly string[];
 }
 
-/** An answer that took longer gets a line of its own. */
-const ROUTINE_US = 1_000_000;
 const TIME_WIDTH = 11;
 
 /** `     12.345` seconds since the start. */
@@ -202,9 +243,7 @@ const lineOf = (event: JournalEvent): Line | null => {
         tone: "quiet",
       };
     case "invocation":
-      return event.cacheHit
-        ? null
-        : { text: `${request ?? "a request"} asks for ${model}, which is not loaded` };
+      return null;
     case "answer":
       return {
         text: `${request ?? "the request"} for ${model} is answered ${event.status} by the ${event.from} after ${durationText(event.durationUs)}`,
