@@ -77,6 +77,8 @@ interface ModelRecord {
   state: "absent" | "fetching" | "loading" | "loaded" | "unloading";
   /** Invocations that go on when it is loaded, or end when it cannot be. */
   waiting: Set<Pending>;
+  /** Invocations that are not answered yet. */
+  callers: number;
   /** Invocations at the container, those whose caller was answered meanwhile among them. */
   inFlight: number;
   artifactBytes: number;
@@ -285,6 +287,7 @@ export class InstanceAgent {
     }
     this.#records.set(targetModel, record);
     this.#pending.add(pending);
+    record.callers++;
     this.#admit(pending);
   }
 
@@ -414,11 +417,14 @@ export class InstanceAgent {
   #failLoad(record: ModelRecord, content: AnswerContent): void {
     if (record.state === "fetching") this.#fetching--;
     this.#leaveMemory(record);
-    const waiting = takeWaiting(record);
-    if (record.inFlight === 0 && this.#cache.get(record.targetModel) === null) {
-      this.#records.delete(record.targetModel);
-    }
-    for (const pending of waiting) this.#answer(pending, content);
+    for (const pending of takeWaiting(record)) this.#answer(pending, content);
+  }
+
+  /** Names that were only asked for leave nothing behind. */
+  #forgetUnused(record: ModelRecord): void {
+    const { targetModel, state, callers, inFlight } = record;
+    if (state !== "absent" || callers > 0 || inFlight > 0 || this.#cache.get(targetModel) !== null) return;
+    this.#records.delete(targetModel);
   }
 
   #leaveMemory(record: ModelRecord): void {
@@ -509,6 +515,7 @@ export class InstanceAgent {
   #release(record: ModelRecord): void {
     record.inFlight--;
     this.#idle(record);
+    this.#forgetUnused(record);
   }
 
   #use(record: ModelRecord): void {
@@ -519,7 +526,7 @@ export class InstanceAgent {
   #expire(pending: Pending): void {
     const { record } = pending;
     record.waiting.delete(pending);
-    endAsking(pending, this.#clock.now());
+    this.#leave(pending);
     const error =
       pending.phase === "waiting" ? this.#notReady(record) : platformErrors.timedOut(this.#endpoint);
     this.#tell(pending, fromPlatform(error));
@@ -528,8 +535,14 @@ export class InstanceAgent {
   #answer(pending: Pending, content: AnswerContent): void {
     if (pending.phase === "answered") return;
     this.#pending.remove(pending);
-    endAsking(pending, this.#clock.now());
+    this.#leave(pending);
     this.#tell(pending, content);
+  }
+
+  #leave(pending: Pending): void {
+    endAsking(pending, this.#clock.now());
+    pending.record.callers--;
+    this.#forgetUnused(pending.record);
   }
 
   /** @param pending no longer in the list of those */
@@ -565,18 +578,14 @@ export class InstanceAgent {
       const firing = this.#evictions.fire(occasion, [this.#resident(record)]);
       if (firing !== null) {
         this.#unload(record, undefined, firing.because, () => {
-          if (record.state === "absent") this.#deleteArchive(targetModel, firing.because);
+          if (record.state !== "absent") return;
+          this.#cache.delete(targetModel, undefined, firing.because, () => {});
+          this.#forgetUnused(record);
         });
         return;
       }
     }
     if (triggers.includes("idle-timeout")) this.#watchIdle(record.lastUseUs);
-  }
-
-  #deleteArchive(targetModel: string, rule: string): void {
-    this.#cache.delete(targetModel, undefined, rule, () => {});
-    const record = this.#records.get(targetModel);
-    if (record?.state === "absent" && record.waiting.size === 0) this.#records.delete(targetModel);
   }
 
   /** Looks at who is idle when the longest unused may be due. @param sinceUs its last use */
@@ -808,6 +817,7 @@ const newRecord = (targetModel: string): ModelRecord => ({
   modelName: modelNameOf(targetModel),
   state: "absent",
   waiting: new Set(),
+  callers: 0,
   inFlight: 0,
   artifactBytes: 0,
   lastUseUs: 0,

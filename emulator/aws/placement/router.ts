@@ -78,11 +78,7 @@ export class Router {
   invoke(call: Invocation, answered: (answer: PlatformAnswer) => void): void {
     const home = this.#homeFor(call);
     if (home === null) {
-      answered({
-        ...fromPlatform(platformErrors.unavailable("No instance is healthy at the moment. Try again.")),
-        cacheHit: false,
-        times: { waitUs: 0, downloadUs: 0, loadUs: 0, unloadUs: 0, containerUs: 0 },
-      });
+      this.#refuse(call, answered);
       return;
     }
     home.inFlight++;
@@ -92,6 +88,20 @@ export class Router {
       if (answer.error?.type === "ValidationError" && home.inFlight === 0)
         this.#forget(call.targetModel, home);
       answered(answer);
+    });
+  }
+
+  #refuse({ requestId, targetModel }: Invocation, answered: (answer: PlatformAnswer) => void): void {
+    const error = platformErrors.unavailable("No instance is healthy at the moment. Try again.");
+    const content = fromPlatform(error);
+    const { status, from } = content;
+    const subject = { model: targetModel, request: requestId };
+    this.#journal.write({ ...subject, event: "invocation", cacheHit: false });
+    this.#journal.write({ ...subject, event: "answer", status, from, durationUs: 0, text: error.message });
+    answered({
+      ...content,
+      cacheHit: false,
+      times: { waitUs: 0, downloadUs: 0, loadUs: 0, unloadUs: 0, containerUs: 0 },
     });
   }
 
