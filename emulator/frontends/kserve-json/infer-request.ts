@@ -98,7 +98,7 @@ export const decodeInferRequest = (
   sharedMemory: SharedMemoryRegions = noSharedMemory,
 ): Result<DecodedInferRequest> => {
   if (headerLength === 0) return ok(rawRequest(body));
-  const json = parseRequestJson(body, headerLength, readTensorData);
+  const json = readHeader(body, headerLength);
   if (!json.ok) return json;
   try {
     return ok(new RequestDecoder(body, headerLength, modelName, sharedMemory).decode(json.value));
@@ -106,6 +106,26 @@ export const decodeInferRequest = (
     if (error instanceof TritonError) return { ok: false, error };
     throw error;
   }
+};
+
+/** Clients repeat the JSON in front of their binary tensors byte by byte: the last one is not parsed again. */
+let lastHeader: { readonly bytes: Buffer; readonly document: Result<JsonValue> } | null = null;
+
+/** Longer ones are rarely the same, and no trouble beside tensors of their size. */
+const MAX_REMEMBERED_BYTES = 4096;
+
+const readHeader = (body: Uint8Array, length: number): Result<JsonValue> => {
+  // Without binary data behind it the JSON holds the tensors, which are another request's next time.
+  if (length === body.length || length > MAX_REMEMBERED_BYTES) {
+    return parseRequestJson(body, length, readTensorData);
+  }
+  const bytes = Buffer.from(body.buffer, body.byteOffset, length);
+  if (lastHeader?.bytes.equals(bytes) === true) return lastHeader.document;
+  const document = parseRequestJson(body, length, readTensorData);
+  // An input may still have its elements in the JSON; a backslash could hide the word.
+  const holdsElements = bytes.includes('"data"') || bytes.includes("\\");
+  lastHeader = holdsElements ? null : { bytes: Buffer.from(bytes), document };
+  return document;
 };
 
 const rawRequest = (body: Uint8Array): DecodedInferRequest => ({

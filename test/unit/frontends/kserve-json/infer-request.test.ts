@@ -122,6 +122,49 @@ test("infer request: binary tensors are views of the body", () => {
   ]);
 });
 
+const binaryInput = (name: string): string =>
+  `{"name":"${name}","datatype":"UINT8","shape":[2],"parameters":{"binary_data_size":2}}`;
+
+test("infer request: the same JSON again takes the binary tensors of its own body", () => {
+  const json = `{"id":"1","inputs":[${binaryInput("A")},${binaryInput("B")}]}`;
+  const dataOf = (binary: readonly number[]) =>
+    decode(json, Buffer.from(binary)).fields.inputs.map(({ data }) => [...data]);
+  const datas = [
+    [1, 2, 3, 4],
+    [5, 6, 7, 8],
+    [1, 2, 3, 4],
+  ].map(dataOf);
+  expect(datas).toEqual([
+    [
+      [1, 2],
+      [3, 4],
+    ],
+    [
+      [5, 6],
+      [7, 8],
+    ],
+    [
+      [1, 2],
+      [3, 4],
+    ],
+  ]);
+  expect(decode(json.replace('"1"', '"2"'), Buffer.from([1, 2, 3, 4])).fields.id).toBe("2");
+});
+
+test.each(["data", "\\u0064ata"])(
+  "infer request: elements under %s before binary data have memory of their own",
+  (name) => {
+    const json = `{"inputs":[{"name":"A","datatype":"UINT8","shape":[2],"${name}":[7,8]},${binaryInput("B")}]}`;
+    const first = decode(json, Buffer.from([1, 2])).fields.inputs;
+    first[0]!.data.fill(0);
+    const second = decode(json, Buffer.from([3, 4])).fields.inputs;
+    expect(second.map(({ data }) => [...data])).toEqual([
+      [7, 8],
+      [3, 4],
+    ]);
+  },
+);
+
 test("infer request: a header of no bytes makes the body one raw tensor, and outputs binary", () => {
   const result = decodeInferRequest(Buffer.from("abcd"), 0, "m");
   expect(result).toMatchObject({
