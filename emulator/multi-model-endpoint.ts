@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DirectoryArtifacts } from "./aws/artifacts/directory-artifacts.ts";
@@ -36,7 +36,6 @@ export class MultiModelEndpoint {
   readonly #options: EndpointOptions;
   readonly #container: InProcessContainer | HttpContainer;
   readonly #disk: string;
-  #generation = 0;
   #agent: InstanceAgent;
 
   private constructor(
@@ -58,10 +57,9 @@ export class MultiModelEndpoint {
     const container =
       endpoint.containerUrl === null
         ? new InProcessContainer({ clock, journal, instance: INSTANCE, startProcess })
-        : new HttpContainer({ url: new URL(endpoint.containerUrl), clock });
+        : new HttpContainer({ url: new URL(endpoint.containerUrl), clock, journal, instance: INSTANCE });
     if (container instanceof InProcessContainer) await started(container);
-    const artifacts = await openDisk(options, endpoint.cacheDir === null ? join(disk, "0") : disk);
-    return new MultiModelEndpoint(options, container, disk, artifacts);
+    return new MultiModelEndpoint(options, container, disk, await openDisk(options, disk));
   }
 
   /** Null where the container is elsewhere. */
@@ -79,18 +77,12 @@ export class MultiModelEndpoint {
 
   /** As after the start: no model in memory or on the disk. What waits is answered with 503. */
   async reset(): Promise<void> {
-    const { endpoint } = this.#options;
     this.#agent.stop();
     if (this.#container instanceof InProcessContainer) {
       this.#container.kill("reset");
       await started(this.#container);
     }
-    this.#generation++;
-    // A disk of its own is thrown away as a whole, which nobody has to wait for.
-    const old = join(this.#disk, String(this.#generation - 1));
-    const root = endpoint.cacheDir === null ? join(this.#disk, String(this.#generation)) : this.#disk;
-    this.#agent = this.#newAgent(await openDisk(this.#options, root));
-    if (endpoint.cacheDir === null) void rm(old, { recursive: true, force: true }).catch(() => {});
+    this.#agent = this.#newAgent(await openDisk(this.#options, this.#disk));
   }
 
   /** What waits is answered with 503; a disk that nobody named is removed. */
@@ -125,6 +117,10 @@ const started = (container: InProcessContainer): Promise<void> =>
     container.start((error) => (error === null ? resolve() : reject(error)));
   });
 
+/** Where the platform puts an unpacked archive, below the disk. */
+const modelFolder = /^[0-9a-f]{32}$/;
+
+/** Empties the disk: what an earlier run left goes, other people's files stay. */
 const openDisk = async (
   { endpoint, machine }: EndpointOptions,
   root: string,
@@ -132,6 +128,8 @@ const openDisk = async (
   const disk = new CountedDisk(diskBytes(machine));
   const opened = await DirectoryArtifacts.open({ directory: endpoint.modelData, root, disk });
   if (!opened.ok) throw opened.error;
+  const left = (await readdir(root)).filter((name) => modelFolder.test(name));
+  await Promise.all(left.map((name) => rm(join(root, name), { recursive: true, force: true })));
   return opened.value;
 };
 

@@ -68,7 +68,7 @@ export class SimulatedContainerFixture {
   /** Writes the model `<name>.tar.gz` as it is unpacked below the hash `h-<name>`. */
   put(name: string, parameters: Readonly<Record<string, string | number>> = {}, kind = "KIND_CPU"): void {
     const declared = Object.entries(parameters).map(
-      ([key, value]) => `parameters { key: "synthetic.${key}" value { string_value: "${value}" } }`,
+      ([key, value]) => `parameters { key: "${key}" value { string_value: "${value}" } }`,
     );
     const folder = `/opt/ml/models/h${name}/model/${name}`;
     this.storage.write(`${folder}/1/`);

@@ -8,7 +8,11 @@ const SECOND_US = 1_000_000;
 
 test("in-process container: loads, lists, invokes and unloads on the virtual clock alone", () => {
   const fixture = new SimulatedContainerFixture();
-  fixture.put("a", { host_weights_bytes: 200, load_us: 3 * SECOND_US, warm_us: 1000 });
+  fixture.put("a", {
+    "memory.host_weights_bytes": 200,
+    "synthetic.load_us": 3 * SECOND_US,
+    "synthetic.warm_us": 1000,
+  });
   const load = fixture.load("a");
   expect(statuses(fixture.ping())).toEqual([400]);
   fixture.clock.advance(3 * SECOND_US);
@@ -32,8 +36,8 @@ test("in-process container: loads, lists, invokes and unloads on the virtual clo
 
 test("in-process container: a GPU that is full answers 507, and nothing stays behind", () => {
   const fixture = new SimulatedContainerFixture();
-  fixture.put("a", { gpu_weights_bytes: 60 }, "KIND_GPU");
-  fixture.put("b", { gpu_weights_bytes: 60 }, "KIND_GPU");
+  fixture.put("a", { "memory.gpu_weights_bytes": 60 }, "KIND_GPU");
+  fixture.put("b", { "memory.gpu_weights_bytes": 60 }, "KIND_GPU");
   expect(statuses(fixture.load("a"))).toEqual([200]);
   const text =
     "load failed for model '/opt/ml/models/hb/model::b.tar.gz': version 1 is at UNAVAILABLE state: Internal: CUDA out of " +
@@ -44,8 +48,8 @@ test("in-process container: a GPU that is full answers 507, and nothing stays be
 
 test("in-process container: when the kernel kills tritonserver nothing is answered until it runs again, empty", () => {
   const fixture = new SimulatedContainerFixture();
-  fixture.put("slow", { host_weights_bytes: 200, warm_us: 60 * SECOND_US });
-  fixture.put("big", { host_weights_bytes: 900 });
+  fixture.put("slow", { "memory.host_weights_bytes": 200, "synthetic.warm_us": 60 * SECOND_US });
+  fixture.put("big", { "memory.host_weights_bytes": 900 });
   fixture.load("slow");
   const invoke = fixture.invoke("slow");
   const load = fixture.load("big");
