@@ -1,0 +1,18 @@
+import type { ControlCall } from "../control-call.ts";
+import { jsonReply } from "../control-reply.ts";
+
+/** 200 when ready, else 503. */
+export const health = ({ exchange, target }: ControlCall): void => {
+  const ready = target.isReady();
+  const { journal } = target;
+  exchange.reply(
+    jsonReply(
+      {
+        ready,
+        clock: { virtual: target.clock !== null, nowUs: target.nowUs() },
+        journal: { written: journal.end, dropped: journal.dropped },
+      },
+      ready ? 200 : 503,
+    ),
+  );
+};
