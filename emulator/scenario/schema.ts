@@ -67,6 +67,7 @@ const machine = z.union(
 
 export const backendNames = [
   "python",
+  "python-pytorch",
   "onnxruntime",
   "pytorch",
   "tensorrt",
