@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { parse } from "yaml";
+import { ok, type Result } from "../common/status.ts";
 import type { MemoryProfiles } from "../core/memory/profile.ts";
 import { eventText } from "../journal/event-text.ts";
 import { checkExpectations, type Outcome } from "../scenario/expectations.ts";
@@ -26,69 +27,178 @@ Options of run:
 Exit code: 0 when all expectations hold, 1 when one fails or the scenario cannot be run.
 `;
 
-const say = (text: string): void => {
-  process.stdout.write(`${text}\n`);
-};
+/** Where lines go. */
+export interface Terminal {
+  readonly coloured: boolean;
+  out(line: string): void;
+  error(line: string): void;
+}
 
-const complain = (text: string): number => {
-  process.stderr.write(`${text}\n`);
-  return 1;
-};
+const standardTerminal = (environment: Environment): Terminal => ({
+  coloured: process.stdout.isTTY === true && environment.NO_COLOR === undefined,
+  out: (line) => process.stdout.write(`${line}\n`),
+  error: (line) => process.stderr.write(`${line}\n`),
+});
 
 /** `triton-local scenario`. @returns the exit code */
-export const scenario = (args: readonly string[], environment: Environment): number => {
-  const [verb, ...rest] = args;
-  switch (verb) {
-    case "list":
-      return list();
-    case "check":
-      return check(rest);
-    case "run":
-      return run(rest, environment);
-    case undefined:
-    case "help":
-    case "--help":
-      say(usage);
-      return verb === undefined ? 1 : 0;
-    default: {
-      const nearest = nearestWord(verb, ["list", "run", "check"]);
-      return complain(
-        `error: '${verb}' is not known${nearest === null ? "" : `; did you mean '${nearest}'?`}\n\n${usage}`,
-      );
+export const scenario = (
+  args: readonly string[],
+  environment: Environment,
+  terminal: Terminal = standardTerminal(environment),
+): number => new ScenarioCommand(terminal).run(args);
+
+class ScenarioCommand {
+  readonly #terminal: Terminal;
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  run([verb, ...rest]: readonly string[]): number {
+    switch (verb) {
+      case "list":
+        return this.#list();
+      case "check":
+        return this.#check(rest);
+      case "run":
+        return this.#runScenario(rest);
+      case "help":
+      case "--help":
+        this.#terminal.out(usage);
+        return 0;
+      case undefined:
+        return this.#fail(usage);
+      default: {
+        const nearest = nearestWord(verb, ["list", "run", "check"]);
+        return this.#fail(
+          `error: '${verb}' is not known${nearest === null ? "" : `; did you mean '${nearest}'?`}\n\n${usage}`,
+        );
+      }
     }
   }
-};
 
-const list = (): number => {
-  const names = shippedScenarios();
-  const width = Math.max(0, ...names.map((name) => name.length));
-  for (const name of names) {
-    const read = readScenarioFile(name);
-    const title = read.ok ? { title: "", ...Object(read.file.document) }.title : read.message;
-    say(`${name.padEnd(width)}  ${title}`);
+  #fail(text: string): 1 {
+    this.#terminal.error(text);
+    return 1;
   }
-  return 0;
-};
 
-const check = (args: readonly string[]): number => {
-  const [named] = args;
-  if (named === undefined || args.length > 1) return complain(`error: check takes one file\n\n${usage}`);
-  const read = readScenarioFile(named);
-  if (!read.ok) return complain(`error: ${read.message}`);
-  const made = makeScenario(read.file, read.file.document);
-  if (made === null) return 1;
-  say(
-    `${read.file.path}: ${made.fleet.size} models, ${made.words.traffic.length} steps, ${made.words.expect.length} expectations`,
-  );
-  return 0;
-};
+  #list(): number {
+    const names = shippedScenarios();
+    const width = Math.max(0, ...names.map((name) => name.length));
+    for (const name of names) {
+      const read = readScenarioFile(name);
+      const title = read.ok ? titleOf(read.file.document) : read.message;
+      this.#terminal.out(`${name.padEnd(width)}  ${title}`);
+    }
+    return 0;
+  }
 
-/** Null when it makes no sense; why has been said then. */
-const makeScenario = (file: ScenarioFile, document: unknown): Scenario | null => {
-  const made = readScenario(document, file.name);
-  if (made.ok) return made.scenario;
-  for (const problem of made.problems) complain(`error: ${file.sayProblem(problem)}`);
-  return null;
+  #check(args: readonly string[]): number {
+    const [named] = args;
+    if (named === undefined || args.length > 1) return this.#fail(`error: check takes one file\n\n${usage}`);
+    const read = readScenarioFile(named);
+    if (!read.ok) return this.#fail(`error: ${read.message}`);
+    const made = this.#make(read.file, read.file.document);
+    const off = withoutMechanism(read.file.document);
+    if (!off.ok) return this.#fail(`error: without: ${off.error.message}`);
+    if (made === null || this.#make(read.file, off.value, "with its mechanism switched off: ") === null)
+      return 1;
+    const { fleet, words } = made;
+    this.#terminal.out(
+      `${read.file.path}: ${fleet.size} models, ${words.traffic.length} steps, ${words.expect.length} expectations`,
+    );
+    return 0;
+  }
+
+  /** Null when it makes no sense; why has been said then. */
+  #make(file: ScenarioFile, document: unknown, when = ""): Scenario | null {
+    const made = readScenario(document, file.name);
+    if (made.ok) return made.scenario;
+    for (const problem of made.problems) this.#fail(`error: ${when}${file.sayProblem(problem)}`);
+    return null;
+  }
+
+  #runScenario(args: readonly string[]): number {
+    const given = readArguments(args);
+    if (typeof given === "string") return this.#fail(`error: ${given}\n\n${usage}`);
+    const read = readScenarioFile(given.named);
+    if (!read.ok) return this.#fail(`error: ${read.message}`);
+    const document = changedDocument(read.file.document, given);
+    if (!document.ok) return this.#fail(`error: ${document.error.message}`);
+    const made = this.#make(read.file, document.value);
+    if (made === null) return 1;
+    const profiles = readMemoryProfiles([]);
+    if (!profiles.ok) return this.#fail(`error: ${profiles.error.message}`);
+    return this.#play(made, profiles.value, given);
+  }
+
+  #play(made: Scenario, profiles: MemoryProfiles, { without, journal, quiet }: RunArguments): number {
+    if (!quiet) this.#introduce(made, without);
+    const story = new Story({ write: this.#print, severalInstances: made.mostInstances > 1 });
+    const lines: string[] = [];
+    const run = runScenario({
+      scenario: made,
+      profiles,
+      onEvent: (event) => {
+        if (!quiet) story.tell(event);
+        if (journal !== null) lines.push(`${eventText(event)}\n`);
+      },
+    });
+    if (!run.ok) return this.#fail(`error: ${run.error.message}`);
+    if (journal !== null && !this.#writeJournal(journal, lines)) return 1;
+    if (!quiet) {
+      story.end();
+      this.#print("\nExpected:", "plain");
+    }
+    const outcomes = checkExpectations(made, run.value);
+    for (const outcome of outcomes) this.#sayOutcome(outcome);
+    const failed = outcomes.filter(({ holds }) => !holds).length;
+    if (failed === 0) this.#print(`All ${outcomes.length} expectations hold.`, "good");
+    else this.#print(`${failed} of ${outcomes.length} expectations fail.`, "bad");
+    return failed === 0 ? 0 : 1;
+  }
+
+  #introduce({ words: { title, symptom, source, mechanism } }: Scenario, without: boolean): void {
+    this.#print(title, "plain");
+    if (symptom !== undefined) this.#print(symptom.trim(), "quiet");
+    if (source !== undefined) this.#print(`Source: ${source.join(", ")}`, "quiet");
+    this.#print(`Mechanism: ${mechanism}${without ? ", switched off" : ""}\n`, "quiet");
+  }
+
+  #writeJournal(path: string, lines: readonly string[]): boolean {
+    try {
+      writeFileSync(path, lines.join(""));
+      return true;
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error)) throw error;
+      this.#fail(`error: cannot write the journal: ${error.message}`);
+      return false;
+    }
+  }
+
+  #sayOutcome({ holds, expected, seen, expectation: { because } }: Outcome): void {
+    this.#print(`  ${holds ? "ok  " : "FAIL"} ${expected}`, holds ? "good" : "bad");
+    if (holds) return;
+    this.#print(`       seen: ${seen}`, "bad");
+    if (because !== undefined) this.#print(`       because: ${because}`, "quiet");
+  }
+
+  readonly #print = (text: string, tone: Tone): void => {
+    const colour = this.#terminal.coloured ? colours[tone] : "";
+    this.#terminal.out(colour === "" ? text : `${colour}${text}\u001b[0m`);
+  };
+}
+
+const titleOf = (document: unknown): string =>
+  typeof document === "object" && document !== null && "title" in document ? String(document.title) : "";
+
+const changedDocument = (document: unknown, { changes, without }: RunArguments): Result<unknown> => {
+  let changed: Result<unknown> = ok(document);
+  for (const [path, value] of changes) {
+    if (!changed.ok) return changed;
+    changed = setAt(changed.value, path, value);
+  }
+  return changed.ok && without ? withoutMechanism(changed.value) : changed;
 };
 
 interface RunArguments {
@@ -155,91 +265,10 @@ const splitOnce = (text: string, separator: string): readonly [string, string?] 
   return at < 0 ? [text] : [text.slice(0, at), text.slice(at + separator.length)];
 };
 
-const run = (args: readonly string[], environment: Environment): number => {
-  const given = readArguments(args);
-  if (typeof given === "string") return complain(`error: ${given}\n\n${usage}`);
-  const read = readScenarioFile(given.named);
-  if (!read.ok) return complain(`error: ${read.message}`);
-  const { file } = read;
-  let { document } = file;
-  for (const [path, value] of given.changes) {
-    const changed = setAt(document, path, value);
-    if (!changed.ok) return complain(`error: ${changed.error.message}`);
-    document = changed.value;
-  }
-  if (given.without) {
-    const off = withoutMechanism(document);
-    if (!off.ok) return complain(`error: ${off.error.message}`);
-    document = off.value;
-  }
-  const made = makeScenario(file, document);
-  if (made === null) return 1;
-  const profiles = readMemoryProfiles([]);
-  if (!profiles.ok) return complain(`error: ${profiles.error.message}`);
-  return tell(made, profiles.value, given, printer(environment));
-};
-
 const colours: Readonly<Record<Tone, string>> = {
   plain: "",
   quiet: "\u001b[2m",
   good: "\u001b[32m",
   bad: "\u001b[31m",
   picture: "\u001b[36m",
-};
-
-const printer = (environment: Environment): ((text: string, tone: Tone) => void) => {
-  const coloured = process.stdout.isTTY === true && environment.NO_COLOR === undefined;
-  return (text, tone) => {
-    const colour = coloured ? colours[tone] : "";
-    say(colour === "" ? text : `${colour}${text}\u001b[0m`);
-  };
-};
-
-const tell = (
-  made: Scenario,
-  profiles: MemoryProfiles,
-  { without, journal, quiet }: RunArguments,
-  print: (text: string, tone: Tone) => void,
-): number => {
-  const { title, symptom, source, mechanism } = made.words;
-  if (!quiet) {
-    print(title, "plain");
-    if (symptom !== undefined) print(symptom.trim(), "quiet");
-    if (source !== undefined) print(`Source: ${source.join(", ")}`, "quiet");
-    print(`Mechanism: ${mechanism}${without ? ", switched off" : ""}\n`, "quiet");
-  }
-  const story = new Story({ write: print, severalInstances: made.mostInstances > 1 });
-  const lines: string[] = [];
-  const result = runScenario({
-    scenario: made,
-    profiles,
-    onEvent: (event) => {
-      if (!quiet) story.tell(event);
-      if (journal !== null) lines.push(`${eventText(event)}\n`);
-    },
-  });
-  if (!result.ok) return complain(`error: ${result.error.message}`);
-  if (!quiet) story.end();
-  if (journal !== null) writeFileSync(journal, lines.join(""));
-  const outcomes = checkExpectations(made, result.value);
-  print(quiet ? "" : "\nExpected:", "plain");
-  for (const outcome of outcomes) sayOutcome(outcome, print);
-  const failed = outcomes.filter(({ holds }) => !holds).length;
-  print(
-    failed === 0
-      ? `All ${outcomes.length} expectations hold.`
-      : `${failed} of ${outcomes.length} expectations fail.`,
-    failed === 0 ? "good" : "bad",
-  );
-  return failed === 0 ? 0 : 1;
-};
-
-const sayOutcome = (
-  { holds, expected, seen, expectation }: Outcome,
-  print: (text: string, tone: Tone) => void,
-): void => {
-  print(`  ${holds ? "ok  " : "FAIL"} ${expected}`, holds ? "good" : "bad");
-  if (holds) return;
-  print(`       seen: ${seen}`, "bad");
-  if (expectation.because !== undefined) print(`       because: ${expectation.because}`, "quiet");
 };
