@@ -116,6 +116,7 @@ export class TritonServer implements InferenceServer, RepositoryRegistry {
       account: dependencies.account,
       metrics,
       backends: new Map(dependencies.backends.map((backend) => [backend.name, backend])),
+      findVersion: (identifier, version) => this.#lifecycle.find(identifier, version),
       options: {
         autoComplete: options.autoCompleteConfig,
         gpuCount: options.gpuCount,
@@ -334,10 +335,10 @@ export class TritonServer implements InferenceServer, RepositoryRegistry {
     else this.#repository.load(model, parameters, done);
   }
 
-  unloadModel(model: string, _unloadDependents: boolean, done: (error: TritonError | null) => void): void {
+  unloadModel(model: string, unloadDependents: boolean, done: (error: TritonError | null) => void): void {
     const refused = this.#refuseControl();
     if (refused !== null) done(refused);
-    else this.#repository.unload(model, () => done(null));
+    else this.#repository.unload(model, unloadDependents, () => done(null));
   }
 
   registerRepository(

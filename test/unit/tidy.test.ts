@@ -13,7 +13,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "core/storage.ts": ["common"],
   "core/memory": ["common"],
   "core/settings": ["common"],
-  "core/model-config": ["common", "core/storage.ts", "core/tensor"],
+  "core/model-config": ["common", "core/model-identifier.ts", "core/storage.ts", "core/tensor"],
   "core/backend.ts": ["common", "core/memory", "core/model-config", "core/storage.ts", "core/tensor"],
   "core/trace": ["common", "core/settings", "core/tensor"],
   "core/statistics": ["core/backend.ts", "core/model-identifier.ts"],

@@ -6,6 +6,7 @@ import type { ServableVersion } from "../inference-server.ts";
 import type { Reservation } from "../memory/memory-account.ts";
 import type { ModelConfig } from "../model-config/model-config.ts";
 import type { ModelIdentifier } from "../model-identifier.ts";
+import type { EnsembleMember } from "../scheduler/ensemble-member.ts";
 import type { InstanceSlot } from "../scheduler/instance-slot.ts";
 import type { Scheduler } from "../scheduler/scheduler.ts";
 import type { VersionStatistics } from "../statistics/version-statistics.ts";
@@ -20,7 +21,7 @@ export interface LoadedInstance {
 }
 
 /** One loaded copy of a model version: everything that serves a request, and what it holds. */
-export class LoadedVersion implements ServableVersion {
+export class LoadedVersion implements ServableVersion, EnsembleMember {
   readonly identifier: ModelIdentifier;
   readonly modelName: string;
   readonly version: number;
@@ -37,6 +38,9 @@ export class LoadedVersion implements ServableVersion {
   readonly #validator: RequestValidator;
   readonly #labels: ReadonlyMap<string, readonly string[]>;
   readonly #reservation: Reservation;
+  /** Ensemble requests that will yet use it. */
+  #pins = 0;
+  #whenUnpinned: (() => void) | null = null;
 
   constructor(parts: {
     readonly identifier: ModelIdentifier;
@@ -77,17 +81,31 @@ export class LoadedVersion implements ServableVersion {
   }
 
   infer(request: InferenceRequest): TritonError | null {
+    const invalid = this.check(request);
+    if (invalid === null) return this.enqueue(request);
+    request.trace?.drop();
+    return invalid;
+  }
+
+  check(request: InferenceRequest): TritonError | null {
     request.arrivedUs = this.#clock.now();
-    const invalid = this.#validator.validate(request);
+    return this.#validator.validate(request);
+  }
+
+  enqueue(request: InferenceRequest): TritonError | null {
     const { trace } = request;
-    if (invalid !== null) {
-      trace?.drop();
-      return invalid;
-    }
     trace?.requestStart(this.modelName, this.versionText, request.id, request.arrivedUs);
     const refused = this.scheduler.enqueue(request);
     if (refused !== null) trace?.release();
     return refused;
+  }
+
+  pin(): void {
+    this.#pins++;
+  }
+
+  unpin(): void {
+    if (--this.#pins === 0) this.#whenUnpinned?.();
   }
 
   /** Changes the instances in place; calls back when those that are no longer listed are gone. */
@@ -109,14 +127,21 @@ export class LoadedVersion implements ServableVersion {
     if (surplus.size === 0) done();
   }
 
-  /** Waits for the last request, then gives everything back. New requests must no longer be sent here. */
+  /** Waits for the last request, then gives everything back. New requests must no longer be sent here, but by ensemble requests that began before. */
   retire(done: () => void): void {
-    this.scheduler.whenIdle(() => {
+    this.#whenUnused(() => {
       releaseInstances(this.instances, () => {
         this.backendModel.finalize();
         this.#reservation.release();
         done();
       });
+    });
+  }
+
+  #whenUnused(run: () => void): void {
+    this.scheduler.whenIdle(() => {
+      if (this.#pins === 0) run();
+      else this.#whenUnpinned = () => this.#whenUnused(run);
     });
   }
 }

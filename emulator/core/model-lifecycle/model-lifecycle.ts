@@ -268,7 +268,7 @@ export class ModelLifecycle {
     if (failures !== "") {
       this.#dropNew(plan, entry, outcomes);
       this.#log.info(`failed to load '${model}'`);
-      done(new TritonError("INVALID_ARG", `load failed for model '${model}': ${failures}\n`));
+      done(new TritonError("INVALID_ARG", failures));
       return;
     }
     for (const version of plan.versions) {

@@ -21,7 +21,9 @@ import { type InitialStates, readInitialStates } from "../scheduler/sequence-sta
 import type { MetricsRegistry } from "../statistics/metrics-registry.ts";
 import { VersionStatistics } from "../statistics/version-statistics.ts";
 import type { ModelFolder, Storage } from "../storage.ts";
+import { loadEnsemble } from "./ensemble-loader.ts";
 import { createInstanceProcess } from "./instance-process.ts";
+import { type Labels, readLabels } from "./labels.ts";
 import { type LoadedInstance, LoadedVersion, releaseInstances } from "./loaded-version.ts";
 import { readWarmupSamples, runWarmup, type WarmupSample } from "./warmup.ts";
 
@@ -33,6 +35,8 @@ export interface LoaderDependencies {
   readonly account: MemoryAccount;
   readonly metrics: MetricsRegistry;
   readonly backends: ReadonlyMap<string, Backend>;
+  /** The version that serves, for ensembles. @param version -1 = the latest */
+  readonly findVersion: (identifier: ModelIdentifier, version: number) => Result<LoadedVersion>;
   readonly options: LoaderOptions;
 }
 
@@ -60,6 +64,11 @@ export class VersionLoader {
     done: (result: Result<LoadedVersion>) => void,
   ): void {
     const { account, backends, log, options } = this.#dependencies;
+    const { ensemble_scheduling: ensemble } = config;
+    if (ensemble !== undefined) {
+      loadEnsemble(identifier, config, ensemble, version, folder, this.#dependencies, done);
+      return;
+    }
     const backend = backends.get(config.backend);
     if (backend === undefined) {
       done(
@@ -184,7 +193,7 @@ export class VersionLoader {
     context: ModelContext,
     backendModel: BackendModel,
     config: ModelConfig,
-    labels: ReadonlyMap<string, readonly string[]>,
+    labels: Labels,
     samples: readonly WarmupSample[],
     states: InitialStates,
     reservation: Reservation,
@@ -381,30 +390,3 @@ const instanceSpecs = (config: ModelConfig): PlannedInstance[] =>
       })),
     );
   });
-
-/** The label files of all outputs: one label a line, by line number. */
-const readLabels = (
-  storage: Storage,
-  config: ModelConfig,
-  folder: ModelFolder,
-  done: (result: Result<ReadonlyMap<string, readonly string[]>>) => void,
-): void => {
-  const labels = new Map<string, readonly string[]>();
-  const outputs = config.output.filter((output) => output.label_filename !== "");
-  const next = (index: number): void => {
-    const output = outputs[index];
-    if (output === undefined) {
-      done(ok(labels));
-      return;
-    }
-    storage.readFile(`${folder.path}/${output.label_filename}`, (read) => {
-      if (!read.ok) {
-        done(read);
-        return;
-      }
-      labels.set(output.name, new TextDecoder().decode(read.value).split("\n"));
-      next(index + 1);
-    });
-  };
-  next(0);
-};

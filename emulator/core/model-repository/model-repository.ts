@@ -1,14 +1,17 @@
 import type { Clock } from "../../common/clock.ts";
 import type { Log } from "../../common/log.ts";
-import { fail, ok, type Result, TritonError } from "../../common/status.ts";
+import { ok, type Result, TritonError } from "../../common/status.ts";
 import type { LoadParameter, RepositoryIndexRow } from "../inference-server.ts";
-import { configsEqual, configsEqualButInstances } from "../model-config/compare.ts";
-import type { ModelConfig } from "../model-config/model-config.ts";
-import { type ConfigSource, prepareConfig } from "../model-config/prepare.ts";
+import { configsEqualButInstances } from "../model-config/compare.ts";
+import { fitEnsemble } from "../model-config/fit-ensemble.ts";
+import type { EnsembleStep, ModelConfig, ModelEnsembling } from "../model-config/model-config.ts";
 import { compareIdentifiers, identifierText, type ModelIdentifier } from "../model-identifier.ts";
 import type { ModelLifecycle } from "../model-lifecycle/model-lifecycle.ts";
-import type { ModelFolder, Storage } from "../storage.ts";
+import type { Storage } from "../storage.ts";
+import { DependencyGraph, type GraphNode } from "./dependency-graph.ts";
 import { GlobalMap } from "./global-map.ts";
+import { KeyLocks } from "./key-locks.ts";
+import { isUnchanged, ModelPoller, type ModelSource, type Polled } from "./model-poller.ts";
 import { RepositoryRoots } from "./repository-roots.ts";
 import { selectVersions } from "./version-policy.ts";
 
@@ -32,34 +35,18 @@ interface ListedModel {
   readonly copies: number;
 }
 
-/** What a loaded model was made from, to see at the next load whether anything changed. */
-interface LoadedSource {
-  readonly folder: ModelFolder;
-  /** As prepared, before the backend completed it. */
-  readonly config: ModelConfig;
-  /** Milliseconds since 1970; -Infinity makes the next plain load start over. */
-  readonly configChangedMs: number;
-  readonly filesChangedMs: number;
-  /** Made by `createOverrideFolder`: to be removed with the source. */
-  readonly temporary: boolean;
+/** Every model that a load has to look at: those asked for, and the members of ensembles among them. */
+interface Reading {
+  readonly polled: readonly { readonly now: Polled; readonly asked: boolean }[];
+  /** Names of which a model could not be read, and why: this is only logged. */
+  readonly unread: readonly { readonly name: string; readonly cause: string }[];
 }
 
-/** A model's folder in one of the roots. */
-interface FoundFolder {
-  readonly identifier: ModelIdentifier;
-  readonly folder: ModelFolder;
-}
+/** What was asked for, by name. */
+type LoadRequests = ReadonlyMap<string, readonly LoadParameter[]>;
 
-/** A folder and its configuration as they are now. */
-interface Polled {
-  readonly identifier: ModelIdentifier;
-  readonly folder: ModelFolder;
-  readonly config: ModelConfig;
-  readonly configChangedMs: number;
-  readonly filesChangedMs: number;
-  readonly temporary: boolean;
-  readonly overridden: boolean;
-}
+/** What came of it, by name. */
+type LoadResults = ReadonlyMap<string, TritonError | null>;
 
 const pollFailed = (model: string): TritonError =>
   new TritonError("INTERNAL", `failed to load '${model}', failed to poll from model repository`);
@@ -70,26 +57,24 @@ const count = (models: Map<string, ListedModel>, identifier: ModelIdentifier): v
   models.set(key, { identifier, copies: (models.get(key)?.copies ?? 0) + 1 });
 };
 
-/** Why a model could not be read: this is only logged. */
-const unreadable = (model: string, cause: string) =>
-  fail("INTERNAL", `Poll failed for model directory '${model}': ${cause}`);
-
 /**
  * The model repositories and what is done with the models in them: the control modes, loads with and without overrides,
- * unloads, the index (spec/triton-core.md 1.1 to 1.9, seen on 2.51.0). Operations on one model run one after the other.
+ * unloads, ensembles with their members, the index (spec/triton-core.md 1.1 to 1.10, seen on 2.51.0). Operations on the same
+ * or related models run one after the other.
  */
 export class ModelRepository {
   readonly #storage: Storage;
   readonly #lifecycle: ModelLifecycle;
-  readonly #clock: Clock;
   readonly #log: Log;
   readonly #options: RepositoryOptions;
   readonly #roots: RepositoryRoots;
+  readonly #poller: ModelPoller;
   readonly #globalMap = new GlobalMap();
-  /** By the text of the identifier. */
-  readonly #sources = new Map<string, LoadedSource>();
-  /** Operations waiting for the one that runs, by name; present while one runs. */
-  readonly #running = new Map<string, (() => void)[]>();
+  readonly #graph = new DependencyGraph();
+  /** By the text of the identifier: of models that were loaded, and of ensembles also where that failed for their members. */
+  readonly #sources = new Map<string, ModelSource>();
+  /** By name asked for, and by the text of the identifier. */
+  readonly #locks = new KeyLocks();
   #stopped = false;
 
   constructor(
@@ -101,19 +86,17 @@ export class ModelRepository {
   ) {
     this.#storage = storage;
     this.#lifecycle = lifecycle;
-    this.#clock = clock;
     this.#log = log;
     this.#options = options;
     this.#roots = new RepositoryRoots(options.roots);
+    this.#poller = new ModelPoller(storage, clock, log, this.#roots, options, (identifier) =>
+      this.#inForce(identifier),
+    );
   }
 
   /** The model that a client means by a name. Errors only with namespacing. */
   identify(name: string): Result<ModelIdentifier> {
-    return this.#options.namespacing ? this.#globalMap.resolve(name) : ok(this.#identifier(name, ""));
-  }
-
-  #identifier(name: string, root: string): ModelIdentifier {
-    return { namespace: this.#options.namespacing ? root : "", name };
+    return this.#options.namespacing ? this.#globalMap.resolve(name) : ok(this.#poller.identifier(name, ""));
   }
 
   /** As `RepositoryRegistry.registerRepository`. */
@@ -156,7 +139,7 @@ export class ModelRepository {
           return;
         }
         for (const folder of listed.value) {
-          count(models, this.#identifier(this.#roots.servedName(root, folder), root));
+          count(models, this.#poller.identifier(this.#roots.servedName(root, folder), root));
         }
         next(index + 1);
       });
@@ -178,7 +161,7 @@ export class ModelRepository {
   indexOf(name: string, done: (result: Result<readonly RepositoryIndexRow[]>) => void): void {
     const places = this.#roots
       .placesOf(name)
-      .map(({ root, folder }) => ({ root, folder, identifier: this.#identifier(name, root) }))
+      .map(({ root, folder }) => ({ root, folder, identifier: this.#poller.identifier(name, root) }))
       .filter(({ identifier }) => this.#lifecycle.rows(identifier) !== null);
     const models = new Map<string, ListedModel>();
     const next = (index: number): void => {
@@ -217,27 +200,41 @@ export class ModelRepository {
   }
 
   load(model: string, parameters: readonly LoadParameter[], done: (error: TritonError | null) => void): void {
-    this.#serialise(model, (finish) => {
-      this.#loadNow(model, parameters, (error) => {
-        done(error);
-        finish();
-      });
-    });
+    this.#load(new Map([[model, parameters]]), (results) => done(results.get(model) ?? null));
   }
 
-  /** Answers when the versions are marked; they are gone later. */
-  unload(model: string, done: () => void): void {
-    this.#serialise(model, (finish) => {
-      for (const identifier of this.#globalMap.named(model)) this.#unloadNow(identifier);
-      done();
-      finish();
-    });
+  /**
+   * Answers when the versions are marked; they are gone later. Ensembles that have the model as a member go too.
+   * @param dependents members go as well that were loaded for the model only
+   */
+  unload(model: string, dependents: boolean, done: () => void): void {
+    const find = (): readonly ModelIdentifier[] => {
+      const named = this.#globalMap.named(model);
+      return dependents ? this.#graph.withDependents(named) : named;
+    };
+    this.#whenFree<readonly ModelIdentifier[]>(
+      [model],
+      (goOn) => goOn(find()),
+      (going) => this.#around(going),
+      (going, release) => {
+        this.#remove(going, () => {
+          done();
+          release();
+        });
+      },
+    );
   }
 
   /** Unloads everything: each model after what is under way for it. Loads that have not begun are refused. */
   stop(): void {
     this.#stopped = true;
-    for (const identifier of this.#globalMap.all()) this.#unloadInTurn(identifier);
+    for (const identifier of this.#globalMap.all()) {
+      const keys = [...new Set([identifier.name, identifierText(identifier)])];
+      this.#locks.acquire(keys, () => {
+        this.#forgetModel(identifier);
+        this.#locks.release(keys);
+      });
+    }
   }
 
   /**
@@ -251,284 +248,374 @@ export class ModelRepository {
         return;
       }
       const present = new Set(listed.value.map(({ identifier }) => identifierText(identifier)));
-      for (const identifier of this.#globalMap.all()) {
-        if (!present.has(identifierText(identifier))) this.#unloadInTurn(identifier);
-      }
-      const names = new Set(listed.value.map(({ identifier }) => identifier.name));
-      let first: TritonError | null = null;
-      let left = names.size;
-      if (left === 0) done(null);
-      for (const model of names) {
-        this.load(model, [], (error) => {
-          first ??= error;
-          if (--left === 0) done(first);
-        });
-      }
+      const gone = this.#globalMap.all().filter((identifier) => !present.has(identifierText(identifier)));
+      for (const identifier of gone) this.#removeInTurn(identifier);
+      this.#load(new Map(listed.value.map(({ identifier }) => [identifier.name, []])), (results) => {
+        done([...results.values()].find((error) => error !== null) ?? null);
+      });
     });
   }
 
-  #serialise(model: string, run: (finish: () => void) => void): void {
-    const finish = (): void => {
-      const next = this.#running.get(model)!.shift();
-      if (next === undefined) this.#running.delete(model);
-      else next();
+  /**
+   * Does something about models that nothing else is being done about. What it concerns is only known when it was looked
+   * at, so it is looked at again after waiting for anybody.
+   * @param names held from the first look on
+   * @param look called once or more; what it found is given to `run` or to `discard`
+   * @param concerns texts of the identifiers that must be held, by what was found
+   */
+  #whenFree<T>(
+    names: readonly string[],
+    look: (goOn: (found: T) => void) => void,
+    concerns: (found: T) => readonly string[],
+    run: (found: T, release: () => void) => void,
+    discard: (found: T) => void = () => {},
+  ): void {
+    const attempt = (keys: readonly string[], again: boolean): void => {
+      this.#locks.acquire(
+        keys,
+        () =>
+          look((found) => {
+            const held = new Set(keys);
+            const more = [...new Set(concerns(found))].filter((key) => !held.has(key));
+            const all = [...keys, ...more];
+            if (this.#locks.extend(more)) {
+              run(found, () => this.#locks.release(all));
+              return;
+            }
+            discard(found);
+            attempt(all, true);
+            this.#locks.release(keys);
+          }),
+        again,
+      );
     };
-    const waiting = this.#running.get(model);
-    if (waiting === undefined) {
-      this.#running.set(model, []);
-      run(finish);
-    } else waiting.push(() => run(finish));
+    attempt([...new Set(names)], false);
   }
 
-  #unloadInTurn(identifier: ModelIdentifier): void {
-    this.#serialise(identifier.name, (finish) => {
-      this.#unloadNow(identifier);
-      finish();
-    });
+  /** Texts of the models, of the ensembles they are part of, and of the members of those. */
+  #around(identifiers: readonly ModelIdentifier[]): string[] {
+    const users = this.#graph.allUsersOf(identifiers);
+    const members = users.flatMap((user) => this.#graph.membersOf(user));
+    return [...identifiers, ...[...users, ...members].map(({ identifier }) => identifier)].map(
+      identifierText,
+    );
   }
 
-  #unloadNow(identifier: ModelIdentifier): void {
+  #removeInTurn(identifier: ModelIdentifier): void {
+    this.#whenFree<readonly ModelIdentifier[]>(
+      [identifier.name],
+      (goOn) => goOn([identifier]),
+      (going) => this.#around(going),
+      (going, release) => this.#remove(going, release),
+    );
+  }
+
+  /** Unloads models; ensembles that then lack a member follow. */
+  #remove(going: readonly ModelIdentifier[], done: () => void): void {
+    const users = this.#graph.allUsersOf(going);
+    for (const identifier of going) this.#forgetModel(identifier);
+    this.#bringAll(
+      users.filter(({ identifier }) => this.#graph.get(identifier) !== undefined),
+      new Map(),
+      done,
+    );
+  }
+
+  #forgetModel(identifier: ModelIdentifier): void {
     this.#lifecycle.unload(identifier);
     this.#globalMap.remove(identifier);
-    this.#forget(identifier);
+    this.#graph.remove(identifier);
+    this.#replaceSource(identifier, null);
   }
 
-  #forget(identifier: ModelIdentifier): void {
+  #replaceSource(identifier: ModelIdentifier, source: ModelSource | null): void {
     const key = identifierText(identifier);
-    const source = this.#sources.get(key);
-    if (source?.temporary === true) this.#storage.removeOverrideFolder(source.folder.path);
-    this.#sources.delete(key);
+    const before = this.#sources.get(key);
+    if (before?.temporary === true && before.folder !== source?.folder) {
+      this.#storage.removeOverrideFolder(before.folder.path);
+    }
+    if (source === null) this.#sources.delete(key);
+    else this.#sources.set(key, source);
   }
 
-  /** Loads every model of the name: with namespacing there may be several, which succeed or fail on their own. */
-  #loadNow(
-    name: string,
-    parameters: readonly LoadParameter[],
-    done: (error: TritonError | null) => void,
-  ): void {
-    this.#pollModels(name, parameters, (polled) => {
-      const readable: Polled[] = [];
-      for (const one of polled) {
-        if (one.ok) readable.push(one.value);
-        else this.#log.error(one.error.message);
-      }
-      const outcomes = new Array<TritonError | null>(readable.length).fill(null);
-      let left = readable.length;
-      const conclude = (): void => {
-        const failures = outcomes.filter((outcome) => outcome !== null);
-        if (failures.length === 0) done(readable.length < polled.length ? pollFailed(name) : null);
-        else {
-          done(new TritonError(failures[0]!.code, failures.map(({ message }) => message).join("")));
+  /** A model that serves; of an ensemble also one that does not, since that is for its members to change. */
+  #inForce(identifier: ModelIdentifier): ModelSource | null {
+    const source = this.#sources.get(identifierText(identifier));
+    if (source === undefined) return null;
+    const waits = source.config.ensemble_scheduling !== undefined;
+    return waits || this.#lifecycle.servingOf(identifier).length > 0 ? source : null;
+  }
+
+  #load(requests: LoadRequests, done: (results: LoadResults) => void): void {
+    this.#whenFree<Reading>(
+      [...requests.keys()],
+      (goOn) => this.#read(requests, goOn),
+      ({ polled }) => [
+        ...polled.map(({ now }) => identifierText(now.identifier)),
+        ...this.#around(polled.filter(({ now }) => !this.#isUnchanged(now)).map(({ now }) => now.identifier)),
+      ],
+      (reading, release) => {
+        if (this.#stopped) {
+          this.#discard(reading);
+          const refused = new TritonError("UNAVAILABLE", "Server exiting");
+          done(new Map([...requests.keys()].map((name) => [name, refused])));
+          release();
+          return;
         }
+        this.#bringWhatWasRead(reading, (affected) => {
+          done(this.#results(requests, reading, affected));
+          release();
+        });
+      },
+      (reading) => this.#discard(reading),
+    );
+  }
+
+  /** Reads every model of the names, then the members of ensembles among them, and so on. */
+  #read(requests: LoadRequests, done: (reading: Reading) => void): void {
+    const polled: { readonly now: Polled; readonly asked: boolean }[] = [];
+    const unread: { readonly name: string; readonly cause: string }[] = [];
+    const checked = new Set<string>();
+    const round = (names: readonly string[], asked: boolean): void => {
+      if (names.length === 0) {
+        done({ polled, unread });
+        return;
+      }
+      for (const name of names) checked.add(name);
+      const found = new Array<readonly Result<Polled>[]>(names.length);
+      let left = names.length;
+      const conclude = (): void => {
+        const members = new Set<string>();
+        for (const [index, results] of found.entries()) {
+          for (const result of results) {
+            if (!result.ok) {
+              unread.push({ name: names[index]!, cause: result.error.message });
+              continue;
+            }
+            polled.push({ now: result.value, asked });
+            for (const { model_name } of result.value.config.ensemble_scheduling?.step ?? []) {
+              if (!checked.has(model_name)) members.add(model_name);
+            }
+          }
+        }
+        round([...members], false);
       };
-      if (left === 0) conclude();
-      for (const [index, now] of readable.entries()) {
-        this.#bring(now, (error) => {
-          outcomes[index] = error;
+      for (const [index, name] of names.entries()) {
+        this.#poller.poll(name, requests.get(name) ?? [], (results) => {
+          found[index] = results;
           if (--left === 0) conclude();
         });
       }
-    });
+    };
+    round([...requests.keys()], true);
   }
 
-  /** Brings a model to what was just read. */
-  #bring(now: Polled, done: (error: TritonError | null) => void): void {
-    const { identifier } = now;
+  #isUnchanged(now: Polled): boolean {
+    const source = this.#inForce(now.identifier);
+    return source !== null && isUnchanged(source, now);
+  }
+
+  #discard({ polled }: Reading): void {
+    for (const { now } of polled) this.#dropTemporary(now);
+  }
+
+  #dropTemporary(now: Polled): void {
+    if (now.temporary && this.#sources.get(identifierText(now.identifier))?.folder !== now.folder) {
+      this.#storage.removeOverrideFolder(now.folder.path);
+    }
+  }
+
+  /** Brings what changed, and the ensembles it is part of, to what was just read. @param done called with all of these */
+  #bringWhatWasRead(reading: Reading, done: (affected: readonly GraphNode[]) => void): void {
+    for (const { cause } of reading.unread) this.#log.error(cause);
+    const changed = reading.polled.filter(({ now }) => !this.#isUnchanged(now));
+    const identifiers = changed.map(({ now }) => now.identifier);
+    const isChanged = new Set(identifiers);
+    const users = this.#graph.allUsersOf(identifiers);
+    for (const { now } of reading.polled) {
+      this.#globalMap.add(now.identifier);
+      if (!isChanged.has(now.identifier)) this.#dropTemporary(now);
+    }
+    const read = new Map<string, Polled>();
+    for (const { now, asked } of changed) {
+      read.set(identifierText(now.identifier), now);
+      this.#graph.set(now.identifier, now.config, asked);
+    }
+    const affected = new Map<string, GraphNode>();
+    for (const identifier of [
+      ...identifiers,
+      ...[...users, ...this.#graph.allUsersOf(identifiers)].map((user) => user.identifier),
+    ]) {
+      const node = this.#graph.get(identifier);
+      if (node !== undefined) affected.set(identifierText(identifier), node);
+    }
+    const nodes = [...affected.values()];
+    this.#bringAll(nodes, read, () => done(nodes));
+  }
+
+  #results(requests: LoadRequests, reading: Reading, affected: readonly GraphNode[]): LoadResults {
+    const byName = new Map<string, GraphNode[]>();
+    for (const node of affected) {
+      const { name } = node.identifier;
+      byName.set(name, [...(byName.get(name) ?? []), node]);
+    }
+    const unread = new Set(reading.unread.map(({ name }) => name));
+    const results = new Map<string, TritonError | null>();
+    for (const name of requests.keys()) {
+      results.set(name, this.#resultOf(name, byName.get(name) ?? [], unread, requests.size === 1));
+    }
+    return results;
+  }
+
+  /** @param alone the load was about this model: then a member that could not be read counts as well */
+  #resultOf(
+    name: string,
+    affected: readonly GraphNode[],
+    unread: ReadonlySet<string>,
+    alone: boolean,
+  ): TritonError | null {
+    const failures = affected.flatMap(({ identifier, invalid, loadError }) => {
+      const error = invalid ?? loadError;
+      return error === null
+        ? []
+        : [`load failed for model '${identifierText(identifier)}': ${error.message}\n`];
+    });
+    if (failures.length > 0) return new TritonError("INVALID_ARG", failures.join(""));
+    if (unread.has(name) || (alone && unread.size > 0)) return pollFailed(name);
+    const serves = this.#globalMap
+      .named(name)
+      .some((identifier) => this.#lifecycle.servingOf(identifier).length > 0);
+    if (serves) return null;
+    return new TritonError("INTERNAL", `failed to load '${name}', no version is available`);
+  }
+
+  /** Brings models to what is known of them, members before the ensembles they are part of. @param read what was just read of them */
+  #bringAll(nodes: readonly GraphNode[], read: ReadonlyMap<string, Polled>, done: () => void): void {
+    let left = nodes.length;
+    if (left === 0) {
+      done();
+      return;
+    }
+    const all = new Set(nodes);
+    const waitsFor = new Map<GraphNode, number>();
+    for (const node of nodes) node.invalid = this.#graph.problemOf(node);
+    const bring = (node: GraphNode): void => {
+      this.#bring(node, read.get(identifierText(node.identifier)) ?? null, () => {
+        for (const user of this.#graph.usersOf(node.identifier)) {
+          const waits = waitsFor.get(user) ?? 0;
+          if (waits === 0) continue;
+          waitsFor.set(user, waits - 1);
+          if (waits === 1) bring(user);
+        }
+        if (--left === 0) done();
+      });
+    };
+    for (const node of nodes) {
+      const isHopeless = node.invalid !== null;
+      const members = isHopeless ? [] : this.#graph.membersOf(node).filter((member) => all.has(member));
+      waitsFor.set(node, members.length);
+    }
+    const ready = nodes.filter((node) => waitsFor.get(node) === 0);
+    for (const node of ready) bring(node);
+  }
+
+  /** @param polled what was just read; null = nothing changed but its members */
+  #bring(node: GraphNode, polled: Polled | null, done: () => void): void {
+    const { identifier } = node;
     const model = identifierText(identifier);
-    if (this.#stopped) {
-      if (now.temporary) this.#storage.removeOverrideFolder(now.folder.path);
-      done(new TritonError("UNAVAILABLE", "Server exiting"));
-      return;
-    }
-    this.#globalMap.add(identifier);
     const source = this.#sources.get(model);
-    const ready = this.#lifecycle.servingOf(identifier).length > 0;
-    if (ready && source !== undefined && isUnchanged(source, now)) {
-      if (now.temporary) this.#storage.removeOverrideFolder(now.folder.path);
-      done(null);
+    const now: ModelSource | undefined = polled ?? source;
+    if (now === undefined) {
+      done();
       return;
     }
+    const scheduling = node.config.ensemble_scheduling;
+    const config = scheduling === undefined ? now.config : this.#fit(node, scheduling);
+    if (scheduling !== undefined) this.#replaceSource(identifier, now);
+    if (config === null) {
+      this.#lifecycle.unload(identifier);
+      this.#log.error(node.invalid?.asString() ?? "");
+      done();
+      return;
+    }
+    const fail = (error: TritonError): void => {
+      node.loadError = error;
+      if (scheduling !== undefined) this.#replaceSource(identifier, null);
+      else if (now.temporary) this.#storage.removeOverrideFolder(now.folder.path);
+      done();
+    };
     const versions = this.#versions(model, now);
     if (versions.length === 0) {
       this.#lifecycle.noteWithoutVersions(identifier);
       const reason = `at least one version must be available under the version policy of model '${model}'`;
       this.#log.error(`failed to load model '${model}': ${reason}`);
-      done(new TritonError("INVALID_ARG", `load failed for model '${model}': ${reason}\n`));
+      fail(new TritonError("INVALID_ARG", reason));
       return;
     }
     const inPlace =
-      ready &&
+      scheduling === undefined &&
       source !== undefined &&
+      this.#lifecycle.servingOf(identifier).length > 0 &&
       !now.temporary &&
       now.filesChangedMs <= source.filesChangedMs &&
       configsEqualButInstances(source.config, now.config);
-    this.#lifecycle.load(
-      { identifier, config: now.config, folder: now.folder, versions, inPlace },
-      (error) => {
-        if (error !== null) {
-          if (now.temporary) this.#storage.removeOverrideFolder(now.folder.path);
-          done(error);
-          return;
-        }
-        this.#forget(identifier);
-        this.#sources.set(model, now);
-        done(null);
-      },
-    );
+    this.#lifecycle.load({ identifier, config, folder: now.folder, versions, inPlace }, (error) => {
+      if (error !== null) {
+        fail(error);
+        return;
+      }
+      node.loadError = null;
+      this.#replaceSource(identifier, now);
+      done();
+    });
   }
 
-  #versions(model: string, polled: Polled): readonly number[] {
-    const { versions, warnings } = selectVersions(model, polled.folder, polled.config.version_policy);
+  /** The configuration that an ensemble is loaded with; null = it cannot be, and the node says why. */
+  #fit(node: GraphNode, scheduling: ModelEnsembling): ModelConfig | null {
+    node.invalid ??= this.#membersProblem(node, scheduling);
+    if (node.invalid !== null) return null;
+    const memberOf = (step: EnsembleStep): ModelIdentifier =>
+      this.#graph.member(node.identifier, step)!.identifier;
+    const step = scheduling.step.map((one) => ({ ...one, model_namespace: memberOf(one).namespace }));
+    const fitted = fitEnsemble(
+      identifierText(node.identifier),
+      { ...node.config, ensemble_scheduling: { step } },
+      { step },
+      (one) => this.#lifecycle.servingOf(memberOf(one)).at(-1)!.config,
+    );
+    if (fitted.ok) return fitted.value;
+    node.invalid = fitted.error;
+    return null;
+  }
+
+  /** Members that do not serve, or not the version that a step asks for. */
+  #membersProblem(node: GraphNode, scheduling: ModelEnsembling): TritonError | null {
+    const ensemble = identifierText(node.identifier);
+    for (const step of scheduling.step) {
+      const member = this.#graph.member(node.identifier, step)!;
+      const depends = `ensemble '${ensemble}' depends on '${identifierText(member.identifier)}'`;
+      const failed = `Model '${identifierText(member.identifier)}'`;
+      const invalid = (text: string): TritonError => new TritonError("INVALID_ARG", `${depends} ${text}`);
+      if (member.invalid !== null) {
+        return invalid(`which is not valid. ${failed} failed with error: ${member.invalid.message}`);
+      }
+      const serving = this.#lifecycle.servingOf(member.identifier);
+      if (serving.length === 0) {
+        const { loadError } = member;
+        const reason = loadError === null ? "" : ` ${failed} loading failed with error: ${loadError.message}`;
+        return invalid(`which has no loaded version.${reason}`);
+      }
+      const { model_version: wanted } = step;
+      if (wanted !== -1 && !serving.some(({ version }) => version === wanted)) {
+        return invalid(`whose required version ${wanted} is not loaded.`);
+      }
+    }
+    return null;
+  }
+
+  #versions(model: string, source: ModelSource): readonly number[] {
+    const { versions, warnings } = selectVersions(model, source.folder, source.config.version_policy);
     for (const warning of warnings) this.#log.warning(warning);
     return versions;
   }
-
-  /** Reads every model of the name; at least one result. */
-  #pollModels(
-    name: string,
-    parameters: readonly LoadParameter[],
-    done: (results: readonly Result<Polled>[]) => void,
-  ): void {
-    const override = parameters.find((parameter) => parameter.kind === "config");
-    const files = parameters.filter((parameter) => parameter.kind === "file");
-    if (files.length === 0) {
-      this.#findFolders(name, (found) => {
-        if (!found.ok) done([found]);
-        else {
-          done(
-            found.value.map(({ identifier, folder }) =>
-              override === undefined
-                ? this.#pollFolder(identifier, folder)
-                : this.#pollOverride(identifier, override.json, folder, false),
-            ),
-          );
-        }
-      });
-      return;
-    }
-    const identifier: ModelIdentifier = { namespace: "", name };
-    if (override === undefined) {
-      done([unreadable(name, "Load parameter 'config' must be specified for model file override")]);
-      return;
-    }
-    const contents = new Map(files.map(({ path, content }) => [path, content]));
-    this.#storage.createOverrideFolder(contents, (made) => {
-      if (!made.ok) {
-        done([unreadable(name, made.error.message)]);
-        return;
-      }
-      const polled = this.#pollOverride(identifier, override.json, made.value, true);
-      if (!polled.ok) this.#storage.removeOverrideFolder(made.value.path);
-      done([polled]);
-    });
-  }
-
-  #pollOverride(
-    identifier: ModelIdentifier,
-    json: string,
-    folder: ModelFolder,
-    temporary: boolean,
-  ): Result<Polled> {
-    const prepared = this.#prepare(identifier, { json }, folder);
-    if (!prepared.ok) return prepared;
-    return ok({
-      identifier,
-      folder,
-      config: prepared.value,
-      configChangedMs: temporary ? Number.NEGATIVE_INFINITY : this.#clock.epochMs(),
-      filesChangedMs: temporary ? Number.NEGATIVE_INFINITY : newestFileMs(folder),
-      temporary,
-      overridden: true,
-    });
-  }
-
-  #pollFolder(identifier: ModelIdentifier, folder: ModelFolder): Result<Polled> {
-    const configChangedMs = configMs(folder);
-    const filesChangedMs = newestFileMs(folder);
-    const source = this.#sources.get(identifierText(identifier));
-    // Nothing newer than what is loaded: an override that was loaded stays in force.
-    if (
-      source !== undefined &&
-      configChangedMs <= source.configChangedMs &&
-      filesChangedMs <= source.filesChangedMs &&
-      this.#lifecycle.servingOf(identifier).length > 0
-    ) {
-      return ok({ ...source, identifier, overridden: false });
-    }
-    const text = folder.config === null ? null : { text: folder.config.text };
-    const prepared = this.#prepare(identifier, text, folder);
-    if (!prepared.ok) return prepared;
-    return ok({
-      identifier,
-      folder,
-      config: prepared.value,
-      configChangedMs,
-      filesChangedMs,
-      temporary: false,
-      overridden: false,
-    });
-  }
-
-  #prepare(
-    identifier: ModelIdentifier,
-    source: ConfigSource | null,
-    folder: ModelFolder,
-  ): Result<ModelConfig> {
-    const { name } = identifier;
-    const prepared = prepareConfig(source, name, folder, {
-      autoComplete: this.#options.autoComplete,
-      renamed: this.#roots.isMapped(name),
-      log: this.#log,
-    });
-    return prepared.ok ? prepared : unreadable(identifierText(identifier), prepared.error.message);
-  }
-
-  /** The folders of the name, at least one; without namespacing it must be in exactly one root. */
-  #findFolders(name: string, done: (result: Result<readonly FoundFolder[]>) => void): void {
-    const found: FoundFolder[] = [];
-    const places = this.#roots.placesOf(name);
-    const next = (index: number): void => {
-      const place = places[index];
-      if (place === undefined) {
-        if (found.length === 0) {
-          done(
-            fail("INVALID_ARG", `failed to poll model '${name}': model not found in any model repository.`),
-          );
-        } else if (found.length > 1 && !this.#options.namespacing) {
-          done(
-            fail("INVALID_ARG", `failed to poll model '${name}': not unique across all model repositories`),
-          );
-        } else {
-          done(ok(found.sort((a, b) => compareIdentifiers(a.identifier, b.identifier))));
-        }
-        return;
-      }
-      const { root, folder } = place;
-      this.#storage.readModelFolder(root, folder, this.#options.configName, (read) => {
-        if (!read.ok) {
-          done(read);
-          return;
-        }
-        if (read.value !== null) found.push({ identifier: this.#identifier(name, root), folder: read.value });
-        next(index + 1);
-      });
-    };
-    next(0);
-  }
 }
-
-/** The override that is active again, or a folder in which nothing is newer than what is loaded. */
-const isUnchanged = (source: LoadedSource, now: Polled): boolean => {
-  if (now.overridden) return configsEqual(source.config, now.config);
-  return now.configChangedMs <= source.configChangedMs && now.filesChangedMs <= source.filesChangedMs;
-};
-
-const configMs = (folder: ModelFolder): number =>
-  folder.entries.find(({ path }) => path === folder.config?.path)?.changedMs ?? Number.NEGATIVE_INFINITY;
-
-/** Newest change of everything but the configuration file, the model folder itself included. */
-const newestFileMs = (folder: ModelFolder): number =>
-  folder.entries.reduce(
-    (newest, { path, changedMs }) => (path === folder.config?.path ? newest : Math.max(newest, changedMs)),
-    folder.changedMs,
-  );

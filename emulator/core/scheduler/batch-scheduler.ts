@@ -5,7 +5,7 @@ import type { VersionStatistics } from "../statistics/version-statistics.ts";
 import type { InferenceRequest, InferenceResponse } from "../tensor/inference-request.ts";
 import type { BatchResponder, InstanceSlot } from "./instance-slot.ts";
 import { PolicyQueue } from "./policy-queue.ts";
-import type { Scheduler } from "./scheduler.ts";
+import { type Scheduler, serverStopping } from "./scheduler.ts";
 
 /** How often a waiting batcher of the real server looks at its queue when nothing else wakes it. */
 const SWEEP_INTERVAL_US = 500_000;
@@ -80,12 +80,7 @@ export class BatchScheduler implements Scheduler {
   }
 
   enqueue(request: InferenceRequest): TritonError | null {
-    if (this.#stopped) {
-      return new TritonError(
-        "UNAVAILABLE",
-        `${request.logPrefix}Server is stopping, scheduler for model has stopped accepting new inference requests`,
-      );
-    }
+    if (this.#stopped) return serverStopping(request);
     const now = this.#clock.now();
     request.queuedUs = now;
     request.trace?.queueStart(now, request.inputs);
@@ -264,7 +259,7 @@ export class BatchScheduler implements Scheduler {
     const response: InferenceResponse = { final: true, error, outputs: [] };
     if (this.#ordered === null) request.respond(response);
     else this.#ordered.responder([request])(0, response);
-    request.trace?.requestEnd();
+    request.end(null);
     if (this.#inflight === 0) this.#idle();
   }
 

@@ -72,10 +72,8 @@ export class InstanceSlot {
       const reason = failed[i]!;
       if (reason !== null) statistics.recordFailure(reason, request.arrivedUs, now);
       else statistics.recordSuccess(request.batchSize, request.arrivedUs, request.queuedUs, now, report);
-      if (request.trace !== null) {
-        request.trace.computed(report);
-        request.trace.requestEnd();
-      }
+      request.trace?.computed(report);
+      request.end(reason === null ? report : null);
     }
     if (!report.success) return;
     statistics.metrics.recordExecution();

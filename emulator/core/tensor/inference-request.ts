@@ -65,6 +65,8 @@ export interface RequestTrace {
   backendOutputs(outputs: readonly OutputTensor[]): void;
   /** COMPUTE_START to COMPUTE_END. */
   computed(times: ComputeTimes): void;
+  /** A trace of a request that the core makes to serve this one. */
+  child(): RequestTrace;
   /** REQUEST_END; the core lets go of the trace. */
   requestEnd(): void;
   /** The core lets go of a request that it did not accept after all. */
@@ -116,6 +118,8 @@ export class InferenceRequest {
   /** Clock times in microseconds; set by the core. */
   arrivedUs = 0;
   queuedUs = 0;
+  /** Called when the core is done with the request, after its last response; for an ensemble that it is a step of. */
+  onEnd: ((times: ComputeTimes | null) => void) | null = null;
   /** Set by `cancel`; a request still queued is then answered CANCELLED, one that runs may be dropped by its backend. */
   cancelled = false;
 
@@ -135,6 +139,12 @@ export class InferenceRequest {
 
   cancel(): void {
     this.cancelled = true;
+  }
+
+  /** Called by the core when all is answered and counted. @param times of its execution; null = it failed or never ran */
+  end(times: ComputeTimes | null): void {
+    this.trace?.requestEnd();
+    this.onEnd?.(times);
   }
 
   /** `[request id: <id>] `, which the core puts before most of its messages. */

@@ -69,7 +69,7 @@ export class TraceSetting {
       timestamps: trace_level.includes("TIMESTAMPS"),
       tensors: trace_level.includes("TENSORS"),
     };
-    return new Trace(id, levels, this.#clock, (text) => this.#end(text));
+    return new Trace(id, nextId, levels, this.#clock, (text) => this.#end(text));
   }
 
   #end(text: string | null): void {

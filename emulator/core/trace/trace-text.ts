@@ -18,10 +18,17 @@ export interface TracedTensor {
 export const timestampText = (id: number, name: string, us: number): string =>
   `{"id":${id},"timestamps":[{"name":"${name}","ns":${Math.round(us * 1000)}}]}`;
 
-/** @param requestId empty = left out */
-export const requestText = (id: number, modelName: string, version: string, requestId: string): string => {
+/** @param requestId empty = left out @param parentId of a child: the trace of the request that it serves */
+export const requestText = (
+  id: number,
+  modelName: string,
+  version: string,
+  requestId: string,
+  parentId: number | null = null,
+): string => {
   const request = requestId === "" ? "" : `,"request_id":"${bytesOf(requestId)}"`;
-  return `{"id":${id},"model_name":"${bytesOf(modelName)}","model_version":${version}${request}}`;
+  const parent = parentId === null ? "" : `,"parent_id":${parentId}`;
+  return `{"id":${id},"model_name":"${bytesOf(modelName)}","model_version":${version}${request}${parent}}`;
 };
 
 export const tensorText = (id: number, activity: string, tensor: TracedTensor): string => {

@@ -11,31 +11,54 @@ export interface Tracer {
   sample(model: string): Trace | null;
 }
 
+export interface TracedLevels {
+  readonly timestamps: boolean;
+  readonly tensors: boolean;
+}
+
 /**
  * What is recorded of one request. It has two owners, the front end and the core, and is written when both have let go;
  * `drop` is for a request that ends before the core had it: of that the real server writes nothing.
  */
 export class Trace implements RequestTrace {
   readonly id: number;
-  readonly #timestamps: boolean;
-  readonly #tensors: boolean;
+  readonly #nextId: () => number;
+  readonly #levels: TracedLevels;
   readonly #clock: Clock;
   readonly #ended: (text: string | null) => void;
+  readonly #parentId: number | null;
   readonly #events: string[] = [];
-  #owners = 2;
+  /** Of children that ended, the newest first. */
+  readonly #children: string[] = [];
+  /** Front end and core, and each child that has not ended; a child has the core alone. */
+  #owners: number;
 
   /** @param ended called once, with the events as a byte string joined by commas, or null for a dropped trace */
   constructor(
     id: number,
-    levels: { readonly timestamps: boolean; readonly tensors: boolean },
+    nextId: () => number,
+    levels: TracedLevels,
     clock: Clock,
     ended: (text: string | null) => void,
+    parentId: number | null = null,
   ) {
     this.id = id;
-    this.#timestamps = levels.timestamps;
-    this.#tensors = levels.tensors;
+    this.#nextId = nextId;
+    this.#levels = levels;
     this.#clock = clock;
     this.#ended = ended;
+    this.#parentId = parentId;
+    this.#owners = parentId === null ? 2 : 1;
+  }
+
+  /** It is written with this trace, which waits for it. */
+  child(): Trace {
+    this.#owners++;
+    const ended = (text: string | null): void => {
+      if (text !== null && text !== "") this.#children.unshift(text);
+      this.release();
+    };
+    return new Trace(this.#nextId(), this.#nextId, this.#levels, this.#clock, ended, this.id);
   }
 
   /** Clock time in microseconds. */
@@ -45,11 +68,13 @@ export class Trace implements RequestTrace {
 
   /** @param us clock time in microseconds */
   timestamp(name: string, us: number = this.#clock.now()): void {
-    if (this.#timestamps) this.#events.push(timestampText(this.id, name, us));
+    if (this.#levels.timestamps) this.#events.push(timestampText(this.id, name, us));
   }
 
   requestStart(modelName: string, version: string, requestId: string, us: number): void {
-    if (this.#timestamps) this.#events.push(requestText(this.id, modelName, version, requestId));
+    if (this.#levels.timestamps) {
+      this.#events.push(requestText(this.id, modelName, version, requestId, this.#parentId));
+    }
     this.timestamp("REQUEST_START", us);
   }
 
@@ -79,7 +104,7 @@ export class Trace implements RequestTrace {
   }
 
   #record(activity: string, tensors: readonly InputTensor[]): void {
-    if (!this.#tensors) return;
+    if (!this.#levels.tensors) return;
     for (const { name, datatype, shape, data } of tensors) {
       if (isDataType(datatype)) {
         this.#events.push(tensorText(this.id, activity, { name, datatype, shape, data }));
@@ -89,7 +114,7 @@ export class Trace implements RequestTrace {
 
   /** An owner lets go: nothing more will come from it. */
   release(): void {
-    if (--this.#owners === 0) this.#ended(this.#events.join(","));
+    if (--this.#owners === 0) this.#ended([...this.#children, ...this.#events].join(","));
   }
 
   /** Ends the trace unwritten. */
