@@ -47,6 +47,8 @@ const unknownReading: MemoryReading = {
 export class EvictionDecisions {
   readonly #options: EvictionDecisionsOptions;
   #memory: PolicyMemory;
+  /** Capacity of all GPUs; null = not read yet. */
+  #gpu: number | null = null;
 
   constructor(options: EvictionDecisionsOptions) {
     this.#options = options;
@@ -71,15 +73,20 @@ export class EvictionDecisions {
 
   /** What a model is expected to take: the estimate for the host, and for the GPUs where there are any. */
   estimate({ artifactBytes, profileBytes, lastLoadBytes }: EstimatedModel): Bytes {
-    const { settings, sampler } = this.#options;
-    const hasGpu = (sampler.sample()?.reading.capacity.gpu ?? 0) > 0;
+    const { settings } = this.#options;
     const bytes = (pool: "host" | "gpu"): number =>
       estimates[settings.estimate]({
         artifactBytes,
         profileBytes: profileBytes?.[pool] ?? null,
         lastLoadBytes: lastLoadBytes?.[pool] ?? null,
       });
-    return { host: bytes("host"), gpu: hasGpu ? bytes("gpu") : 0, disk: 0 };
+    return { host: bytes("host"), gpu: this.#hasGpu() ? bytes("gpu") : 0, disk: 0 };
+  }
+
+  /** A machine does not change, so it is looked at until it could be read. */
+  #hasGpu(): boolean {
+    this.#gpu ??= this.#options.sampler.sample()?.reading.capacity.gpu ?? null;
+    return this.#gpu !== null && this.#gpu > 0;
   }
 
   /**

@@ -109,7 +109,7 @@ export class Router {
     const { targetModel } = call;
     const homes = this.#livingHomes(targetModel);
     const best = leastBusy(homes, targetModel);
-    if (best === null) return this.#place(call, homes, (agent) => `${agent.modelCount} models, the fewest`);
+    if (best === null) return this.#place(call, homes, fewest);
     if (
       best.inFlight < this.#settings.copyAtInFlight ||
       homes.some(({ agent }) => agent.holds(targetModel) !== "loaded")
@@ -162,6 +162,9 @@ export class Router {
     else this.#homes.set(targetModel, others);
   }
 }
+
+const fewest = ({ modelCount }: InstanceAgent): string =>
+  `${modelCount} ${modelCount === 1 ? "model" : "models"}, the fewest`;
 
 /** Those that have the model loaded come first, then the fewest requests, then who had it first. */
 const leastBusy = (homes: readonly Home[], targetModel: string): Home | null => {

@@ -57,7 +57,7 @@ describe("a model", () => {
       ["i-1", "a", "r-1", "0 models, the fewest"],
       ["i-2", "b", "r-2", "0 models, the fewest"],
       ["i-3", "c", "r-3", "0 models, the fewest"],
-      ["i-1", "d", "r-4", "1 models, the fewest"],
+      ["i-1", "d", "r-4", "1 model, the fewest"],
     ]);
   });
 
