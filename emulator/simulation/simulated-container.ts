@@ -71,6 +71,7 @@ export const createSimulatedContainer = (options: SimulatedContainerOptions): Si
       clock,
       random: new Random(random.nextUint32()),
       listener: (event) => events.memory(event),
+      onServerKilled: () => events.crash("tritonserver was killed"),
     });
     if (!ledger.ok) {
       started(ledger.error);

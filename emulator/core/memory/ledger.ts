@@ -117,6 +117,11 @@ export interface ServerStart {
   readonly pinnedPoolBytes?: number;
   /** Size of the response cache, taken at once. Default none. */
   readonly responseCacheBytes?: number;
+  /**
+   * `--backend-config=python,shm-default-byte-size`, of each stub's region in /dev/shm. The SageMaker image starts with
+   * 16777216 (spec/python-backend.md).
+   */
+  readonly stubRegionBytes?: number;
   /** Regions in /dev/shm that a server left which was killed in the same container. Default none. */
   readonly orphanedShmBytes?: number;
 }
@@ -243,15 +248,15 @@ export class Ledger implements MemoryAccount {
 
   #reservation(holding: Holding): Reservation {
     const { owner, profile, holder, held } = holding;
+    const stub = profile?.stub;
     return {
       owner,
-      stub: holder === this.#server ? null : stubOf(holder, profile),
+      stub:
+        stub === undefined || stub === null || holder === this.#server
+          ? null
+          : stubOf(holder, this.#regionBytes(stub)),
       grow: (demands) => this.#grow(holding, demands),
-      kill: () => {
-        if (holder === this.#server) this.#killServer();
-        else if (holder.alive) this.#endProcess(holder, "killed");
-        this.#tell();
-      },
+      kill: () => this.#killProcess(holder),
       endStaging: () => {
         for (const allocation of held) {
           if (allocation.kind !== "staging") continue;
@@ -282,6 +287,20 @@ export class Ledger implements MemoryAccount {
         }
       },
     });
+  }
+
+  /** As `kill -9` from outside of the newest process of that name. @returns whether there is one */
+  kill(name: string): boolean {
+    const holder = [...this.#processes].findLast((known) => known.name === name);
+    if (holder === undefined) return false;
+    this.#killProcess(holder);
+    return true;
+  }
+
+  #killProcess(holder: Process): void {
+    if (holder === this.#server) this.#killServer();
+    else if (holder.alive) this.#endProcess(holder, "killed");
+    this.#tell();
   }
 
   /** Everything is gone at once, tritonserver and its stubs: the container ended. Nothing is granted any more; releases do nothing. */
@@ -401,6 +420,10 @@ export class Ledger implements MemoryAccount {
     }));
   }
 
+  #regionBytes({ shm_bytes }: NonNullable<BackendProfile["stub"]>): number {
+    return this.#options.start?.stubRegionBytes ?? shm_bytes.value;
+  }
+
   /** What the stub process itself costs. Its region in /dev/shm is tritonserver's and outlives it, until the unload. */
   #stubClaims(owner: AllocationOwner, { stub }: BackendProfile, holder: Process): Claim[] {
     if (stub === null) return [];
@@ -419,7 +442,7 @@ export class Ledger implements MemoryAccount {
         this.#server,
         [
           { pool: "host", kind: "server", bytes: stub.server_bytes.value },
-          { pool: "shm", kind: "shm", bytes: stub.shm_bytes.value },
+          { pool: "shm", kind: "shm", bytes: this.#regionBytes(stub) },
         ],
         "load",
       ),
@@ -731,8 +754,8 @@ const bytesByPool = (allocations: Iterable<Allocation>): BytesByPool => {
   return byPool;
 };
 
-const stubOf = (holder: Process, profile: BackendProfile | null): StubProcess => ({
-  regionBytes: profile?.stub?.shm_bytes.value ?? 0,
+const stubOf = (holder: Process, regionBytes: number): StubProcess => ({
+  regionBytes,
   get alive() {
     return holder.alive;
   },

@@ -422,6 +422,14 @@ describe("stub processes", () => {
     load.release();
   });
 
+  test("ledger: a region is of the size that tritonserver was started with", () => {
+    const { ledger } = small([serverDocument(), backendDocument("python", { stub: { shm_bytes: 4 } })], {
+      start: { stubRegionBytes: 60 },
+    });
+    const load = granted(ledger.reserve(owner("a"), []));
+    expect([used(ledger), load.stub?.regionBytes]).toEqual([{ host: 60, shm: 60 }, 60]);
+  });
+
   test("ledger: /dev/shm counts as host memory too", () => {
     const { ledger } = small([serverDocument(), backendDocument("python", { stub: { shm_bytes: 4 } })]);
     granted(ledger.reserve(owner("a"), []));
@@ -590,6 +598,23 @@ describe("OOM killer", () => {
     const alone = small(documents);
     granted(alone.ledger.reserve(inServer("a"), [host(6)])).kill();
     expect([died, used(owned.ledger), used(alone.ledger)]).toEqual([1, {}, { host: 6 }]);
+  });
+
+  test("ledger: the process of a name can be killed from outside", () => {
+    const { ledger, python } = small(documents);
+    const old = granted(python("a", 100));
+    const young = granted(python("a", 200));
+    expect([ledger.kill("a_0_0"), old.stub?.alive, young.stub?.alive, used(ledger)]).toEqual([
+      true,
+      true,
+      false,
+      { host: 100 },
+    ]);
+    expect([ledger.kill("b_0_0"), ledger.kill(SERVER_PROCESS), used(ledger)]).toEqual([
+      false,
+      true,
+      { host: 100 },
+    ]);
   });
 
   test("ledger: when the container ends everything is gone and nothing is granted", () => {
