@@ -11,17 +11,34 @@ const toStderr = (lines: string): void => {
   process.stderr.write(lines);
 };
 
+/** One write for all lines of a turn of the event loop: a load makes eight. What is left when the process ends is written then. */
+const gathered = (write: (lines: string) => void): ((lines: string) => void) => {
+  let waiting = "";
+  const flush = (): void => {
+    if (waiting === "") return;
+    const lines = waiting;
+    waiting = "";
+    write(lines);
+  };
+  process.once("exit", flush);
+  return (lines) => {
+    if (waiting === "") setImmediate(flush);
+    waiting += lines;
+    if (waiting.length > MAX_WAITING) flush();
+  };
+};
+
+/** A turn that logs more than this writes in between. */
+const MAX_WAITING = 65_536;
+
 /** @param path `--log-file`, which is added to; empty or impossible to open = stderr, as in the real server */
 export const openServerLog = (path: string, filter: LogFilter): ServerLog => {
-  if (path === "") return new ServerLog(sinkTo(toStderr), filter);
+  if (path === "") return new ServerLog(sinkTo(gathered(toStderr)), filter);
   try {
     const file = openSync(path, "a");
-    return new ServerLog(
-      sinkTo((lines) => writeSync(file, lines)),
-      filter,
-    );
+    return new ServerLog(sinkTo(gathered((lines) => writeSync(file, lines))), filter);
   } catch (error) {
-    const log = new ServerLog(sinkTo(toStderr), filter);
+    const log = new ServerLog(sinkTo(gathered(toStderr)), filter);
     log.warning(`cannot write the log to ${path}: ${error instanceof Error ? error.message : error}`);
     return log;
   }

@@ -63,10 +63,12 @@ export class OnnxRuntimeBackend implements Backend {
   readonly name = "onnxruntime";
   readonly #options: OnnxRuntimeBackendOptions;
   readonly #pool: WorkerPool;
+  readonly #cpuCount: number;
   #initialized = false;
 
   constructor(options: OnnxRuntimeBackendOptions) {
     this.#options = options;
+    this.#cpuCount = options.cpuCount ?? availableParallelism();
     this.#pool = new WorkerPool(options.workerThreads);
   }
 
@@ -145,11 +147,7 @@ export class OnnxRuntimeBackend implements Backend {
   #readOptions(context: ModelContext): Result<{ backend: BackendOptions; model: ModelOptions }> {
     const backend = readBackendOptions(context.backendConfig);
     if (!backend.ok) return backend;
-    const model = readModelOptions(
-      context.config,
-      backend.value,
-      this.#options.cpuCount ?? availableParallelism(),
-    );
+    const model = readModelOptions(context.config, backend.value, this.#cpuCount);
     return model.ok ? ok({ backend: backend.value, model: model.value }) : model;
   }
 
