@@ -21,9 +21,15 @@ const entryOf = (list: readonly unknown[], name: string): number => {
  * Error: INVALID_ARG that names the path.
  */
 export const setAt = (document: unknown, path: string, value: unknown): Result<unknown> =>
-  set(document, splitPath(path), value, path);
+  set({ owner: document, name: "" }, splitPath(path), value, path);
 
-const set = (owner: unknown, parts: readonly string[], value: unknown, path: string): Result<unknown> => {
+/** @param name what the owner is called where it lies */
+const set = (
+  { owner, name }: { readonly owner: unknown; readonly name: string },
+  parts: readonly string[],
+  value: unknown,
+  path: string,
+): Result<unknown> => {
   const [part, ...rest] = parts;
   if (part === undefined) return ok(value);
   if (Array.isArray(owner)) {
@@ -32,32 +38,36 @@ const set = (owner: unknown, parts: readonly string[], value: unknown, path: str
       const names = owner.map((entry, at) =>
         isMapping(entry) ? String(entry.name ?? entry.as ?? at) : `${at}`,
       );
-      return fail("INVALID_ARG", `${path}: no entry ${unknownWord(part, names)}`);
+      return fail("INVALID_ARG", `${path}: ${unknownWord(part, names)}`);
     }
     if (rest.length === 0 && value === null) return ok(owner.filter((_, at) => at !== index));
-    const entry = set(owner[index], rest, value, path);
+    const entry = set({ owner: owner[index], name: part }, rest, value, path);
     return entry.ok ? ok(owner.map((known: unknown, at) => (at === index ? entry.value : known))) : entry;
   }
   // `machine: ml.g4dn.xlarge` and the like: the short form gives way to what is said in full.
-  const mapping = isMapping(owner) ? owner : shortForms(owner, part);
+  const mapping = isMapping(owner) ? owner : inFull(owner, name);
   if (mapping === null) {
     return fail("INVALID_ARG", `${path}: ${JSON.stringify(owner)} has no part '${part}'`);
   }
   if (rest.length === 0 && value === null) {
     return ok(Object.fromEntries(Object.entries(mapping).filter(([key]) => key !== part)));
   }
-  const inner = set(mapping[part], rest, value, path);
+  const inner = set({ owner: mapping[part], name: part }, rest, value, path);
   return inner.ok ? ok({ ...mapping, [part]: inner.value }) : inner;
 };
 
-const machineParts = ["host", "gpus", "disk", "shm", "host_reserve"];
+/** What a word means that may be said in short, by its name. */
+const shortFor: Readonly<Record<string, string>> = {
+  machine: "type",
+  policy: "preset",
+  host: "weights",
+  gpu: "weights",
+};
 
-const shortForms = (owner: unknown, part: string): Record<string, unknown> | null => {
+const inFull = (owner: unknown, name: string): Readonly<Record<string, unknown>> | null => {
   if (owner === undefined || owner === null) return {};
-  if (typeof owner !== "string" && typeof owner !== "number") return null;
-  if (machineParts.includes(part)) return { type: String(owner) };
-  if (["staging", "arena_per_row", "workspace", "weights"].includes(part)) return { weights: owner };
-  return typeof owner === "string" ? { preset: owner } : null;
+  const key = shortFor[name];
+  return key !== undefined && ["string", "number"].includes(typeof owner) ? { [key]: owner } : null;
 };
 
 /** Several at once, one after the other. */

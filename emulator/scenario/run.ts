@@ -3,6 +3,7 @@ import { CountedDisk } from "../aws/artifacts/disk-space.ts";
 import { InstanceAgent } from "../aws/placement/instance-agent.ts";
 import type { PlatformAnswer } from "../aws/placement/platform-answer.ts";
 import { Router } from "../aws/placement/router.ts";
+import { modelNameOf } from "../aws/placement/target-model.ts";
 import { Random } from "../common/random.ts";
 import { ok, type Result } from "../common/status.ts";
 import { VirtualClock } from "../common/virtual-clock.ts";
@@ -332,7 +333,7 @@ class Stage {
         const body = config === null ? "" : JSON.stringify({ parameters: { config } });
         callTriton(simulated.server(), "POST", `/v2/repository/models/${step.load}/load`, body, done);
       } else {
-        const modelName = step.hash ?? hashOf(step.load);
+        const modelName = step.hash ?? modelNameOf(step.load);
         const url = `${unpackedFolder(modelName)}/model`;
         container.load({ modelName, targetModel: step.load, url }, (answer) => done(textOf(answer)));
       }
@@ -357,7 +358,7 @@ class Stage {
         const body = JSON.stringify({ parameters: { unload_dependents: step.dependents ?? false } });
         callTriton(simulated.server(), "POST", `/v2/repository/models/${step.unload}/unload`, body, done);
       } else {
-        const modelName = step.hash ?? hashOf(step.unload);
+        const modelName = step.hash ?? modelNameOf(step.unload);
         container.unload({ modelName, targetModel: step.unload }, (answer) => done(textOf(answer)));
       }
       return;
@@ -471,7 +472,7 @@ class Stage {
     };
     if (via === "triton") callTriton(simulated.server(), "POST", `/v2/models/${model}/infer`, body, done);
     else {
-      const modelName = step.hash ?? hashOf(model);
+      const modelName = step.hash ?? modelNameOf(model);
       simulated.container.invoke({ modelName, targetModel: model, headers: jsonHeaders, body }, (answer) =>
         done(textOf(answer)),
       );
@@ -523,7 +524,7 @@ class Stage {
   }
 
   #unpack(storage: SimulatedContainer["storage"], model: FleetModel): void {
-    const folder = `${unpackedFolder(hashOf(model.name))}/model`;
+    const folder = `${unpackedFolder(modelNameOf(model.name))}/model`;
     storage.write(`${folder}/`);
     writeFiles(
       storage,
@@ -560,7 +561,7 @@ class Stage {
   #remove(name: string): void {
     this.#archives.delete(name);
     for (const { simulated } of this.#instances) {
-      if (this.#scenario.level === "container") simulated.storage.remove(unpackedFolder(hashOf(name)));
+      if (this.#scenario.level === "container") simulated.storage.remove(unpackedFolder(modelNameOf(name)));
       if (this.#scenario.level === "triton") simulated.storage.remove(`${TRITON_REPOSITORY}/${name}`);
     }
   }
@@ -576,9 +577,6 @@ const policyName = ({ policy = {} }: Scenario["words"]): string => {
 };
 
 const jsonHeaders: readonly string[] = ["Content-Type", "application/json"];
-
-/** How a scenario of the container names a model to it: a hash has letters, digits, `.` and `_` only. */
-const hashOf = (model: string): string => model.replace(/[^0-9A-Za-z._]/g, "_");
 
 const unpackedFolder = (modelName: string): string => `/opt/ml/models/${modelName}`;
 

@@ -43,7 +43,7 @@ export class InMemoryStorage implements Storage {
 
   #changeFolderOf(path: string): void {
     const end = path.lastIndexOf("/");
-    if (end < 0) return;
+    if (end < 1) return;
     this.#makeFolder(path.slice(0, end));
     this.#folders.set(path.slice(0, end), this.#clock.epochMs());
   }

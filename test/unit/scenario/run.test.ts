@@ -1,0 +1,220 @@
+import { expect, test } from "vitest";
+import { eventText } from "../../../emulator/journal/event-text.ts";
+import { playScenario } from "../../support/scenarios.ts";
+
+const textOf = (yaml: string): string => playScenario(yaml).events.map(eventText).join("\n");
+
+const poisson = "traffic: [{ arrivals: poisson, rate: 5, for: 20s, choose: uniform, as: first }]";
+
+test("run: the same seed gives the same journal, another seed another one", () => {
+  expect(textOf(`${poisson}\nseed: 4`)).toBe(textOf(`${poisson}\nseed: 4`));
+  expect(textOf(`${poisson}\nseed: 5`)).not.toBe(textOf(`${poisson}\nseed: 4`));
+});
+
+const callsOf = (yaml: string) =>
+  playScenario(`level: triton\n${yaml}`).run.calls.filter(({ kind }) => kind === "invoke");
+
+test("run: even arrivals come at their rate and end with their time", () => {
+  const calls = callsOf("traffic: [{ arrivals: even, rate: 2, at: 1s, for: 2s, as: first }]");
+  expect(calls.map(({ atUs }) => atUs)).toEqual([1_000_000, 1_500_000, 2_000_000, 2_500_000]);
+  expect(calls.map(({ request, model }) => [request, model])).toEqual([
+    ["first-1", "a"],
+    ["first-2", "b"],
+    ["first-3", "a"],
+    ["first-4", "b"],
+  ]);
+});
+
+test("run: Poisson arrivals are about as many as their rate says, and not even", () => {
+  const times = callsOf("traffic: [{ arrivals: poisson, rate: 100, for: 50s, as: first }]").map(
+    ({ atUs }) => atUs,
+  );
+  expect(times.length).toBeGreaterThan(4700);
+  expect(times.length).toBeLessThan(5300);
+  const gaps = new Set(times.slice(1).map((time, index) => time - times[index]!));
+  expect(gaps.size).toBeGreaterThan(1000);
+});
+
+test("run: bursts come together, and end after so many requests", () => {
+  const calls = callsOf("traffic: [{ arrivals: burst, burst: 3, every: 10s, requests: 7, as: first }]");
+  expect(calls.map(({ atUs }) => atUs / 1e6)).toEqual([0, 0, 0, 10, 10, 10, 20]);
+});
+
+test("run: callers of a closed loop wait for their answer, then think", () => {
+  const calls = callsOf(`server: { load_model: [a] }
+models: [{ name: a, backend: python, warm: 100ms, load: 0s }]
+traffic: [{ arrivals: closed, clients: 2, think: 400ms, requests: 6, models: a, as: first }]`);
+  expect(calls.map(({ atUs }) => atUs / 1e3)).toEqual([0, 0, 500, 600, 1000, 1100]);
+});
+
+test("run: a closed loop that is answered in no time ends all the same", () => {
+  const calls = callsOf("traffic: [{ arrivals: closed, clients: 1, for: 20ms, models: a, as: first }]");
+  expect(calls).toHaveLength(20);
+  expect(calls[0]?.answer?.status).toBe(404);
+});
+
+test("run: zipf asks for the first model the most", () => {
+  const calls = callsOf(`models: [{ name: 'm{i}', count: 4 }]
+traffic: [{ arrivals: even, rate: 1000, for: 4s, choose: zipf, as: first }]`);
+  const counts = ["m1", "m2", "m3", "m4"].map((name) => calls.filter(({ model }) => model === name).length);
+  expect(counts).toEqual([...counts].sort((a, b) => b - a));
+  expect(counts[0]! / counts[3]!).toBeGreaterThan(3);
+  expect(counts[0]! / counts[3]!).toBeLessThan(5);
+});
+
+test("run: the three levels load and answer the same model", () => {
+  for (const level of ["container", "triton"]) {
+    const { failed } = playScenario(`level: ${level}
+traffic: [{ at: 0s, load: a, as: load }, { at: 5s, invoke: a, as: first }, { at: 6s, unload: a, as: unload }]
+expect:
+  - { answer: load, status: 200, took: 1s }
+  - { answer: first, status: 200, took: 10ms }
+  - { answer: unload, status: 200 }
+  - { not_resident: a }
+  - { resident: a, at: 5s }`);
+    expect(failed, level).toEqual([]);
+  }
+  const { failed } = playScenario(`expect:
+  - { answer: first, status: 200, cache_hit: false, from: container }
+  - { resident: a }`);
+  expect(failed).toEqual([]);
+});
+
+test("run: steps of the container API and of Triton's own health", () => {
+  const { failed } = playScenario(`level: container
+traffic:
+  - { at: 0s, load: a, as: load }
+  - { at: 0.5s, ask: ping, as: busy }
+  - { at: 0.5s, ask: ready, as: not-ready }
+  - { at: 0.5s, ask: live, as: live }
+  - { at: 2s, ask: list, as: list }
+  - { at: 2s, load: a, as: again }
+  - { at: 2s, call: GET /models/nobody, as: nobody }
+  - { at: 2s, call: POST /models, body: "[]", as: no-url }
+  - { at: 3s, unload: b, hash: nobody, as: unknown }
+  - { at: 3s, call: POST /v2/repository/index, via: triton, as: index }
+  - { at: 4s, invoke: a, body: "{", as: broken }
+expect:
+  - { answer: busy, status: 400 }
+  - { answer: not-ready, status: 400 }
+  - { answer: live, status: 200 }
+  - { answer: list, status: 200, text: '{"models":[{}]}' }
+  - { answer: again, status: 409 }
+  - { answer: nobody, status: 404 }
+  - { answer: no-url, status: 400, text: repository not found }
+  - { answer: unknown, status: 404 }
+  - { answer: index, text: '"state":"READY"' }
+  - { answer: broken, status: 400 }`);
+  expect(failed).toEqual([]);
+});
+
+test("run: an override of a load makes instances in place", () => {
+  const { failed } = playScenario(`level: triton
+traffic:
+  - { at: 0s, load: a }
+  - { at: 5s, load: a, override: { instances: 3 }, as: more }
+expect:
+  - { answer: more, status: 200 }
+  - { holds: a, pool: host, bytes: "< 130MiB", at: 4s }
+  - { holds: a, pool: host, bytes: "> 300MiB" }`);
+  expect(failed).toEqual([]);
+});
+
+test("run: a broken configuration refuses the load and leaves what serves", () => {
+  const { failed } = playScenario(`level: triton
+traffic:
+  - { at: 0s, load: a }
+  - { at: 5s, overwrite: a, config_text: "max_batch_size: many" }
+  - { at: 6s, load: a, as: bad }
+  - { at: 8s, invoke: a, as: first }
+expect:
+  - { answer: bad, status: 500 }
+  - { answer: first, status: 200 }`);
+  expect(failed).toEqual([]);
+});
+
+test("run: an overwritten archive is not looked at while the old one is there", () => {
+  const { failed } = playScenario(`
+traffic:
+  - { at: 0s, invoke: a, as: first }
+  - { at: 30s, overwrite: a, with: { host: 200MiB } }
+  - { at: 40s, invoke: a, as: second }
+  - { at: 50s, remove: b }
+  - { at: 60s, invoke: b, as: gone }
+expect:
+  - { answer: second, status: 200, cache_hit: true }
+  - { holds: a, pool: host, bytes: "< 130MiB" }
+  - { answer: gone, status: 400 }`);
+  expect(failed).toEqual([]);
+});
+
+test("run: a killed container is started again, empty", () => {
+  const { failed } = playScenario(`
+traffic:
+  - { at: 0s, invoke: a, as: first }
+  - { at: 30s, kill: container }
+  - { at: 60s, invoke: a, as: again }
+expect:
+  - { count: deaths, is: 1 }
+  - { count: restarts, is: 2 }
+  - { pool: host, used: "< 10MiB", at: 50s }
+  - { answer: again, status: 200, cache_hit: false }`);
+  expect(failed).toEqual([]);
+});
+
+test("run: instances come and go, and the endpoint goes on", () => {
+  const { failed } = playScenario(`
+traffic:
+  - { at: 0s, invoke: a, as: first }
+  - { at: 20s, scale_to: 2 }
+  - { at: 30s, invoke: b, as: second }
+  - { at: 50s, scale_to: 1 }
+  - { at: 60s, invoke: b, as: third }
+expect:
+  - { answers: all, status: 200 }
+  - { resident: b, instance: 2, at: 45s }
+  - { resident: [a, b], instance: 1 }
+  - { answer: third, cache_hit: false }`);
+  expect(failed).toEqual([]);
+});
+
+test("run: SIGTERM is waited for, and its answer is the exit code", () => {
+  const { failed } = playScenario(`level: triton
+models: [{ name: a, warm: 3s }]
+traffic: [{ at: 0s, load: a }, { at: 2s, invoke: a, as: first }, { at: 3s, stop: container, as: stop }]
+expect: [{ answer: first, status: 200 }, { answer: stop, status: 0 }]`);
+  expect(failed).toEqual([]);
+});
+
+test("run: faults strike, and the journal has them", () => {
+  const { failed } = playScenario(`
+faults: [{ name: full, operation: unpack, effect: disk-full, nth: 1 }]
+traffic: [{ at: 0s, invoke: a, as: first }, { at: 30s, invoke: a, as: second }]
+expect:
+  - { answer: first, status: ">= 400" }
+  - { answer: second, status: 200 }
+  - { count: faults, is: 1 }
+  - { journal: { event: fault, fault: full, operation: unpack } }`);
+  expect(failed).toEqual([]);
+});
+
+test("run: a hang is waited for a while, then the run ends", () => {
+  const { failed, run } = playScenario(`level: triton
+faults: [{ operation: load, effect: hang, model: a }]
+traffic: [{ at: 0s, load: a, as: load }]
+expect: [{ answer: load, answered: false }, { state: a, is: LOADING }]`);
+  expect(failed).toEqual([]);
+  expect(run.endUs / 1e6).toBeGreaterThan(400);
+});
+
+test("run: ends when it is told to", () => {
+  expect(playScenario("until: 7s").run.endUs).toBe(7_000_000);
+});
+
+test("run: a machine that is too small for the server has a container that never starts", () => {
+  const { failed } = playScenario(`machine: 4MiB
+models: [{ name: a }]
+expect: [{ count: deaths, is: 1 }, { answer: first, status: 503 }]
+until: 90s`);
+  expect(failed).toEqual([]);
+});
