@@ -5,11 +5,13 @@ export interface Sample extends ProcessTreeUsage {
   readonly seconds: number;
 }
 
+/** Part of the run after which handles and threads are no longer to grow. */
+const WARM_UP_SHARE = 0.4;
 /**
  * Part of the run in which caches, pools, compiled code and the allocator's arenas are still growing. Loads alone level
  * off after about 10,000 of them (222, 227, 229, 233, 230 MB after each 5,000), which is more than half of ten minutes.
  */
-const WARM_UP_SHARE = 0.6;
+const MEMORY_WARM_UP_SHARE = 0.6;
 /** What a run of ten minutes may take more at its end without being called a leak: 6 MB in its last four minutes. */
 export const MAX_GROWTH_MB_PER_MINUTE = 1.5;
 /** Connections that happen to be open at the moment of a sample. */
@@ -31,13 +33,15 @@ export function leaksIn(samples: readonly Sample[]): readonly string[] {
 }
 
 /**
- * Growth after the warm-up. Memory: slope of a line through the lowest sample of each of ten equal spans, because only
+ * Growth after the warm-up. Memory: slope of a line through the lowest sample of each of six equal spans, because only
  * what is left after a garbage collection counts. Handles and threads: lowest of the last third less lowest of the first.
  */
 export function trendOf(samples: readonly Sample[]) {
-  const warm = samples.slice(Math.floor(samples.length * WARM_UP_SHARE));
-  const spans = inSpans(warm, 10).map((span) => span.reduce((a, b) => (b.rssBytes < a.rssBytes ? b : a)));
-  const thirds = inSpans(warm, 3);
+  const after = (share: number) => samples.slice(Math.floor(samples.length * share));
+  const spans = inSpans(after(MEMORY_WARM_UP_SHARE), 6).map((span) =>
+    span.reduce((a, b) => (b.rssBytes < a.rssBytes ? b : a)),
+  );
+  const thirds = inSpans(after(WARM_UP_SHARE), 3);
   const lowest = (span: readonly Sample[] | undefined, pick: (sample: Sample) => number) =>
     Math.min(...(span ?? []).map(pick));
   const more = (pick: (sample: Sample) => number) => lowest(thirds.at(-1), pick) - lowest(thirds[0], pick);
