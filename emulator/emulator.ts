@@ -329,7 +329,7 @@ const containerApis = async (
   return (server, onCrash) => {
     if (processes === null) throw new Error("tritonserver is elsewhere");
     return new ContainerApi(
-      { pingMode, defaultModel: defaultModelName },
+      { pingMode, defaultModel: defaultModelName, threads: config.sagemakerThreadCount },
       { server, storage: processes.storage, clock, log, faults: faults ?? noFaults, onCrash },
     );
   };

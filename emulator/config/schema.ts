@@ -495,8 +495,8 @@ export const configSchema = z.object({
   sagemakerThreadCount: option(integer().default(8), {
     group: "Sagemaker",
     argument: "<integer>",
-    description: "Threads that handle SageMaker requests.",
-    withoutEffect: oneLoop,
+    description:
+      "Threads that handle SageMaker requests. Here they only count where `load-blocks-worker` is imitated (docs/faults.md).",
   }),
 
   allowVertexAi: option(boolean().default(false), {

@@ -51,6 +51,9 @@ export class ContainerFixture {
       log: this.#log(),
       faults: noFaults,
       onCrash,
+      onHang: () => {
+        throw new Error("a load hangs");
+      },
     };
     return this.#call((reply) => loadModel(bytes, targetModel, dependencies, reply));
   }

@@ -107,6 +107,29 @@ export class SimulatedContainerFixture {
     return this.#answers((answered) => this.container.list(answered));
   }
 
+  /** A request of any form, as it comes over a wire. */
+  call(
+    method: string,
+    path: string,
+    body = "",
+    headers: ReadonlyMap<string, string> = new Map(),
+  ): SeenAnswer[] {
+    return this.#answers((answered) =>
+      this.container.handle({
+        head: { method, path, headers },
+        body: Buffer.from(body),
+        reply: ({ status, headers: own, body: parts, breakAfterBytes }) =>
+          answered(
+            breakAfterBytes === undefined ? { status, headers: own, body: Buffer.concat(parts) } : null,
+          ),
+      }),
+    );
+  }
+
+  post(path: string, body: string): SeenAnswer[] {
+    return this.call("POST", path, body);
+  }
+
   /** The journal from its second line on, one event with its model each. */
   events(): string[] {
     return this.journal

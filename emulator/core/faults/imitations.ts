@@ -1,11 +1,14 @@
 /** What kills or hangs the real server (2.51.0), and is only imitated when asked for. */
 export const imitations = {
   "load-body-crash":
-    "A load whose body is no JSON object, or has members of other types, ends the real server; without `model_name` the load " +
+    "A load whose body does not parse, or has members of other types, ends the real server; without `model_name` the load " +
     "is never answered and pings are answered with 400 from then on. Not imitated: both are answered with an error.",
   "unload-during-invoke-hang":
-    "When a model is unloaded through the container API while it is being invoked, neither call is ever answered, the model " +
-    "stays UNLOADING and pings are answered with 400. Not imitated: the unload waits for the invocation.",
+    "When a model is unloaded through the container API while it is being invoked, both calls are answered only when 350 s " +
+    "have passed; until then pings are answered with 400. Not imitated: the unload waits for the invocation.",
+  "load-blocks-worker":
+    "A load or an unload through the container API occupies one of its threads until it ends, as a rule the one that is to " +
+    "send the answer of an invocation in flight, which then has to wait. Not imitated: nobody is held up.",
 } as const;
 
 export type Imitation = keyof typeof imitations;

@@ -10,12 +10,15 @@ import { invokeDefault, invokeOfMany } from "./invoke.ts";
 import { loadModel } from "./load-model.ts";
 import { getReply, listReply, type ModelList } from "./model-list.ts";
 import { ModelUnloader } from "./unload-model.ts";
+import { Workers } from "./workers.ts";
 
 export interface ContainerApiOptions {
   /** `live`: a ping only asks whether the server is up; anything else: whether every model it knows is ready. */
   readonly pingMode: string;
   /** What `/invocations` calls. */
   readonly defaultModel: string;
+  /** `--sagemaker-thread-count`. Default 8. Only means something where `load-blocks-worker` is imitated. */
+  readonly threads?: number;
 }
 
 export interface ContainerApiDependencies {
@@ -27,6 +30,8 @@ export interface ContainerApiDependencies {
   /** tritonserver would have died here: nothing is answered any more. */
   readonly onCrash: (because: string) => void;
 }
+
+const DEFAULT_THREADS = 8;
 
 /** `/models` with a name and an action, both optional; the name may follow without a slash. */
 const modelsPath = /^\/models\/?([^/]+)?(\/invoke)?$/;
@@ -43,11 +48,15 @@ export class ContainerApi implements ExchangeHandler {
   readonly #dependencies: ContainerApiDependencies;
   readonly #models: ModelList = new Map();
   readonly #unloader: ModelUnloader;
+  readonly #workers: Workers;
+  /** A load that will never be answered has begun. */
+  #loadHangs = false;
 
   constructor(options: ContainerApiOptions, dependencies: ContainerApiDependencies) {
     this.#options = options;
     this.#dependencies = dependencies;
     this.#unloader = new ModelUnloader({ ...dependencies, models: this.#models });
+    this.#workers = new Workers(options.threads ?? DEFAULT_THREADS);
   }
 
   /** Ends what waits on the clock; nothing is answered any more. */
@@ -56,6 +65,17 @@ export class ContainerApi implements ExchangeHandler {
   }
 
   handle(exchange: ContainerExchange): void {
+    if (!this.#dependencies.faults.imitates("load-blocks-worker")) {
+      this.#route(exchange);
+      return;
+    }
+    const { method, path } = exchange.head;
+    const occupies =
+      method === "DELETE" || (method === "POST" && !/^\/(ping|invocations)$|\/invoke$/.test(path));
+    this.#workers.run(exchange, occupies, (routed) => this.#route(routed));
+  }
+
+  #route(exchange: ContainerExchange): void {
     const { method, path } = exchange.head;
     if (path === "/ping") {
       if (method === "GET") this.#ping(exchange);
@@ -99,7 +119,7 @@ export class ContainerApi implements ExchangeHandler {
   #isHealthy(): boolean {
     const { server } = this.#dependencies;
     if (this.#options.pingMode === "live") return server.isLive();
-    return server.isReady() && !this.#unloader.holdsInvocations;
+    return server.isReady() && !this.#unloader.holdsInvocations && !this.#loadHangs;
   }
 
   #handleModels(exchange: ContainerExchange, name: string, isInvoke: boolean): void {
@@ -116,9 +136,11 @@ export class ContainerApi implements ExchangeHandler {
       case "POST":
         if (isInvoke) this.#invoke(exchange, name, targetModel);
         else {
-          loadModel(exchange.body, targetModel, { ...this.#dependencies, models: this.#models }, (reply) =>
-            exchange.reply(reply),
-          );
+          const onHang = (): void => {
+            this.#loadHangs = true;
+          };
+          const dependencies = { ...this.#dependencies, models: this.#models, onHang };
+          loadModel(exchange.body, targetModel, dependencies, (reply) => exchange.reply(reply));
         }
         return;
       case "DELETE":

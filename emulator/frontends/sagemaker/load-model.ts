@@ -46,13 +46,15 @@ export interface LoadDependencies {
   readonly faults: FaultSource;
   /** tritonserver would have died here. */
   readonly onCrash: (because: string) => void;
+  /** It would never be answered. */
+  readonly onHang: () => void;
 }
 
 /** `POST /models` (spec/sagemaker-mme.md 1.6). @param targetModel becomes the name of the Triton model; undefined = the platform's */
 export const loadModel = (
   body: Buffer,
   targetModel: string | undefined,
-  { server, storage, models, log, faults, onCrash }: LoadDependencies,
+  { server, storage, models, log, faults, onCrash, onHang }: LoadDependencies,
   reply: (reply: HttpReply) => void,
 ): void => {
   const request = readLoadRequest(body);
@@ -65,7 +67,8 @@ export const loadModel = (
   const { name, url } = request.value;
   if (name === "" && url !== "") {
     // The real server loads a model without a name and never answers.
-    if (!asReal) reply(plainErrorReply(400, "a load needs the name of the model in 'model_name'"));
+    if (asReal) onHang();
+    else reply(plainErrorReply(400, "a load needs the name of the model in 'model_name'"));
     return;
   }
   const model = targetModel ?? name;

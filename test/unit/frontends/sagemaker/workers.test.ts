@@ -1,0 +1,80 @@
+import { expect, test } from "vitest";
+import { emptyReply } from "../../../../emulator/frontends/kserve-json/reply.ts";
+import type { ContainerExchange } from "../../../../emulator/frontends/sagemaker/container-exchange.ts";
+import { Workers } from "../../../../emulator/frontends/sagemaker/workers.ts";
+
+class Scene {
+  readonly workers: Workers;
+  readonly log: string[] = [];
+  readonly #open = new Map<string, () => void>();
+
+  constructor(count: number) {
+    this.workers = new Workers(count);
+  }
+
+  send(name: string, occupies = false): void {
+    const exchange: ContainerExchange = {
+      head: { method: "GET", path: name, headers: new Map() },
+      body: Buffer.alloc(0),
+      reply: () => this.log.push(`${name} answered`),
+    };
+    this.workers.run(exchange, occupies, (routed) => {
+      this.log.push(`${name} begins`);
+      this.#open.set(name, () => routed.reply(emptyReply(200)));
+    });
+  }
+
+  end(name: string): void {
+    const end = this.#open.get(name);
+    if (end === undefined) throw new Error(`${name} has not begun`);
+    end();
+  }
+}
+
+test("workers: a load takes the thread of an invocation in flight, whose answer waits for it", () => {
+  const scene = new Scene(8);
+  scene.send("invoke");
+  scene.send("load", true);
+  scene.end("invoke");
+  expect(scene.log).toEqual(["invoke begins", "load begins"]);
+  scene.end("load");
+  expect(scene.log.slice(2)).toEqual(["load answered", "invoke answered"]);
+});
+
+test("workers: who comes later goes to another thread, and two loads run side by side", () => {
+  const scene = new Scene(8);
+  scene.send("load", true);
+  scene.send("unload", true);
+  scene.send("ping");
+  scene.end("ping");
+  scene.end("unload");
+  expect(scene.log).toEqual([
+    "load begins",
+    "unload begins",
+    "ping begins",
+    "ping answered",
+    "unload answered",
+  ]);
+});
+
+test("workers: with one thread everything waits for a load, in the order it came", () => {
+  const scene = new Scene(1);
+  scene.send("load", true);
+  scene.send("ping");
+  scene.send("second load", true);
+  scene.send("list");
+  expect(scene.log).toEqual(["load begins"]);
+  scene.end("load");
+  scene.end("ping");
+  scene.end("second load");
+  scene.end("list");
+  expect(scene.log.slice(1)).toEqual([
+    "load answered",
+    "ping begins",
+    "second load begins",
+    "second load answered",
+    "ping answered",
+    "list begins",
+    "list answered",
+  ]);
+});
