@@ -1,7 +1,7 @@
 import { formatByteSize } from "../core/memory/byte-size.ts";
 import type { JournalEvent } from "./event.ts";
 import type { Explained, StoryLine, Told } from "./explanation.ts";
-import type { EventOf, History, Resident, Stay } from "./history.ts";
+import type { EventOf, History, RequestHistory, Resident, Stay } from "./history.ts";
 import { preventionOf } from "./prevention.ts";
 import { chainOf, type RequestChain } from "./request-chain.ts";
 import {
@@ -35,6 +35,7 @@ export const explainRequest = (history: History, id: string): Explained | null =
 
 const headline = (history: History, chain: RequestChain): string => {
   const { request, resident, startUs, endUs } = chain;
+  if (request === null) return operationText(chain);
   const { answer } = request;
   const who = `Request ${request.id} for ${resident.model}${onInstance(resident.instance)}`;
   const took = durationText(endUs - startUs);
@@ -47,8 +48,16 @@ const headline = (history: History, chain: RequestChain): string => {
     const text = answer.text === undefined ? "" : `\nThe caller read: ${quoted(answer.text)}`;
     return `${who} failed: ${took2}, because ${failureReason(history, chain, answer)}.${text}`;
   }
-  const reason = answer.durationUs < SLOW_US ? "" : `, because ${slowReason(chain)}`;
+  const reason = answer.durationUs < SLOW_US ? "" : `, because ${slowReason(request, chain)}`;
   return `${who} succeeded: ${took2}${reason}.`;
+};
+
+/** Of what is no invocation. */
+const operationText = ({ id, resident, events, startUs, endUs }: RequestChain): string => {
+  const [first] = events;
+  const what = first === undefined ? "something" : `a ${first.event}`;
+  const took = durationText(endUs - startUs);
+  return `${id} was no invocation but ${what} of ${resident.model}${onInstance(resident.instance)}; all that belongs to it took ${took}.`;
 };
 
 /** The first that is true, the most telling first. */
@@ -63,7 +72,7 @@ const failureReason = (history: History, chain: RequestChain, answer: EventOf<"a
   if (died !== undefined) return `the container died meanwhile: ${died.because}`;
   const fault =
     before.findLast(
-      (event): event is EventOf<"fault"> => event.event === "fault" && event.request === chain.request.id,
+      (event): event is EventOf<"fault"> => event.event === "fault" && event.request === chain.id,
     ) ?? last("fault");
   if (fault !== undefined) return `the fault ${fault.fault} struck at ${fault.operation}`;
   if (answer.status === 429) return `${resident.model} was not loaded in time`;
@@ -84,10 +93,13 @@ const failureReason = (history: History, chain: RequestChain, answer: EventOf<"a
   return answer.from === "container" ? "the container said so" : "the platform said so";
 };
 
-const slowReason = ({ request, broughtBy, events, resident }: RequestChain): string => {
+const slowReason = (
+  { invocation }: RequestHistory,
+  { broughtBy, events, resident }: RequestChain,
+): string => {
   const fault = events.find((event): event is EventOf<"fault"> => event.event === "fault");
   if (fault !== undefined) return `the fault ${fault.fault} struck at ${fault.operation}`;
-  if (request.invocation.cacheHit) return "it took that long in the container or waited for others there";
+  if (invocation.cacheHit) return "it took that long in the container or waited for others there";
   return broughtBy === null
     ? `${resident.model} had to be brought into memory first`
     : `it waited for ${resident.model}, which request ${broughtBy} was bringing into memory`;
@@ -95,7 +107,8 @@ const slowReason = ({ request, broughtBy, events, resident }: RequestChain): str
 
 const storyOf = (history: History, chain: RequestChain): readonly StoryLine[] => {
   const { request, startUs } = chain;
-  const lines: Told[] = [{ atUs: startUs, text: arrivalText(history, chain) }];
+  const lines: Told[] =
+    request === null ? [] : [{ atUs: startUs, text: arrivalText(history, request, chain) }];
   const used = new Set<JournalEvent>();
   for (const event of withoutEchoes(chain.events)) {
     if (used.has(event)) continue;
@@ -104,7 +117,7 @@ const storyOf = (history: History, chain: RequestChain): readonly StoryLine[] =>
     const told = toldOf(history, chain, event, end);
     if (told !== null) lines.push(told);
   }
-  const { answer } = request;
+  const answer = request?.answer ?? null;
   if (answer !== null) {
     const at = lines.findIndex(({ atUs }) => atUs > answer.atUs);
     lines.splice(at < 0 ? lines.length : at, 0, { atUs: answer.atUs, text: `answered ${answer.status}` });
@@ -131,10 +144,14 @@ const withoutEchoes = (events: readonly JournalEvent[]): readonly JournalEvent[]
 const isDead = (stay: Stay | undefined, atUs: number): boolean =>
   stay !== undefined && stay.killed !== null && stay.killed.atUs <= atUs && (stay.end?.atUs ?? atUs) >= atUs;
 
-const arrivalText = (history: History, { request, resident, startUs, broughtBy }: RequestChain): string => {
+const arrivalText = (
+  history: History,
+  { invocation }: RequestHistory,
+  { resident, startUs, broughtBy }: RequestChain,
+): string => {
   const { model } = resident;
   const stay = history.stayBefore(resident, startUs);
-  if (request.invocation.cacheHit) {
+  if (invocation.cacheHit) {
     if (isDead(stay, startUs))
       return `${model} looked ready, but it ${absenceText(history, resident, startUs)}`;
     const since = stay === undefined ? "" : `, loaded ${durationText(startUs - stay.begin.atUs)} before`;
@@ -231,14 +248,13 @@ const unloadEnd = (end: JournalEvent | undefined): string => {
 
 const loadText = (
   history: History,
-  { resident, request, events }: RequestChain,
+  { resident, id, events }: RequestChain,
   event: EventOf<"load">,
   end: JournalEvent | undefined,
 ): string => {
   const attempt = events.filter((other) => other.event === "load").indexOf(event) + 1;
   const again = attempt > 1 ? ` again (attempt ${attempt})` : "";
-  const whose =
-    event.request === request.id || event.request === undefined ? "" : ` for request ${event.request}`;
+  const whose = event.request === id || event.request === undefined ? "" : ` for request ${event.request}`;
   const what = `${event.model}${again}${whose}`;
   if (end?.event !== "load-answer") return `loading ${what} had no answer so far`;
   const took = durationText(end.durationUs);
@@ -287,17 +303,18 @@ const aftermath = (history: History, { events, endUs, resident }: RequestChain):
 /** Where the time went, for what took long. */
 const figuresOf = ({ request, events, resident, startUs, endUs }: RequestChain): readonly string[] => {
   const total = endUs - startUs;
-  if (total < SLOW_US) return [];
-  const within = (atUs: number, durationUs: number): number =>
-    Math.max(0, Math.min(atUs, endUs) - Math.max(atUs - durationUs, startUs));
-  let [download, unload, load] = [0, 0, 0];
-  for (const event of events) {
-    if (event.event === "unpacked") download += within(event.atUs, event.durationUs);
-    else if (event.event === "unload-answer") unload += within(event.atUs, event.durationUs);
-    else if (event.event === "load-answer" && event.model === resident.model) {
-      load += within(event.atUs, event.durationUs);
-    }
-  }
+  if (request === null || total < SLOW_US) return [];
+  const spent = (isPart: (event: JournalEvent) => boolean): number =>
+    covered(
+      events.flatMap((event) =>
+        isPart(event) && "durationUs" in event ? [[event.atUs - event.durationUs, event.atUs] as const] : [],
+      ),
+      startUs,
+      endUs,
+    );
+  const download = spent(({ event }) => event === "unpacked");
+  const unload = spent(({ event }) => event === "unload-answer");
+  const load = spent(({ event, model }) => event === "load-answer" && model === resident.model);
   const rest = Math.max(0, total - download - unload - load);
   const parts = [
     [download, "downloading and unpacking"],
@@ -307,4 +324,18 @@ const figuresOf = ({ request, events, resident, startUs, endUs }: RequestChain):
   ] as const;
   const shown = parts.filter(([us]) => us > 0).map(([us, what]) => `${durationText(us)} ${what}`);
   return [`Of ${durationText(total)}: ${shown.join(", ")}.`];
+};
+
+/** What of a span is covered by others, which may overlap. */
+const covered = (spans: readonly (readonly [number, number])[], fromUs: number, toUs: number): number => {
+  let sum = 0;
+  let doneUs = fromUs;
+  for (const [from, to] of [...spans].sort(([a], [b]) => a - b)) {
+    const start = Math.max(from, doneUs);
+    const end = Math.min(to, toUs);
+    if (end <= start) continue;
+    sum += end - start;
+    doneUs = end;
+  }
+  return sum;
 };

@@ -33,9 +33,7 @@ export const explain = (events: readonly JournalEvent[], question: Question): Ex
 
 /** `id` taken for a request where there is one of that id, else for a model. */
 export const questionOf = (events: readonly JournalEvent[], id: string): Question =>
-  events.some(({ event, request }) => event === "invocation" && request === id)
-    ? { request: id }
-    : { model: id };
+  events.some(({ request }) => request === id) ? { request: id } : { model: id };
 
 /** For a terminal. */
 export const explanationText = ({ answer, story, figures, prevention }: Explanation): string => {

@@ -53,6 +53,8 @@ export class History {
   /** Lines are missing before the first event. */
   readonly isCut: boolean;
   readonly #requests = new Map<string, RequestHistory>();
+  /** The first event of what is no invocation: a load that somebody asked the container for himself. */
+  readonly #operations = new Map<string, JournalEvent>();
   readonly #models = new Map<string, ModelHistory>();
 
   constructor(events: readonly JournalEvent[]) {
@@ -67,8 +69,13 @@ export class History {
     return this.#requests.get(id);
   }
 
+  /** The first event of a request that is no invocation. */
+  operation(id: string): JournalEvent | undefined {
+    return this.#requests.has(id) ? undefined : this.#operations.get(id);
+  }
+
   requestIds(): readonly string[] {
-    return [...this.#requests.keys()];
+    return [...new Set([...this.#operations.keys(), ...this.#requests.keys()])];
   }
 
   modelNames(): readonly string[] {
@@ -101,6 +108,13 @@ export class History {
     return this.staysOf(resident).findLast(({ begin }) => begin.atUs < atUs);
   }
 
+  /** Requests for a model that are not answered at a time. */
+  inFlight(resident: Resident, atUs: number): number {
+    return this.requestsOf(resident).filter(
+      ({ invocation, answer }) => invocation.atUs <= atUs && (answer === null || answer.atUs >= atUs),
+    ).length;
+  }
+
   /** For how long nobody has used it; `busy` = a request is in flight; null = nobody ever has. */
   idleUs(resident: Resident, atUs: number): number | "busy" | null {
     let lastUs: number | null = null;
@@ -115,6 +129,7 @@ export class History {
   #read(event: JournalEvent): void {
     const { model, instance, request } = event;
     const known = model === undefined ? null : this.#modelOf({ instance, model });
+    if (request !== undefined && !this.#operations.has(request)) this.#operations.set(request, event);
     switch (event.event) {
       case "invocation":
         if (request !== undefined) {

@@ -1,10 +1,10 @@
 import { formatByteSize } from "../core/memory/byte-size.ts";
 import type { PoolName } from "../core/memory/memory-account.ts";
-import type { PoolReading } from "./event.ts";
+import type { PoolReading, VictimRecord } from "./event.ts";
 import type { EventOf, History } from "./history.ts";
 import type { RequestChain } from "./request-chain.ts";
-import { bytesTaken } from "./sentences.ts";
-import { counted, durationText, percentText } from "./words.ts";
+import { bytesByPool, bytesTaken } from "./sentences.ts";
+import { counted, durationText, listed, percentText } from "./words.ts";
 
 /** Hints that follow from the numbers of what happened; none where nothing follows. */
 export const preventionOf = (history: History, chain: RequestChain): readonly string[] => [
@@ -103,48 +103,59 @@ const changeOf = (history: History, event: EventOf<"eviction">, pool: PoolName):
   return change;
 };
 
-/** Fewer would have been enough, had the estimate been what the load then took. */
+/** Fewer would have been enough, had the estimates been what the load then took and the victims gave back. */
 const estimateHints = (
   history: History,
   { resident, events }: RequestChain,
   event: EventOf<"eviction">,
   highWater: number,
 ): readonly string[] => {
-  const host = event.reading.find(({ pool }) => pool === "host");
-  if (
-    host === undefined ||
-    event.measured?.join() !== "host" ||
-    event.victims.length < 2 ||
-    !event.rule.includes("until-estimate-fits")
-  )
-    return [];
+  const { victims, measured = [], trigger, rule, instance } = event;
+  if (victims.length < 2 || !rule.includes("until-estimate-fits")) return [];
   const load = events.find((other) => other.event === "load" && other.atUs >= event.atUs);
   const answer = events.find(
     (other): other is EventOf<"load-answer"> => other.event === "load-answer" && other.atUs >= event.atUs,
   );
   if (load === undefined || answer?.status !== 200) return [];
-  const took = bytesTaken(history, resident, load.atUs, answer.atUs).find(([pool]) => pool === "host")?.[1];
-  if (took === undefined || took >= event.needHostBytes) return [];
-  const least = event.trigger === "out-of-memory-answer" ? 1 : 0;
-  let left = host.used;
-  let enough = 0;
-  while (enough < event.victims.length && (enough < least || left + took > highWater * host.capacity)) {
-    left -= event.victims[enough]?.hostBytes ?? 0;
-    enough++;
-  }
-  if (enough >= event.victims.length) return [];
-  const spared = event.victims.slice(enough).map(({ model }) => model);
+  const taken = new Map(bytesTaken(history, resident, load.atUs, answer.atUs));
+  if (taken.size === 0) return [];
+  const pools = event.reading.filter(({ pool }) => measured.includes(pool));
+  const fits = (count: number): boolean =>
+    pools.every(({ pool, used, capacity }) => {
+      const freed = victims.slice(0, count).map((victim) => freedBy(history, instance, victim, pool, event));
+      const left = used - freed.reduce((sum, bytes) => sum + bytes, 0);
+      return left + (taken.get(pool) ?? 0) <= highWater * capacity;
+    });
+  const least = trigger === "out-of-memory-answer" ? 1 : 0;
+  const enough = victims.findIndex((_, count) => count >= least && fits(count));
+  if (enough < 0) return [];
+  const spared = victims.slice(enough).map(({ model }) => model);
+  const took = bytesByPool(pools.map(({ pool }) => [pool, taken.get(pool) ?? 0]));
   return [
-    `The load took ${formatByteSize(took)} of host where ${formatByteSize(event.needHostBytes)} had been estimated: with the right figure ${counted(enough, "victim")} would have been enough, and ${spared.join(", ")} could have stayed.`,
+    `The load took ${took}. Had that been known, and what each victim really gives back, ${counted(enough, "victim")} would have been enough: ${listed(spared)} could have stayed.`,
   ];
+};
+
+/** What its unload gave back, up to the load it was for; the platform's expectation where the journal has no bytes of it. */
+const freedBy = (
+  history: History,
+  instance: string | undefined,
+  { model, hostBytes, gpuBytes }: VictimRecord,
+  pool: PoolName,
+  event: EventOf<"eviction">,
+): number => {
+  const resident = { instance, model };
+  if (history.bytesOf(resident).length === 0) return pool === "host" ? hostBytes : gpuBytes;
+  const endUs = history.staysOf(resident).find(({ end }) => end?.eviction === event)?.end?.atUs ?? event.atUs;
+  return -(new Map(bytesTaken(history, resident, event.atUs, endUs)).get(pool) ?? 0);
 };
 
 const answerHints = (
   history: History,
   { request, resident, events, startUs }: RequestChain,
 ): readonly string[] => {
+  if (request === null || request.answer === null) return [];
   const { answer, invocation } = request;
-  if (answer === null) return [];
   const hints: string[] = [];
   const killed = history.stayBefore(resident, startUs)?.killed;
   if (killed && answer.status >= 400 && killed.atUs <= startUs) {

@@ -3,7 +3,9 @@ import type { EventOf, History, RequestHistory, Resident } from "./history.ts";
 
 /** All that happened for one request, or while it waited and to its model. */
 export interface RequestChain {
-  readonly request: RequestHistory;
+  readonly id: string;
+  /** Null = it is no invocation: somebody asked the container himself. */
+  readonly request: RequestHistory | null;
   readonly resident: Resident;
   readonly startUs: number;
   /** Of the answer, or the journal's end. */
@@ -32,12 +34,12 @@ const ofTheInstance: ReadonlySet<string> = new Set(["container-died", "container
 
 /** Null = the journal has no such request. */
 export const chainOf = (history: History, id: string): RequestChain | null => {
-  const request = history.request(id);
-  if (request === undefined) return null;
-  const { invocation, answer } = request;
-  const resident = { instance: invocation.instance, model: invocation.model ?? "" };
-  const startUs = invocation.atUs;
-  const endUs = answer?.atUs ?? history.endUs;
+  const request = history.request(id) ?? null;
+  const first = request?.invocation ?? history.operation(id);
+  if (first === undefined) return null;
+  const resident = { instance: first.instance, model: first.model ?? "" };
+  const startUs = first.atUs;
+  const endUs = request === null ? lastOf(history, id) : (request.answer?.atUs ?? history.endUs);
   const isOfInstance = ({ instance }: JournalEvent): boolean => instance === resident.instance;
   const isWithin = ({ atUs }: JournalEvent): boolean => atUs >= startUs && atUs <= endUs;
   const isAboutModel = (event: JournalEvent): boolean =>
@@ -46,6 +48,7 @@ export const chainOf = (history: History, id: string): RequestChain | null => {
     if (event.event === "invocation" || event.event === "answer" || event.event === "bytes") return false;
     if (event.event === "model-state") return false;
     if (event.request === id) return true;
+    if (event.event === "fault" && isOfAnyRequest(history, event)) return false;
     if (!isWithin(event) || !isOfInstance(event)) return false;
     return ofTheInstance.has(event.event) || (ofTheModel.has(event.event) && isAboutModel(event));
   };
@@ -62,14 +65,30 @@ export const chainOf = (history: History, id: string): RequestChain | null => {
       isOfInstance(event),
   );
   return {
+    id,
     request,
     resident,
     startUs,
     endUs,
     events: unloads.length === 0 ? events : inOrder(history, new Set([...events, ...unloads])),
-    broughtBy: invocation.cacheHit ? null : pendingLoader(history, resident, invocation),
+    broughtBy:
+      request === null || request.invocation.cacheHit
+        ? null
+        : pendingLoader(history, resident, request.invocation),
   };
 };
+
+const lastOf = (history: History, id: string): number =>
+  history.events.findLast(({ request }) => request === id)?.atUs ?? history.endUs;
+
+/** A fault at an inference says not whose: with several in flight nobody knows. */
+const isOfAnyRequest = (
+  history: History,
+  { operation, request, instance, model, atUs }: EventOf<"fault">,
+): boolean =>
+  request === undefined &&
+  (operation === "infer" || operation === "respond") &&
+  history.inFlight({ instance, model: model ?? "" }, atUs) > 1;
 
 /** Events at one time keep their order. */
 const inOrder = (history: History, chosen: ReadonlySet<JournalEvent>): readonly JournalEvent[] =>

@@ -168,7 +168,7 @@ export const instanceText = (event: JournalEvent): string | null => {
     case "ping":
       return event.status === 200
         ? "pings were answered 200 again"
-        : `a ping got ${statusText(event.status)}: the instance counted as unhealthy`;
+        : `a ping got ${statusText(event.status)}`;
     default:
       return null;
   }

@@ -330,6 +330,57 @@ describe("a request that failed", () => {
   });
 });
 
+test("a fault at an inference is told of a request only where no other was in flight", () => {
+  const story = (others: boolean) => {
+    const made = new Story().cold(1, "a", "r-1").at(20);
+    if (others) made.write({ model: "a", request: "r-2", event: "invocation", cacheHit: true });
+    return made
+      .write({ model: "a", request: "r-3", event: "invocation", cacheHit: true })
+      .write({ model: "a", event: "fault", fault: "slow-run", operation: "infer" })
+      .at(22)
+      .write({
+        model: "a",
+        request: "r-3",
+        event: "answer",
+        status: 200,
+        from: "container",
+        durationUs: 2e6,
+      })
+      .explain({ request: "r-3" });
+  };
+  expect(story(false)).toContain("because the fault slow-run struck at infer");
+  expect(story(true)).not.toContain("slow-run");
+});
+
+test("unloads at the same time are counted once", () => {
+  const story = new Story()
+    .at(1)
+    .write({ model: "c", request: "r-1", event: "invocation", cacheHit: false })
+    .write({ model: "a", request: "r-1", event: "unload", because: "room" })
+    .write({ model: "b", request: "r-1", event: "unload", because: "room" })
+    .at(2)
+    .write({ model: "a", request: "r-1", event: "unload-answer", status: 200, durationUs: 1e6 })
+    .at(2.5)
+    .write({ model: "b", request: "r-1", event: "unload-answer", status: 200, durationUs: 1.5e6 })
+    .at(3)
+    .write({ model: "c", request: "r-1", event: "answer", status: 200, from: "container", durationUs: 2e6 });
+  expect(story.explain({ request: "r-1" })).toContain(
+    "Of 2 s: 1.5 s unloading others, 0.5 s the rest: waiting and the inference.",
+  );
+});
+
+test("what is no invocation: what was asked of the container itself", () => {
+  const story = new Story()
+    .at(1)
+    .write({ model: "a", request: "step-1", event: "load" })
+    .at(3)
+    .write({ model: "a", request: "step-1", event: "load-answer", status: 200, durationUs: 2e6 });
+  expect(story.explain({ request: "step-1" })).toBe(
+    "step-1 was no invocation but a load of a on i-1; all that belongs to it took 2 s.\n\n  +0 s  a was loaded in 2 s\n",
+  );
+  expect(questionOf(story.events, "step-1")).toEqual({ request: "step-1" });
+});
+
 test("a request without an answer: how far it has come", () => {
   const story = new Story()
     .at(1)
@@ -340,7 +391,7 @@ test("a request without an answer: how far it has come", () => {
   const text = story.explain({ request: "r-1" });
   expect(text).toContain("Request r-1 for a on i-1 has no answer: the journal ends 8 s after it came (1 s).");
   expect(text).toContain("loading a had no answer so far");
-  expect(text).toContain("a ping got no answer: the instance counted as unhealthy");
+  expect(text).toContain("a ping got no answer");
 });
 
 /** `d` comes at 200 s and the kernel kills `c` for it; at 260 s somebody calls `c`. */
@@ -508,10 +559,34 @@ describe("what would have prevented it", () => {
         .explain({ request: "r-4" });
     };
     expect(story(1 * GIB)).toContain(
-      "  - The load took 1.0 GiB of host where 3.0 GiB had been estimated: with the right figure 1 victim would have been enough, and a could have stayed.",
+      "  - The load took 1.0 GiB of host. Had that been known, and what each victim really gives back, 1 victim would have been enough: a could have stayed.",
     );
-    expect(story(2 * GIB)).not.toContain("had been estimated");
-    expect(story(4 * GIB)).not.toContain("had been estimated");
+    expect(story(2 * GIB)).not.toContain("Had that been known");
+    expect(story(4 * GIB)).not.toContain("Had that been known");
+  });
+
+  test("what the victims really gave back, where that is more than was expected of them", () => {
+    const story = (givenBack: number) =>
+      new Story()
+        .cold(1, "a", "r-1")
+        .bytes("b", 4 * GIB, 12.6 * GIB)
+        .at(240)
+        .write({ model: "c", request: "r-4", event: "invocation", cacheHit: false })
+        .write(eviction("c", "r-4", { victims: [victim("b", 0.3 * GIB), victim("a", 0.3 * GIB)] }))
+        .write({ model: "b", event: "model-state", version: 1, state: "READY", reason: "" })
+        .write({ model: "b", request: "r-4", event: "unload", because: "to make room for c" })
+        .bytes("b", -givenBack, 12.6 * GIB - givenBack)
+        .at(240.5)
+        .write({ model: "b", request: "r-4", event: "unload-answer", status: 200, durationUs: 500_000 })
+        .write({ model: "c", request: "r-4", event: "load" })
+        .bytes("c", 2 * GIB, 14 * GIB)
+        .at(242)
+        .write({ model: "c", request: "r-4", event: "load-answer", status: 200, durationUs: 1.5e6 })
+        .explain({ request: "r-4" });
+    expect(story(3 * GIB)).toContain(
+      "Had that been known, and what each victim really gives back, 1 victim would have been enough: a could have stayed.",
+    );
+    expect(story(2 * GIB)).not.toContain("Had that been known");
   });
 
   test("says nothing of a pool that did not decide, and nothing where no mark did", () => {
