@@ -27,6 +27,10 @@ export class LimitedAccount implements MemoryAccount {
     return this.#inner.reserve(owner, demands);
   }
 
+  hasStubs(): boolean {
+    return false;
+  }
+
   used(pool: "host"): number {
     return this.#inner.used(pool);
   }

@@ -1,5 +1,5 @@
 import { fail, ok, type Result } from "../../common/status.ts";
-import { type MemoryDemand, type PoolName, PYTHON_BACKEND } from "./memory-account.ts";
+import type { MemoryDemand, PoolName } from "./memory-account.ts";
 
 /** Bytes of one kind, by where they lie. */
 export interface DeclaredBytes {
@@ -99,13 +99,6 @@ export const readDeclaredMemory = (config: DeclaringConfig): Result<DeclaredMemo
       }
       bytes.set(name, count);
     } else return refuse(`but there is no such parameter, only ${declaredMemoryNames.join(", ")}`);
-  }
-  if (profile === PYTHON_BACKEND && weightsPer === "device") {
-    return fail(
-      "INVALID_ARG",
-      `model '${config.name}': parameter '${PREFIX}weights_per' is 'device', but with '${PREFIX}profile' ` +
-        "'python' each instance is a process with weights of its own: expected instance",
-    );
   }
   const of = (name: ByteName): DeclaredBytes => ({
     host: bytes.get(`host_${name}`) ?? 0,

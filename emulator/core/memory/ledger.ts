@@ -227,9 +227,13 @@ export class Ledger implements MemoryAccount {
     return [...this.#options.profiles.backends.keys()];
   }
 
+  hasStubs(profile: string): boolean {
+    return (this.#options.profiles.backends.get(profile)?.stub ?? null) !== null;
+  }
+
   reserve(owner: AllocationOwner, demands: readonly MemoryDemand[]): Result<Reservation> {
     const profile = this.#profileOf(owner);
-    const stub = profile !== null && profile.stub !== null && owner.instance !== undefined;
+    const stub = profile !== null && this.hasStubs(profile.backend) && owner.instance !== undefined;
     const holder = stub ? this.#newStub(owner, profile) : this.#server;
     const holding: Holding = { owner, profile, holder, held: new Set() };
     const claims = [

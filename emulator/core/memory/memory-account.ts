@@ -69,19 +69,22 @@ export interface Reservation {
 export interface MemoryAccount {
   /** Profiles that a model may name; null = any. */
   readonly profileNames: readonly string[] | null;
+  /** Whether each instance of a profile is a process of its own. */
+  hasStubs(profile: string): boolean;
   /** All demands of one call are granted or none. Error: a device has no room, in the backend's words. */
   reserve(owner: AllocationOwner, demands: readonly MemoryDemand[]): Result<Reservation>;
   /** Bytes now reserved in a pool. */
   used(pool: PoolName): number;
 }
 
-/** The backend whose instances are processes of their own. */
-export const PYTHON_BACKEND = "python";
-
 /** Plain serving: refuses nothing, kills nobody and still counts. */
 export class UnlimitedMemoryAccount implements MemoryAccount {
   readonly profileNames = null;
   readonly #used = new Map<PoolName, number>();
+
+  hasStubs(profile: string): boolean {
+    return profile === "python";
+  }
 
   reserve(owner: AllocationOwner, demands: readonly MemoryDemand[]): Result<Reservation> {
     const held = new Set<MemoryDemand>();
@@ -95,7 +98,7 @@ export class UnlimitedMemoryAccount implements MemoryAccount {
       for (const demand of returned) if (held.delete(demand)) this.#add(demand, -1);
     };
     const stub =
-      owner.backend === PYTHON_BACKEND && owner.instance !== undefined ? new UncountedStub() : null;
+      this.hasStubs(owner.backend ?? "") && owner.instance !== undefined ? new UncountedStub() : null;
     take(copies(demands));
     return ok({
       owner,

@@ -128,17 +128,28 @@ export class VersionLoader {
     });
   }
 
-  /** What the model states of its memory, and whether it names a profile that there is. */
+  /** What the model states of its memory, and whether that can be. */
   #declaredMemory(config: ModelConfig): Result<DeclaredMemory> {
+    const { account } = this.#dependencies;
     const declared = readDeclaredMemory(config);
-    const names = this.#dependencies.account.profileNames;
-    if (!declared.ok || names === null) return declared;
-    const { profile } = declared.value;
-    if (profile === null || names.includes(profile)) return declared;
-    return fail(
-      "INVALID_ARG",
-      `model '${config.name}': parameter 'memory.profile' is '${profile}', but the memory profiles are ${names.join(", ")}`,
-    );
+    if (!declared.ok) return declared;
+    const { profile, weightsPer } = declared.value;
+    const refuse = (parameter: string, text: string) =>
+      fail("INVALID_ARG", `model '${config.name}': parameter 'memory.${parameter}' is ${text}`);
+    if (profile !== null && account.profileNames?.includes(profile) === false) {
+      return refuse(
+        "profile",
+        `'${profile}', but the memory profiles are ${account.profileNames.join(", ")}`,
+      );
+    }
+    const costs = profile ?? config.backend;
+    if (weightsPer === "device" && account.hasStubs(costs)) {
+      return refuse(
+        "weights_per",
+        `'device', but each instance of '${costs}' is a process with weights of its own: expected instance`,
+      );
+    }
+    return declared;
   }
 
   #complete(

@@ -92,14 +92,6 @@ describe("declared memory that is refused", () => {
       },
     });
   });
-
-  test("a stub process shares no weights", () => {
-    const stated = { "memory.profile": "python", "memory.weights_per": "device" };
-    expect(readDeclaredMemory(config(stated))).toMatchObject({
-      ok: false,
-      error: { message: expect.stringContaining("each instance is a process with weights of its own") },
-    });
-  });
 });
 
 test("docs/memory.md: has every parameter and no other", () => {

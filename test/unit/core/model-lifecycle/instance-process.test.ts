@@ -182,6 +182,27 @@ describe("a process that is killed", () => {
     });
   });
 
+  test("killed while it waits for a run to end, an unload never ends", () => {
+    const { fixture, ledger } = serve({ m: model({ ...python, "synthetic.warm_us": 5_000_000 }) });
+    load(fixture, "m");
+    const call = fixture.infer("m");
+    fixture.unload("m");
+    ledger.kill("m_0_0");
+    fixture.clock.advance(3_600_000_000);
+    expect([call.error?.message, fixture.index()]).toEqual([
+      "Stub process 'm_0_0' is not healthy.",
+      ["m:1 UNLOADING"],
+    ]);
+    expect([load(fixture, "m"), fixture.index(), ask(fixture, "m").error]).toEqual([
+      null,
+      ["m:1 READY"],
+      null,
+    ]);
+    fixture.unload("m");
+    fixture.clock.runAll();
+    expect(fixture.index()).toEqual(["m:1 UNAVAILABLE unloaded"]);
+  });
+
   test("killed in a short load it fails a second after the load would have ended, killed by hand a second later", () => {
     const { fixture, ledger } = serve({
       huge: model({ ...python, "memory.host_weights_bytes": 1001, "synthetic.load_us": 300_000 }),
@@ -301,6 +322,19 @@ describe("loads", () => {
     const { fixture } = serve({ m: model({ "memory.profile": "pyhton" }) });
     expect(load(fixture, "m")).toContain(
       "model 'm': parameter 'memory.profile' is 'pyhton', but the memory profiles are python, tensorflow, tensorrt",
+    );
+  });
+
+  test("stub processes share no weights", () => {
+    const { fixture } = serve({
+      m: model({
+        "memory.profile": "python",
+        "memory.weights_per": "device",
+        "memory.host_weights_bytes": 1,
+      }),
+    });
+    expect(load(fixture, "m")).toContain(
+      "model 'm': parameter 'memory.weights_per' is 'device', but each instance of 'python' is a process with weights of its own: expected instance",
     );
   });
 
