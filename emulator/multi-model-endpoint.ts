@@ -1,3 +1,4 @@
+import { renameSync } from "node:fs";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -120,7 +121,6 @@ const started = (container: InProcessContainer): Promise<void> =>
 /** Where the platform puts an unpacked archive, below the disk. */
 const modelFolder = /^[0-9a-f]{32}$/;
 
-/** Empties the disk: what an earlier run left goes, other people's files stay. */
 const openDisk = async (
   { endpoint, machine }: EndpointOptions,
   root: string,
@@ -128,9 +128,20 @@ const openDisk = async (
   const disk = new CountedDisk(diskBytes(machine));
   const opened = await DirectoryArtifacts.open({ directory: endpoint.modelData, root, disk });
   if (!opened.ok) throw opened.error;
-  const left = (await readdir(root)).filter((name) => modelFolder.test(name));
-  await Promise.all(left.map((name) => rm(join(root, name), { recursive: true, force: true })));
+  await emptyDisk(root);
   return opened.value;
+};
+
+/**
+ * What an earlier run left goes, other people's files stay. It is put aside, which takes no time, and deleted later; if that
+ * does not come to an end, `DirectoryArtifacts` does it at the next start.
+ */
+const emptyDisk = async (root: string): Promise<void> => {
+  const left = (await readdir(root)).filter((name) => modelFolder.test(name));
+  if (left.length === 0) return;
+  const aside = await mkdtemp(join(root, ".partial-"));
+  for (const name of left) renameSync(join(root, name), join(aside, name));
+  void rm(aside, { recursive: true, force: true }).catch(() => {});
 };
 
 /** Without a machine as much as there is. */
