@@ -18,11 +18,12 @@ const usage = `Usage: triton-local scenario list
        triton-local scenario check <file.yaml>
 
 Options of run:
-  --seed=<number>        in the place of the scenario's
-  --set <path>=<value>   says something else: --set policy.victims=lfu, --set models.a.host=1GiB; may be repeated
-  --without              switches the scenario's mechanism off: an expectation has to fail then
-  --journal=<file>       writes the journal as JSON lines
-  --quiet                only whether the expectations hold
+  --seed=<number>          in the place of the scenario's
+  --set <path>=<value>     says something else: --set policy.victims=lfu, --set models.a.host=1GiB; may be repeated
+  --without                switches the scenario's mechanism off: an expectation has to fail then
+  --memory-profile=<file>  in the place of the profile of the same backend; may be repeated
+  --journal=<file>         writes the journal as JSON lines
+  --quiet                  only whether the expectations hold
 
 Exit code: 0 when all expectations hold, 1 when one fails or the scenario cannot be run.
 `;
@@ -98,10 +99,13 @@ class ScenarioCommand {
     if (named === undefined || args.length > 1) return this.#fail(`error: check takes one file\n\n${usage}`);
     const read = readScenarioFile(named);
     if (!read.ok) return this.#fail(`error: ${read.message}`);
-    const made = this.#make(read.file, read.file.document);
+    const profiles = readMemoryProfiles([]);
+    if (!profiles.ok) return this.#fail(`error: ${profiles.error.message}`);
+    const made = this.#make(read.file, read.file.document, profiles.value);
+    if (made === null) return 1;
     const off = withoutMechanism(read.file.document);
     if (!off.ok) return this.#fail(`error: without: ${off.error.message}`);
-    if (made === null || this.#make(read.file, off.value, "with its mechanism switched off: ") === null)
+    if (this.#make(read.file, off.value, profiles.value, "with its mechanism switched off: ") === null)
       return 1;
     const { fleet, words } = made;
     this.#terminal.out(
@@ -111,8 +115,8 @@ class ScenarioCommand {
   }
 
   /** Null when it makes no sense; why has been said then. */
-  #make(file: ScenarioFile, document: unknown, when = ""): Scenario | null {
-    const made = readScenario(document, file.name);
+  #make(file: ScenarioFile, document: unknown, profiles: MemoryProfiles, when = ""): Scenario | null {
+    const made = readScenario(document, file.name, profiles);
     if (made.ok) return made.scenario;
     for (const problem of made.problems) this.#fail(`error: ${when}${file.sayProblem(problem)}`);
     return null;
@@ -125,32 +129,29 @@ class ScenarioCommand {
     if (!read.ok) return this.#fail(`error: ${read.message}`);
     const document = changedDocument(read.file.document, given);
     if (!document.ok) return this.#fail(`error: ${document.error.message}`);
-    const made = this.#make(read.file, document.value);
-    if (made === null) return 1;
-    const profiles = readMemoryProfiles([]);
+    const profiles = readMemoryProfiles(given.profiles);
     if (!profiles.ok) return this.#fail(`error: ${profiles.error.message}`);
-    return this.#play(made, profiles.value, given);
+    const made = this.#make(read.file, document.value, profiles.value);
+    return made === null ? 1 : this.#play(made, given);
   }
 
-  #play(made: Scenario, profiles: MemoryProfiles, { without, journal, quiet }: RunArguments): number {
+  #play(made: Scenario, { without, journal, quiet }: RunArguments): number {
     if (!quiet) this.#introduce(made, without);
     const story = new Story({ write: this.#print, severalInstances: made.mostInstances > 1 });
     const lines: string[] = [];
     const run = runScenario({
       scenario: made,
-      profiles,
       onEvent: (event) => {
         if (!quiet) story.tell(event);
         if (journal !== null) lines.push(`${eventText(event)}\n`);
       },
     });
-    if (!run.ok) return this.#fail(`error: ${run.error.message}`);
     if (journal !== null && !this.#writeJournal(journal, lines)) return 1;
     if (!quiet) {
       story.end();
       this.#print("\nExpected:", "plain");
     }
-    const outcomes = checkExpectations(made, run.value);
+    const outcomes = checkExpectations(made, run);
     for (const outcome of outcomes) this.#sayOutcome(outcome);
     const failed = outcomes.filter(({ holds }) => !holds).length;
     if (failed === 0) this.#print(`All ${outcomes.length} expectations hold.`, "good");
@@ -204,6 +205,7 @@ const changedDocument = (document: unknown, { changes, without }: RunArguments):
 interface RunArguments {
   readonly named: string;
   readonly changes: readonly (readonly [path: string, value: unknown])[];
+  readonly profiles: readonly string[];
   readonly without: boolean;
   readonly journal: string | null;
   readonly quiet: boolean;
@@ -220,6 +222,7 @@ const readValue = (text: string): unknown => {
 /** A text = what is wrong with them. */
 const readArguments = (args: readonly string[]): RunArguments | string => {
   const changes: [string, unknown][] = [];
+  const profiles: string[] = [];
   let named: string | null = null;
   let without = false;
   let journal: string | null = null;
@@ -238,6 +241,9 @@ const readArguments = (args: readonly string[]): RunArguments | string => {
       case "--journal":
         journal = value();
         break;
+      case "--memory-profile":
+        profiles.push(value());
+        break;
       case "--seed":
         changes.push(["seed", readValue(value())]);
         break;
@@ -249,7 +255,14 @@ const readArguments = (args: readonly string[]): RunArguments | string => {
       }
       default:
         if (flag.startsWith("--")) {
-          const nearest = nearestWord(flag, ["--without", "--quiet", "--journal", "--seed", "--set"]);
+          const nearest = nearestWord(flag, [
+            "--without",
+            "--quiet",
+            "--journal",
+            "--memory-profile",
+            "--seed",
+            "--set",
+          ]);
           return `${flag} is not known${nearest === null ? "" : `; did you mean ${nearest}?`}`;
         }
         if (named !== null) return `run takes one scenario, not ${named} and ${arg}`;
@@ -257,7 +270,7 @@ const readArguments = (args: readonly string[]): RunArguments | string => {
     }
   }
   if (named === null) return "run needs the name of a scenario or a file";
-  return { named, changes, without, journal, quiet };
+  return { named, changes, profiles, without, journal, quiet };
 };
 
 const splitOnce = (text: string, separator: string): readonly [string, string?] => {

@@ -5,10 +5,8 @@ import type { PlatformAnswer } from "../aws/placement/platform-answer.ts";
 import { Router } from "../aws/placement/router.ts";
 import { modelNameOf } from "../aws/placement/target-model.ts";
 import { Random } from "../common/random.ts";
-import { ok, type Result } from "../common/status.ts";
 import { VirtualClock } from "../common/virtual-clock.ts";
 import { FaultPlan } from "../core/faults/fault-plan.ts";
-import type { MemoryProfiles } from "../core/memory/profile.ts";
 import type { JournalEvent } from "../journal/event.ts";
 import { Journal } from "../journal/journal.ts";
 import { createSimulatedContainer, type SimulatedContainer } from "../simulation/simulated-container.ts";
@@ -25,14 +23,12 @@ import {
   unpackedBytes,
 } from "./fleet.ts";
 import type { Call, CallAnswer, Run } from "./observed.ts";
-import { changeProfiles } from "./profile-numbers.ts";
 import { matchModels, type Scenario } from "./scenario.ts";
 import type { Level, Step } from "./schema.ts";
 import { type Answer, callContainer, callTriton, TRITON_REPOSITORY, tritonFlags } from "./wires.ts";
 
 export interface RunOptions {
   readonly scenario: Scenario;
-  readonly profiles: MemoryProfiles;
   /** Told of each event at once, the journal's first line included. */
   readonly onEvent?: (event: JournalEvent) => void;
 }
@@ -53,13 +49,10 @@ const UNPACK_RATE = 200e6;
 const EPOCH_MS = Date.UTC(2026, 0, 1);
 
 /**
- * Runs a scenario on a clock of its own; takes no time but for computing. The same scenario and profiles give the same
- * journal, byte for byte. Error: INVALID_ARG for numbers of a profile that are not there.
+ * Runs a scenario on a clock of its own; takes no time but for computing. The same scenario gives the same journal, byte
+ * for byte.
  */
-export const runScenario = ({ scenario, profiles, onEvent }: RunOptions): Result<Run> => {
-  const changedProfiles = changeProfiles(profiles, scenario.profile);
-  return changedProfiles.ok ? ok(new Stage(scenario, changedProfiles.value, onEvent).run()) : changedProfiles;
-};
+export const runScenario = ({ scenario, onEvent }: RunOptions): Run => new Stage(scenario, onEvent).run();
 
 interface Instance {
   readonly name: string;
@@ -82,7 +75,6 @@ class Stage {
   readonly #calls: Call[] = [];
   readonly #random: Random;
   readonly #archives = new DeclaredArchives();
-  readonly #profiles: MemoryProfiles;
   readonly #faults: FaultPlan;
   /** All there ever were; those that are removed stay, so that a number means the same throughout. */
   readonly #instances: Instance[] = [];
@@ -94,9 +86,8 @@ class Stage {
   #open = 0;
   #toCome = 0;
 
-  constructor(scenario: Scenario, profiles: MemoryProfiles, onEvent?: (event: JournalEvent) => void) {
+  constructor(scenario: Scenario, onEvent?: (event: JournalEvent) => void) {
     this.#scenario = scenario;
-    this.#profiles = profiles;
     this.#fleet = new Map(scenario.fleet);
     this.#random = new Random(scenario.seed);
     const { words, level } = scenario;
@@ -106,7 +97,7 @@ class Stage {
       run: {
         seed: scenario.seed,
         machine: scenario.machine.name,
-        profile: Object.keys(scenario.profile).length === 0 ? "shipped" : JSON.stringify(scenario.profile),
+        profile: words.profile === undefined ? "shipped" : `shipped ${JSON.stringify(words.profile)}`,
         policy: level === "endpoint" ? policyName(words) : null,
         scenario: scenario.name,
       },
@@ -171,12 +162,12 @@ class Stage {
   }
 
   #createInstance(name: string): Instance {
-    const { machine, level, settings, platform, words, fleet } = this.#scenario;
+    const { machine, profiles, level, settings, platform, words, fleet } = this.#scenario;
     const [clock, journal, faults] = [this.#clock, this.#journal, this.#faults];
     const simulated = createSimulatedContainer({
       clock,
       machine,
-      profiles: this.#profiles,
+      profiles,
       journal,
       faults,
       seed: this.#random.nextUint32(),

@@ -7,8 +7,10 @@ import { modelMatcher } from "../core/faults/model-pattern.ts";
 import { formatByteSize } from "../core/memory/byte-size.ts";
 import { type Machine, parseMachine } from "../core/memory/machine.ts";
 import type { PoolName } from "../core/memory/memory-account.ts";
+import type { MemoryProfiles } from "../core/memory/profile.ts";
 import { expandFleet, type FleetModel } from "./fleet.ts";
 import { setAll } from "./paths.ts";
+import { changeProfiles } from "./profile-numbers.ts";
 import { type Expectation, type Level, type ScenarioWords, type Step, scenarioSchema } from "./schema.ts";
 import { unknownWord } from "./words.ts";
 
@@ -29,8 +31,8 @@ export interface Scenario {
   /** Those that are asked for by name: all but members of ensembles. */
   readonly targets: readonly FleetModel[];
   readonly faults: FaultSet;
-  /** Numbers of the memory profiles in the place of the shipped ones, by file and path. */
-  readonly profile: Readonly<Record<string, unknown>>;
+  /** With the numbers that it says. */
+  readonly profiles: MemoryProfiles;
 }
 
 /** What is wrong, and where. */
@@ -49,7 +51,7 @@ export type ReadScenario =
  * that make no sense together.
  * @param name how the journal and messages name it
  */
-export const readScenario = (document: unknown, name: string): ReadScenario => {
+export const readScenario = (document: unknown, name: string, profiles: MemoryProfiles): ReadScenario => {
   const parsed = scenarioSchema.safeParse(document);
   if (!parsed.success) {
     return {
@@ -57,7 +59,7 @@ export const readScenario = (document: unknown, name: string): ReadScenario => {
       problems: parsed.error.issues.map(({ path, message }) => ({ path, text: message })),
     };
   }
-  return makeScenario(parsed.data, name);
+  return makeScenario(parsed.data, name, profiles);
 };
 
 /** The same scenario with its mechanism switched off: what `without` says is said in the document. */
@@ -68,7 +70,7 @@ export const withoutMechanism = (document: unknown): Result<unknown> => {
     : fail("INVALID_ARG", "without is missing: it says what switches the mechanism off");
 };
 
-const makeScenario = (words: ScenarioWords, name: string): ReadScenario => {
+const makeScenario = (words: ScenarioWords, name: string, shipped: MemoryProfiles): ReadScenario => {
   const problems: Problem[] = [];
   const machine = machineOf(words.machine);
   if (!machine.ok) problems.push({ path: ["machine"], text: machine.error.message });
@@ -81,12 +83,18 @@ const makeScenario = (words: ScenarioWords, name: string): ReadScenario => {
     fleet.set(model.name, model);
   }
   const names = [...fleet.keys()];
+  const profiles = changeProfiles(shipped, words.profile ?? {});
+  if (!profiles.ok) problems.push({ path: ["profile"], text: profiles.error.message });
   const faults = parseFaults(words.faults ?? [], "faults", names);
   if (!faults.ok) problems.push({ path: ["faults"], text: faults.error.message });
   if (machine.ok) problems.push(...tooLarge(words, machine.value), ...wrongPools(words, machine.value));
-  problems.push(...wrongModels(words, fleet), ...wrongTraffic(words, names), ...wrongLabels(words));
+  problems.push(
+    ...wrongModels(words, fleet, [...shipped.backends.keys()]),
+    ...wrongTraffic(words, names),
+    ...wrongLabels(words),
+  );
   problems.push(...wrongExpectations(words, names));
-  if (problems.length > 0 || !machine.ok || !faults.ok) return { ok: false, problems };
+  if (problems.length > 0 || !machine.ok || !faults.ok || !profiles.ok) return { ok: false, problems };
   const members = new Set([...fleet.values()].flatMap(({ members }) => members));
   return {
     ok: true,
@@ -103,7 +111,7 @@ const makeScenario = (words: ScenarioWords, name: string): ReadScenario => {
       fleet,
       targets: [...fleet.values()].filter((model) => !members.has(model.name)),
       faults: faults.value,
-      profile: words.profile ?? {},
+      profiles: profiles.value,
     },
   };
 };
@@ -218,12 +226,20 @@ const wrongPools = ({ expect }: ScenarioWords, machine: Machine): readonly Probl
   });
 };
 
-const wrongModels = (words: ScenarioWords, fleet: ReadonlyMap<string, FleetModel>): readonly Problem[] =>
+const wrongModels = (
+  words: ScenarioWords,
+  fleet: ReadonlyMap<string, FleetModel>,
+  profiles: readonly string[],
+): readonly Problem[] =>
   words.models.flatMap((model, index): Problem[] => {
     const problems: Problem[] = [];
     const at = (key: string, text: string): void => {
       problems.push({ path: ["models", index, key], text });
     };
+    const backends = [...profiles, "synthetic", "ensemble"];
+    if (model.backend !== undefined && !backends.includes(model.backend)) {
+      at("backend", unknownWord(model.backend, backends));
+    }
     if (model.gpu !== undefined && model.kind === "cpu")
       at("gpu", "a model of kind cpu takes no bytes of a GPU");
     if ((model.backend === "ensemble") !== (model.members !== undefined)) {

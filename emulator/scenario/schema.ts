@@ -65,22 +65,12 @@ const machine = z.union(
   },
 );
 
-export const backendNames = [
-  "python",
-  "python-pytorch",
-  "onnxruntime",
-  "pytorch",
-  "tensorrt",
-  "tensorflow",
-  "synthetic",
-  "ensemble",
-] as const;
-
 const modelShape = {
   name: text,
   /** That many models; `{i}` in the name (or the end of it) becomes 1, 2, ... */
   count: whole(1, 100_000).optional(),
-  backend: word(backendNames).optional(),
+  /** Of a memory profile; or synthetic, or ensemble. */
+  backend: text.optional(),
   kind: word(["cpu", "gpu"]).optional(),
   instances: whole(1, 1000).optional(),
   /** Bytes of the archive, and of what is in it. */

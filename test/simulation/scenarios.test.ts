@@ -5,10 +5,7 @@ import { checkExpectations, type Outcome } from "../../emulator/scenario/expecta
 import { readScenarioFile, shippedScenarios } from "../../emulator/scenario/files.ts";
 import { runScenario } from "../../emulator/scenario/run.ts";
 import { readScenario, withoutMechanism } from "../../emulator/scenario/scenario.ts";
-import { readMemoryProfiles } from "../../emulator/storage/memory-profiles.ts";
-
-const profiles = readMemoryProfiles([]);
-if (!profiles.ok) throw profiles.error;
+import { shippedProfiles } from "../support/scenarios.ts";
 
 interface Played {
   readonly outcomes: readonly Outcome[];
@@ -17,17 +14,15 @@ interface Played {
 }
 
 const play = (document: unknown, name: string): Played => {
-  const read = readScenario(document, name);
+  const read = readScenario(document, name, shippedProfiles);
   if (!read.ok)
     throw new Error(read.problems.map(({ path, text }) => `${path.join(".")}: ${text}`).join("\n"));
   const hash = createHash("sha256");
   const run = runScenario({
     scenario: read.scenario,
-    profiles: profiles.value,
     onEvent: (event) => hash.update(`${eventText(event)}\n`),
   });
-  if (!run.ok) throw run.error;
-  return { outcomes: checkExpectations(read.scenario, run.value), digest: hash.digest("hex") };
+  return { outcomes: checkExpectations(read.scenario, run), digest: hash.digest("hex") };
 };
 
 const failures = ({ outcomes }: Played): readonly string[] =>

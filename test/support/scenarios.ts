@@ -25,7 +25,7 @@ expect: [{ answer: first, status: 200 }]
 export const scenarioDocument = (yaml: string): unknown => ({ ...parse(plainScenario), ...parse(yaml) });
 
 export const scenarioOf = (yaml: string): Scenario => {
-  const read = readScenario(scenarioDocument(yaml), "test");
+  const read = readScenario(scenarioDocument(yaml), "test", shippedProfiles);
   if (!read.ok)
     throw new Error(read.problems.map(({ path, text }) => `${path.join(".")}: ${text}`).join("\n"));
   return read.scenario;
@@ -41,10 +41,9 @@ export interface Played {
 export const playScenario = (yaml: string): Played => {
   const scenario = scenarioOf(yaml);
   const events: JournalEvent[] = [];
-  const run = runScenario({ scenario, profiles: shippedProfiles, onEvent: (event) => events.push(event) });
-  if (!run.ok) throw run.error;
-  const failed = checkExpectations(scenario, run.value)
+  const run = runScenario({ scenario, onEvent: (event) => events.push(event) });
+  const failed = checkExpectations(scenario, run)
     .filter(({ holds }) => !holds)
     .map(({ expected, seen }) => `${expected} | ${seen}`);
-  return { run: run.value, events, failed };
+  return { run, events, failed };
 };

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { readScenario, withoutMechanism } from "../../../emulator/scenario/scenario.ts";
-import { scenarioDocument, scenarioOf } from "../../support/scenarios.ts";
+import { scenarioDocument, scenarioOf, shippedProfiles } from "../../support/scenarios.ts";
 
 const problemsOf = (yaml: string): string[] => {
-  const read = readScenario(scenarioDocument(yaml), "test");
+  const read = readScenario(scenarioDocument(yaml), "test", shippedProfiles);
   return read.ok ? [] : read.problems.map(({ path, text }) => `${path.join(".")}: ${text}`);
 };
 
