@@ -9,6 +9,7 @@ import {
   bytesByPool,
   bytesTaken,
   evictionLines,
+  holderLines,
   instanceText,
   killText,
   momentText,
@@ -212,11 +213,14 @@ const toldOf = (
     case "load-answer":
       return told(`the load that had begun before ended: ${statusText(event.status)}`);
     case "refused":
-      return told(
-        `${event.pool} had ${formatByteSize(Math.max(0, event.free))} free when ${event.model ?? "it"} asked for ${formatByteSize(event.asked)}: refused with ${quoted(event.text)}`,
-      );
+      return {
+        ...told(
+          `${event.pool} had ${formatByteSize(Math.max(0, event.free))} free when ${event.model ?? "it"} asked for ${formatByteSize(event.asked)}: refused with ${quoted(event.text)}`,
+        ),
+        details: holderLines(history, event.pool, event),
+      };
     case "killed":
-      return told(killText(history, event));
+      return { ...told(killText(history, event)), details: holderLines(history, "host", event) };
     case "freeze-risk":
       return told(
         `only ${formatByteSize(event.free)} of the host were left: the real server may stand still for minutes here`,

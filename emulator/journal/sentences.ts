@@ -4,14 +4,27 @@ import type { JournalEvent } from "./event.ts";
 import type { EventOf, History, Resident, StayEnd } from "./history.ts";
 import { counted, durationText, listed } from "./words.ts";
 
-/** Longer texts of others are cut: the whole stands in the journal. */
-const LONGEST_QUOTE = 160;
+/** Longer texts of others lose their middle: the whole stands in the journal. */
+const LONGEST_QUOTE = 200;
+const QUOTE_HEAD = 80;
 const MOST_VICTIMS = 8;
+const MOST_HOLDERS = 4;
 
 /** A text of somebody else, in one line; of a JSON error its message. */
 export const quoted = (text: string): string => {
-  const line = (/^\s*\{"error":"(.*)"\}\s*$/s.exec(text)?.[1] ?? text).replace(/\s+/g, " ").trim();
-  return `“${line.length > LONGEST_QUOTE ? `${line.slice(0, LONGEST_QUOTE - 3)}...` : line}”`;
+  const line = messageIn(text).replace(/\s+/g, " ").trim();
+  return `“${line.length > LONGEST_QUOTE ? `${line.slice(0, QUOTE_HEAD)} ... ${line.slice(QUOTE_HEAD - LONGEST_QUOTE)}` : line}”`;
+};
+
+const messageIn = (text: string): string => {
+  if (!text.startsWith("{")) return text;
+  try {
+    const value: unknown = JSON.parse(text);
+    const error = typeof value === "object" && value !== null && "error" in value ? value.error : null;
+    return typeof error === "string" ? error : text;
+  } catch {
+    return text;
+  }
 };
 
 /** `on i-1`, with a blank before it; empty where there is only one. */
@@ -156,6 +169,41 @@ export const bytesTaken = (
     pools.set(event.pool, (pools.get(event.pool) ?? 0) + event.change);
   }
   return [...pools].filter(([, bytes]) => bytes !== 0).sort(([, a], [, b]) => b - a);
+};
+
+/** Who held a pool, the largest first; empty where the journal has no bytes of it. Before the event itself. */
+export const holderLines = (
+  history: History,
+  pool: PoolName,
+  event: EventOf<"refused" | "killed">,
+): readonly string[] => {
+  const { instance, atUs } = event;
+  const held = new Map<string, number>();
+  for (const other of history.events) {
+    if (other === event) break;
+    if (other.event !== "bytes" || other.pool !== pool || other.instance !== instance) continue;
+    const holder = other.model ?? other.process;
+    held.set(holder, (held.get(holder) ?? 0) + other.change);
+  }
+  const all = [...held].filter(([, bytes]) => bytes > 0).sort(([, a], [, b]) => b - a);
+  const shown = all.slice(0, MOST_HOLDERS).map(([model, bytes]) => {
+    const state = holderState(history, { instance, model }, atUs);
+    return `${model} ${formatByteSize(bytes)}${state === "" ? "" : ` (${state})`}`;
+  });
+  const rest = all.slice(MOST_HOLDERS);
+  if (rest.length > 0) {
+    const bytes = rest.reduce((sum, [, more]) => sum + more, 0);
+    shown.push(`${counted(rest.length, "other")} ${formatByteSize(bytes)}`);
+  }
+  return shown.length === 0 ? [] : [`${pool} was held by ${listed(shown)}`];
+};
+
+const holderState = (history: History, resident: Resident, atUs: number): string => {
+  const stay = history.stayBefore(resident, atUs);
+  if (stay?.end && stay.end.atUs < atUs) return `unloaded ${ago(atUs, stay.end.atUs)}`;
+  const idleUs = history.idleUs(resident, atUs);
+  if (idleUs === "busy") return "in use";
+  return idleUs === null ? "" : `idle for ${durationText(idleUs)}`;
 };
 
 /** Events that happened to an instance as a whole. */

@@ -352,6 +352,45 @@ test("a fault at an inference is told of a request only where no other was in fl
   expect(story(true)).not.toContain("slow-run");
 });
 
+test("a refusal says who held the pool, though it may have been told to go", () => {
+  const gpu = (model: string, change: number, after: number) =>
+    ({
+      model,
+      event: "bytes",
+      process: "tritonserver",
+      pool: "gpu:0",
+      kind: "weights",
+      change,
+      before: after - change,
+      after,
+      cause: "load",
+    }) as const;
+  const story = new Story()
+    .write(gpu("old", 5 * GIB, 5 * GIB))
+    .write(gpu("idle", 2 * GIB, 7 * GIB))
+    .cold(1, "old", "r-1")
+    .hit(10, "idle", "r-2", 1e6)
+    .at(20)
+    .write({ model: "old", request: "x", event: "unload", because: "somebody said so" })
+    .write({ model: "old", request: "x", event: "unload-answer", status: 200, durationUs: 0 })
+    .at(21)
+    .write({ model: "new", request: "r-3", event: "invocation", cacheHit: false })
+    .write({ model: "new", request: "r-3", event: "load" })
+    .write({
+      model: "new",
+      event: "refused",
+      pool: "gpu:0",
+      asked: 5 * GIB,
+      free: GIB,
+      text: "x".repeat(300),
+    });
+  const text = story.explain({ request: "r-3" });
+  expect(text).toContain(
+    "gpu:0 was held by old 5.0 GiB (unloaded 1 s before) and idle 2.0 GiB (idle for 10 s)",
+  );
+  expect(text).toContain(`refused with “${"x".repeat(80)} ... ${"x".repeat(120)}”`);
+});
+
 test("unloads at the same time are counted once", () => {
   const story = new Story()
     .at(1)
