@@ -6,7 +6,7 @@ import type { Clock } from "../common/clock.ts";
 import { type Log, silentLog } from "../common/log.ts";
 import { Random } from "../common/random.ts";
 import type { FaultSource } from "../core/faults/fault-source.ts";
-import { Ledger } from "../core/memory/ledger.ts";
+import { Ledger, type ServerStart } from "../core/memory/ledger.ts";
 import type { Machine } from "../core/memory/machine.ts";
 import type { MemoryProfiles } from "../core/memory/profile.ts";
 import { LogSettingsStore } from "../core/settings/log-settings.ts";
@@ -30,6 +30,8 @@ export interface SimulatedContainerOptions {
   readonly pingMode?: string;
   /** What tritonserver logs; nothing where it is not given. */
   readonly log?: Log;
+  /** Its sizes that are other than the profile's: pools, response cache, regions in /dev/shm. */
+  readonly start?: ServerStart;
   /** Flags of tritonserver that are other than those of the SageMaker image. */
   readonly flags?: Partial<TritonServerOptions>;
 }
@@ -72,6 +74,7 @@ export const createSimulatedContainer = (options: SimulatedContainerOptions): Si
       random: new Random(random.nextUint32()),
       listener: (event) => events.memory(event),
       onServerKilled: () => events.crash("tritonserver was killed"),
+      ...(options.start === undefined ? {} : { start: options.start }),
     });
     if (!ledger.ok) {
       started(ledger.error);

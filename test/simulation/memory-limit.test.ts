@@ -4,6 +4,7 @@ import type { ContainerAnswer } from "../../emulator/aws/placement/container.ts"
 import type { TritonError } from "../../emulator/common/status.ts";
 import { VirtualClock } from "../../emulator/common/virtual-clock.ts";
 import { noFaults } from "../../emulator/core/faults/fault-source.ts";
+import type { ServerStart } from "../../emulator/core/memory/ledger.ts";
 import type { Machine } from "../../emulator/core/memory/machine.ts";
 import { InferenceRequest } from "../../emulator/core/tensor/inference-request.ts";
 import type { TritonServer } from "../../emulator/core/triton-server.ts";
@@ -497,4 +498,30 @@ test("memory limit: growth that a GPU has no room for is a 507 of the container 
   expect(answers[2]).toMatch(
     /^507 \{"error":"onnx runtime error 6: .* Failed to allocate memory for requested buffer of size 8589934592/,
   );
+});
+
+test("memory limit: what a server takes at its start is there before any model, and may be too much (server#4154)", () => {
+  const started = (limit: string, start: ServerStart) => {
+    const clock = new VirtualClock();
+    const { container } = createSimulatedContainer({
+      clock,
+      machine: machineOf(limit),
+      profiles,
+      seed: 1,
+      faults: noFaults,
+      journal: noJournal,
+      start,
+    });
+    let text: string | null = null;
+    container.start((error) => {
+      text = error?.message ?? null;
+    });
+    clock.settle();
+    return [text, container.ledger?.used("host")];
+  };
+  expect(started("256MiB", { responseCacheBytes: 100 * MIB })).toEqual([null, 106 * MIB]);
+  expect(started("256MiB", { responseCacheBytes: 256 * MIB })).toEqual([
+    "machine 256MiB is too small: tritonserver alone takes 262.0 MiB of host, 256.0 MiB are free",
+    undefined,
+  ]);
 });
