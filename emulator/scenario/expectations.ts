@@ -1,6 +1,7 @@
 import type { JournalEvent } from "../journal/event.ts";
+import { durationText } from "../journal/words.ts";
 import { type Call, type Run, type Standing, standingAt } from "./observed.ts";
-import { type Bound, formatTime, isWithin, shownSize } from "./quantities.ts";
+import { type Bound, isWithin, shownSize } from "./quantities.ts";
 import { matchModels, type Scenario } from "./scenario.ts";
 import type { Expectation } from "./schema.ts";
 
@@ -58,7 +59,8 @@ const verdict = (holds: boolean, expected: string, seen: string): Verdict => ({ 
 
 const all = (models: readonly string[]): string => (models.length === 0 ? "none" : models.join(", "));
 
-const moment = (at: number | undefined): string => (at === undefined ? "at the end" : `at ${formatTime(at)}`);
+const moment = (at: number | undefined): string =>
+  at === undefined ? "at the end" : `at ${durationText(at)}`;
 
 const instanceName = ({ run }: Seen, instance: number | undefined): string | undefined =>
   instance === undefined ? undefined : run.instances[instance - 1];
@@ -74,23 +76,26 @@ interface AnswerConditions {
   readonly status?: Bound | undefined;
   readonly text?: string | undefined;
   readonly from?: string | undefined;
+  readonly error?: string | undefined;
   readonly took?: Bound | undefined;
   readonly cache_hit?: boolean | undefined;
 }
 
-const meets = ({ answer }: Call, { status, text, from, took, cache_hit }: AnswerConditions): boolean =>
+const meets = ({ answer }: Call, { status, text, from, error, took, cache_hit }: AnswerConditions): boolean =>
   answer !== null &&
   (status === undefined || isWithin(answer.status ?? 0, status)) &&
   (text === undefined || answer.text.includes(text)) &&
   (from === undefined || answer.from === from) &&
+  (error === undefined || answer.error === error) &&
   (took === undefined || isWithin(answer.tookUs, took)) &&
   (cache_hit === undefined || answer.cacheHit === cache_hit);
 
-const conditionsInWords = ({ status, text, from, took, cache_hit }: AnswerConditions): string =>
+const conditionsInWords = ({ status, text, from, error, took, cache_hit }: AnswerConditions): string =>
   [
     status === undefined ? null : `status ${status.text}`,
     text === undefined ? null : `text with ${JSON.stringify(text)}`,
     from === undefined ? null : `from the ${from}`,
+    error === undefined ? null : error,
     took === undefined ? null : `in ${took.text}`,
     cache_hit === undefined ? null : cache_hit ? "a cache hit" : "no cache hit",
   ]
@@ -98,12 +103,15 @@ const conditionsInWords = ({ status, text, from, took, cache_hit }: AnswerCondit
     .join(", ");
 
 const answerInWords = ({ answer, atUs }: Call): string => {
-  if (answer === null) return `asked at ${formatTime(atUs)} and not answered`;
-  const { status, from, text, tookUs, cacheHit } = answer;
-  const who = status === null ? "no answer, the connection broke" : `status ${status} from the ${from}`;
+  if (answer === null) return `asked at ${durationText(atUs)} and not answered`;
+  const { status, from, text, error, tookUs, cacheHit } = answer;
+  const who =
+    status === null
+      ? "no answer, the connection broke"
+      : `status ${status} from the ${from}${error === null ? "" : ` (${error})`}`;
   const hit = cacheHit === null ? "" : cacheHit ? ", a cache hit" : ", no cache hit";
   const shown = text.length > 240 ? `${text.slice(0, 240)}...` : text;
-  return `${who} in ${formatTime(tookUs)}${hit}${text === "" ? "" : `: ${shown.trimEnd()}`}`;
+  return `${who} in ${durationText(tookUs)}${hit}${text === "" ? "" : `: ${shown.trimEnd()}`}`;
 };
 
 const checkAnswer = (expectation: Of<"answer">, seen: Seen): Verdict => {
@@ -219,14 +227,14 @@ const inWindow = (events: readonly JournalEvent[], { before, after }: Window): r
 
 const windowInWords = ({ before, after }: Window): string =>
   [
-    after === undefined ? "" : ` from ${formatTime(after)} on`,
-    before === undefined ? "" : ` before ${formatTime(before)}`,
+    after === undefined ? "" : ` from ${durationText(after)} on`,
+    before === undefined ? "" : ` before ${durationText(before)}`,
   ].join("");
 
 type Eviction = Extract<JournalEvent, { event: "eviction" }>;
 
 const evictionInWords = ({ atUs, victims, model, rule, trigger }: Eviction): string =>
-  `${formatTime(atUs)} ${all(victims.map((victim) => victim.model))} for ${model ?? "?"} (${trigger}, ${rule})`;
+  `${durationText(atUs)} ${all(victims.map((victim) => victim.model))} for ${model ?? "?"} (${trigger}, ${rule})`;
 
 const shortList = (texts: readonly string[]): string =>
   texts.length === 0
@@ -272,7 +280,7 @@ const checkKilled = ({ killed, rule, times }: Of<"killed">, seen: Seen): Verdict
   return verdict(
     counts.every((count) => (times === undefined ? count > 0 : isWithin(count, times))),
     `${all(killed)} killed by the kernel${conditions}`,
-    `kills: ${shortList(kills.map(({ atUs, process, rule: by }) => `${formatTime(atUs)} ${process} (${by})`))}`,
+    `kills: ${shortList(kills.map(({ atUs, process, rule: by }) => `${durationText(atUs)} ${process} (${by})`))}`,
   );
 };
 

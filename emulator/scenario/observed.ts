@@ -16,8 +16,10 @@ export interface CallAnswer {
   /** Null = nobody answered: the connection broke. */
   readonly status: number | null;
   readonly from: "container" | "platform";
-  /** Body of an error; empty where it is none. */
+  /** The body; empty where the platform passes on a good answer. */
   readonly text: string;
+  /** `ModelError` and the like; null where no platform was asked, or it passes on a good answer. */
+  readonly error: string | null;
   readonly tookUs: number;
   /** Null where no platform was asked. */
   readonly cacheHit: boolean | null;

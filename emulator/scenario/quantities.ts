@@ -6,14 +6,6 @@ import { formatByteSize, parseByteSize } from "../core/memory/byte-size.ts";
 export const parseTime = (text: string): number | null =>
   /^\s*0+\s*$/.test(text) ? 0 : parseDurationText(text);
 
-/** For people: `0.5 s`, `12.7 s`, `350 s`, `2.0 ms`, `40 us`. */
-export const formatTime = (us: number): string => {
-  if (us >= 100e6) return `${Math.round(us / 1e6)} s`;
-  if (us >= 100e3) return `${(us / 1e6).toFixed(us % 1e5 === 0 ? 1 : 2)} s`;
-  if (us >= 1e3) return `${(us / 1e3).toFixed(1)} ms`;
-  return `${Math.round(us)} us`;
-};
-
 const shown = (value: unknown): string => JSON.stringify(value) ?? "nothing";
 
 const quantity = (parse: (text: string) => number | null, allowed: string) =>

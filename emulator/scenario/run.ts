@@ -478,6 +478,7 @@ class Stage {
         status: answer?.status ?? null,
         from: "container",
         text: answer?.text ?? "",
+        error: null,
         tookUs: this.#clock.now() - call.atUs,
         cacheHit: null,
       });
@@ -588,6 +589,7 @@ const platformAnswer = (
   status,
   from,
   text: error === null ? "" : decoder.decode(body),
+  error: error?.type ?? null,
   tookUs,
   cacheHit,
 });

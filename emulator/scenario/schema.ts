@@ -285,6 +285,7 @@ const expectation = byWord("an expectation", {
     status: countBound.optional(),
     text: text.optional(),
     from: word(["container", "platform"]).optional(),
+    error: text.optional(),
     took: timeBound.optional(),
     cache_hit: flag.optional(),
     answered: flag.optional(),
@@ -295,6 +296,8 @@ const expectation = byWord("an expectation", {
     model: text.optional(),
     status: countBound.optional(),
     text: text.optional(),
+    from: word(["container", "platform"]).optional(),
+    error: text.optional(),
     cache_hit: flag.optional(),
     took: timeBound.optional(),
     /** How many of them, or which share of them, are as the lines above say. */

@@ -1,0 +1,156 @@
+import { expect, test } from "vitest";
+import type { EventBody, EventSubject, JournalEvent } from "../../../emulator/journal/event.ts";
+import { Story, type Tone } from "../../../emulator/scenario/story.ts";
+
+interface Told {
+  readonly lines: readonly string[];
+  readonly tones: readonly Tone[];
+}
+
+const tell = (events: readonly JournalEvent[], severalInstances = false): Told => {
+  const lines: string[] = [];
+  const tones: Tone[] = [];
+  const story = new Story({
+    write: (text, tone) => {
+      lines.push(text);
+      tones.push(tone);
+    },
+    severalInstances,
+  });
+  for (const event of events) story.tell(event);
+  story.end();
+  return { lines, tones };
+};
+
+const at = (seconds: number, event: EventSubject & EventBody): JournalEvent => ({
+  ...event,
+  atUs: seconds * 1e6,
+});
+
+const hit = (seconds: number, number: number, model: string): JournalEvent[] => [
+  at(seconds, { event: "invocation", model, request: `r${number}`, cacheHit: true }),
+  at(seconds + 0.01, {
+    event: "answer",
+    model,
+    request: `r${number}`,
+    status: 200,
+    from: "container",
+    durationUs: 10_000,
+  }),
+];
+
+test("story: good answers in a row are one line", () => {
+  const { lines } = tell([...hit(1, 1, "a"), ...hit(2, 2, "b"), ...hit(3, 3, "a")]);
+  expect(lines).toEqual([
+    "      1.010  r1 and 2 more requests for a and b: answered 200 after 10 ms, until 3.010",
+  ]);
+});
+
+test("story: what happens between ends the row", () => {
+  const { lines } = tell([
+    ...hit(1, 1, "a"),
+    at(1.5, { event: "unload", model: "b", because: "the scenario says so" }),
+    ...hit(2, 2, "a"),
+  ]);
+  expect(lines).toEqual([
+    "      1.010  r1 for a: answered 200 after 10 ms",
+    "      1.500  unload of b: the scenario says so",
+    "      2.010  r2 for a: answered 200 after 10 ms",
+  ]);
+});
+
+test("story: calls for a model that is not there are one line, a bad answer has one of its own with its text", () => {
+  const { lines, tones } = tell([
+    at(1, { event: "invocation", model: "a", request: "r1", cacheHit: false }),
+    at(1, { event: "invocation", model: "a", request: "r2", cacheHit: false }),
+    at(2, {
+      event: "answer",
+      model: "a",
+      request: "r1",
+      status: 424,
+      from: "platform",
+      durationUs: 1e6,
+      text: "no room",
+    }),
+  ]);
+  expect(lines).toEqual([
+    "      1.000  r1 and 1 more request ask for a, which is not loaded",
+    "      2.000  r1 for a is answered 424 by the platform after 1 s",
+    "               “no room”",
+  ]);
+  expect(tones).toEqual(["plain", "bad", "bad"]);
+});
+
+const bytes = (seconds: number, pool: "host" | "gpu:0", change: number, after: number): JournalEvent =>
+  at(seconds, {
+    event: "bytes",
+    model: "a",
+    process: "tritonserver",
+    pool,
+    kind: "weights",
+    change,
+    before: after - change,
+    after,
+    cause: "load",
+  });
+
+const started = at(0, {
+  event: "container-started",
+  pools: [
+    { pool: "host", capacity: 2 ** 30, reserve: 0 },
+    { pool: "gpu:0", capacity: 2 ** 30, reserve: 0 },
+  ],
+});
+
+test("story: bytes of one moment and cause are one line, and the pools are drawn after a load", () => {
+  const { lines } = tell([
+    started,
+    bytes(1, "host", 2 ** 29, 2 ** 29),
+    bytes(1, "gpu:0", 2 ** 28, 2 ** 28),
+    at(2, { event: "load-answer", model: "a", status: 200, durationUs: 1e6 }),
+    at(3, { event: "ping", status: 200 }),
+  ]);
+  expect(lines.slice(0, 6)).toEqual([
+    "      0.000  the container is up, without models",
+    "      1.000  a takes 512.0 MiB of host and 256.0 MiB of gpu:0 (load)",
+    "      2.000  load of a: the answer 200 after 1 s",
+    `             host   [${"W".repeat(24)}${".".repeat(24)}]  512.0 MiB of 1.0 GiB used, 50.0 %: weights 512.0 MiB`,
+    `             gpu:0  [${"W".repeat(12)}${".".repeat(36)}]  256.0 MiB of 1.0 GiB used, 25.0 %: weights 256.0 MiB`,
+    "      3.000  ping: the answer 200",
+  ]);
+  expect(lines.at(-1)).toContain("W weights");
+});
+
+test("story: a kill says who, why and for whom", () => {
+  const { lines } = tell([
+    at(1, {
+      event: "killed",
+      model: "a",
+      process: "a_0_0",
+      residentBytes: 2 ** 27,
+      rule: "largest resident size",
+      tied: 2,
+      newcomer: "b",
+      asked: 2 ** 26,
+      free: 2 ** 20,
+    }),
+  ]);
+  expect(lines).toEqual([
+    "      1.000  the kernel kills a_0_0 of a (128.0 MiB resident): largest resident size",
+    "               b asked for 64.0 MiB, 1.0 MiB were free; 2 others had the same size",
+  ]);
+});
+
+test("story: of several instances each line says which", () => {
+  const { lines } = tell(
+    [
+      { ...at(1, { event: "ping", status: 400 }), instance: "instance-2" },
+      { ...at(2, { event: "ping", status: null }), instance: "instance-1" },
+    ],
+    true,
+  );
+  expect(lines).toEqual([
+    "      1.000  instance-2   ping: the answer 400",
+    "      2.000  instance-1   ping: no answer",
+  ]);
+});
