@@ -241,7 +241,7 @@ export class Ledger implements MemoryAccount {
       ...(demands.length > 0 ? this.#firstUseClaims(owner, profile, holder, demands) : []),
       ...this.#claims(owner, holder, demands, "load"),
     ];
-    const granted = this.#grant(holding, claims, null);
+    const granted = this.#grant(holding, claims, "load");
     if (!granted.ok) {
       const pools = claims.map(({ pool }) => pool);
       this.#leak(holding, profile?.retained.leak_bytes_per_failed_load.value ?? 0, pools, "failed load");
@@ -279,14 +279,12 @@ export class Ledger implements MemoryAccount {
       ...this.#firstUseClaims(owner, profile, holder, demands),
       ...this.#claims(owner, holder, demands, "growth"),
     ];
-    const before = new Set(held);
-    const granted = this.#grant(holding, claims, regionOf(held));
+    const grown = this.#grant(holding, claims, "growth");
     this.#tell();
-    if (!granted.ok) return granted;
-    const grown = [...held].filter((allocation) => !before.has(allocation));
+    if (!grown.ok) return grown;
     return ok({
       release: () => {
-        for (const allocation of grown) {
+        for (const allocation of grown.value) {
           if (held.delete(allocation)) this.#giveBack(allocation, "released");
         }
       },
@@ -498,55 +496,63 @@ export class Ledger implements MemoryAccount {
     });
   }
 
-  /** @param region null at a load; else the bytes in /dev/shm that are to grow */
+  /** @returns what the holding has more; nothing where its process was killed over it */
   #grant(
-    { owner, profile, holder, held }: Holding,
+    holding: Holding,
     claims: readonly Claim[],
-    region: number | null,
-  ): Result<null> {
+    during: "load" | "growth",
+  ): Result<readonly Allocation[]> {
+    const { owner, profile, holder, held } = holding;
     if (!this.#server.alive) return fail("UNAVAILABLE", "tritonserver is not running");
     const pools = new Set(claims.map((claim) => claim.pool));
     const reusable = new Map([...pools].map((pool) => [pool, this.#reusable(profile, claims, pool)]));
     const askedOf = (pool: PoolName): number => sizeOf(claims, pool) - (reusable.get(pool) ?? 0);
     for (const pool of pools) {
       if (pool !== "host" && askedOf(pool) > this.free(pool)) {
-        return this.#refuse(owner, profile, pool, askedOf(pool), region);
+        return this.#refuse(holding, pool, askedOf(pool), during);
       }
     }
     const room = this.#makeRoom(owner, holder, askedOf("host"));
-    if (!room.ok || !holder.alive) return room;
+    if (!room.ok) return room;
+    if (!holder.alive) return ok([]);
     for (const [pool, bytes] of reusable) this.#reuse(profile, pool, bytes);
     this.#processes.add(holder);
+    const taken: Allocation[] = [];
     for (const claim of claims) {
       if (claim.cause === "first of backend" && profile !== null) {
         holder.opened.add(profile.backend);
         if (claim.pool !== "host") holder.opened.add(`${profile.backend} ${claim.pool}`);
       }
       const allocation = this.#take(claim);
-      if (allocation !== null && claim.held) held.add(allocation);
+      if (allocation !== null && claim.held) taken.push(allocation);
     }
+    for (const allocation of taken) held.add(allocation);
     const freeBytes = this.free("host");
     const asked = sizeOf(claims, "host");
     if (asked > 0 && freeBytes < this.#options.profiles.server.freeze_band_bytes.value) {
       this.#options.listener({ type: "freeze-risk", owner, freeBytes });
     }
-    return ok(null);
+    return ok(taken);
   }
 
   #refuse(
-    owner: AllocationOwner,
-    profile: BackendProfile | null,
+    { owner, profile, held }: Holding,
     pool: PoolName,
     askedBytes: number,
-    region: number | null,
-  ): Result<null> {
+    during: "load" | "growth",
+  ): Result<never> {
     const freeBytes = this.free(pool);
+    const atRun = during === "growth";
     const text =
       pool === "shm"
-        ? regionFailure(`triton_python_backend_shm_region_${this.#uuid()}`, askedBytes, region)
+        ? regionFailure(
+            `triton_python_backend_shm_region_${this.#uuid()}`,
+            askedBytes,
+            atRun ? sum([...held].filter((allocation) => allocation.pool === "shm")) : null,
+          )
         : deviceFailure(profile, pool, askedBytes, this.#pool(pool).capacityBytes, freeBytes, {
             instance: owner.instance ?? "",
-            atRun: region !== null,
+            atRun,
           });
     const failure = fail("INTERNAL", text);
     this.#options.listener({ type: "refused", owner, pool, askedBytes, freeBytes, error: failure.error });
@@ -768,8 +774,6 @@ const stubOf = (holder: Process, regionBytes: number): StubProcess => ({
     else run();
   },
 });
-
-const regionOf = (held: Iterable<Allocation>): number => sum([...held].filter(({ pool }) => pool === "shm"));
 
 /** Of what an instance or version gave back in one pool. @param known residue that is there already */
 const residueOf = (
