@@ -27,6 +27,11 @@ const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
 const text = shape("a text", (value) => typeof value === "string");
 const number = shape("a number", isNumber);
 const amount = shape("a number of 0 or more", (value) => isNumber(value) && Number(value) >= 0);
+/** The fractions of a clock are not written. */
+const span: Shape = {
+  ...amount,
+  ordered: (value) => (typeof value === "number" ? Math.round(value) : value),
+};
 const truth = shape("true or false", (value) => typeof value === "boolean");
 
 const orNull = (inner: Shape): Shape => ({
@@ -56,7 +61,9 @@ const listOf = (name: string, members: Readonly<Record<string, Shape>>): Shape =
   ordered: (value) =>
     Array.isArray(value)
       ? value.map((entry: Readonly<Record<string, unknown>>) =>
-          Object.fromEntries(Object.keys(members).map((key) => [key, entry[key]])),
+          Object.fromEntries(
+            Object.entries(members).map(([key, member]) => [key, member.ordered(entry[key])]),
+          ),
         )
       : value,
 });
@@ -79,7 +86,7 @@ const victims = listOf("victims", {
   model: text,
   hostBytes: amount,
   gpuBytes: amount,
-  idleUs: amount,
+  idleUs: span,
   uses: amount,
 });
 
@@ -118,21 +125,21 @@ export const eventFields: {
   answer: {
     status: amount,
     from: oneOf("container", "platform"),
-    durationUs: amount,
+    durationUs: span,
     text: optional(text),
   },
   download: { bytes: amount },
-  unpacked: { bytes: amount, durationUs: amount },
+  unpacked: { bytes: amount, durationUs: span },
   "artifact-refused": { text },
   "archive-deleted": { bytes: amount, rule: text },
   load: {},
-  "load-answer": { status: orNull(amount), durationUs: amount, text: optional(text) },
+  "load-answer": { status: orNull(amount), durationUs: span, text: optional(text) },
   eviction: {
     trigger: text,
     because: text,
     rule: text,
     reading: readings,
-    readingAgeUs: amount,
+    readingAgeUs: span,
     needHostBytes: amount,
     needGpuBytes: amount,
     victims,
@@ -141,7 +148,7 @@ export const eventFields: {
     measured: optional(poolNames),
   },
   unload: { because: text },
-  "unload-answer": { status: orNull(amount), durationUs: amount },
+  "unload-answer": { status: orNull(amount), durationUs: span },
   placed: { because: text },
   "model-state": { version: amount, state: text, reason: text },
   bytes: {
@@ -169,7 +176,7 @@ export const eventFields: {
   "container-died": { because: text },
   "container-started": { pools: optional(pools) },
   reset: { scope: text },
-  clock: { byUs: amount },
+  clock: { byUs: span },
   dropped: { count: amount },
 };
 

@@ -2,7 +2,7 @@ import { formatByteSize } from "../core/memory/byte-size.ts";
 import type { JournalEvent } from "./event.ts";
 import type { Explained, StoryLine, Told } from "./explanation.ts";
 import type { EventOf, History, RequestHistory, Resident, Stay } from "./history.ts";
-import { preventionOf } from "./prevention.ts";
+import { preventionOf, SLOW_US } from "./prevention.ts";
 import { chainOf, type RequestChain } from "./request-chain.ts";
 import {
   absenceText,
@@ -18,9 +18,6 @@ import {
   statusText,
 } from "./sentences.ts";
 import { durationText } from "./words.ts";
-
-/** From here on an answer counts as slow, and why is said. */
-const SLOW_US = 1_000_000;
 
 /** Null = the journal has no such request. */
 export const explainRequest = (history: History, id: string): Explained | null => {
@@ -41,7 +38,7 @@ const headline = (history: History, chain: RequestChain): string => {
   const who = `Request ${request.id} for ${resident.model}${onInstance(resident.instance)}`;
   const took = durationText(endUs - startUs);
   if (answer === null) {
-    return `${who} has no answer: the journal ends ${took} after it came (${momentText(history, startUs)}).`;
+    return `${who} has no answer ${took} after it came (${momentText(history, startUs)}).`;
   }
   const from = answer.from === "platform" ? "the platform" : "the container";
   const took2 = `${answer.status} from ${from} after ${took}`;

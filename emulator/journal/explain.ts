@@ -14,9 +14,12 @@ export interface Explanation extends Explained {
   readonly known: boolean;
 }
 
-/** Answers out of a journal's events alone. */
-export const explain = (events: readonly JournalEvent[], question: Question): Explanation => {
-  const history = new History(events);
+/**
+ * Answers out of a journal's events alone.
+ * @param nowUs of the clock, where the run goes on
+ */
+export const explain = (events: readonly JournalEvent[], question: Question, nowUs?: number): Explanation => {
+  const history = new History(events, nowUs);
   const found =
     "request" in question ? explainRequest(history, question.request) : explainModel(history, question.model);
   return found === null

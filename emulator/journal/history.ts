@@ -49,6 +49,7 @@ interface ModelHistory extends Resident {
 /** The events of a journal, put together by request and by model. Made in one pass. */
 export class History {
   readonly events: readonly JournalEvent[];
+  /** Of the last event, or now. */
   readonly endUs: number;
   /** Lines are missing before the first event. */
   readonly isCut: boolean;
@@ -57,9 +58,10 @@ export class History {
   readonly #operations = new Map<string, JournalEvent>();
   readonly #models = new Map<string, ModelHistory>();
 
-  constructor(events: readonly JournalEvent[]) {
+  /** @param nowUs where time has gone on since the last event */
+  constructor(events: readonly JournalEvent[], nowUs = 0) {
     this.events = events;
-    this.endUs = events.at(-1)?.atUs ?? 0;
+    this.endUs = Math.max(nowUs, events.at(-1)?.atUs ?? 0);
     this.isCut = events.some(({ event }) => event === "dropped");
     for (const event of events) this.#read(event);
   }

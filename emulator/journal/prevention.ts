@@ -6,6 +6,9 @@ import type { RequestChain } from "./request-chain.ts";
 import { bytesByPool, bytesTaken } from "./sentences.ts";
 import { counted, durationText, listed, percentText } from "./words.ts";
 
+/** From here on an answer counts as slow, and why is said. */
+export const SLOW_US = 1_000_000;
+
 /** Hints that follow from the numbers of what happened; none where nothing follows. */
 export const preventionOf = (history: History, chain: RequestChain): readonly string[] => [
   ...new Set([
@@ -182,7 +185,7 @@ const answerHints = (
       `The container answered ${load.status}, not 507: only a 507 makes the platform unload others and try again.`,
     );
   }
-  if (!invocation.cacheHit && answer.status < 400) {
+  if (!invocation.cacheHit && answer.status < 400 && answer.durationUs >= SLOW_US) {
     const warm = history
       .requestsOf(resident)
       .flatMap(({ invocation: other, answer: its }) =>

@@ -85,7 +85,7 @@ export class ServerEvents {
 }
 
 /** Without its namespace: the name its users know it by. */
-const modelName = (identifier: string | undefined): string | undefined => {
+export const modelName = (identifier: string | undefined): string | undefined => {
   const end = identifier?.indexOf("::") ?? -1;
   return end < 0 ? identifier : identifier?.slice(end + 2);
 };

@@ -107,6 +107,15 @@ test("eventText: time, event and subject come first, then its own fields in thei
   ).toContain('"reading":[{"pool":"host","used":6,"capacity":7}]');
 });
 
+test("eventText: spans of time are whole microseconds", () => {
+  const text = eventText({ ...bodies["unload-answer"], durationUs: 1.6, atUs: 0 });
+  expect(text).toContain('"durationUs":2}');
+  const victims = [{ model: "b", hostBytes: 1, gpuBytes: 0, idleUs: 2.4, uses: 1 }];
+  expect(eventText({ ...bodies.eviction, victims, readingAgeUs: 0.2, atUs: 0 })).toMatch(
+    /"readingAgeUs":0,.*"idleUs":2,/,
+  );
+});
+
 test("readJournal: an event with every optional field left out is read", () => {
   const lines = [
     '{"atUs":0,"event":"load-answer","status":200,"durationUs":1}',

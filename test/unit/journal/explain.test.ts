@@ -428,7 +428,7 @@ test("a request without an answer: how far it has come", () => {
     .at(9)
     .write({ event: "ping", status: null });
   const text = story.explain({ request: "r-1" });
-  expect(text).toContain("Request r-1 for a on i-1 has no answer: the journal ends 8 s after it came (1 s).");
+  expect(text).toContain("Request r-1 for a on i-1 has no answer 8 s after it came (1 s).");
   expect(text).toContain("loading a had no answer so far");
   expect(text).toContain("a ping got no answer");
 });

@@ -16,10 +16,8 @@ export const explainFromJournal = (call: ControlCall): void => {
     });
     return;
   }
-  const explanation = explain(
-    target.journal.events(),
-    request === null ? { model: model ?? "" } : { request },
-  );
+  const question = request === null ? { model: model ?? "" } : { request };
+  const explanation = explain(target.journal.events(), question, target.nowUs());
   const status = explanation.known ? 200 : 404;
   exchange.reply(
     wantsJson(call) ? jsonReply(explanation, status) : textReply(explanationText(explanation), status),

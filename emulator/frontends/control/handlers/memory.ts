@@ -1,4 +1,5 @@
 import type { Allocation, ProcessState } from "../../../core/memory/ledger.ts";
+import { modelName } from "../../../journal/server-events.ts";
 import { type ControlCall, refuse } from "../control-call.ts";
 import { jsonReply } from "../control-reply.ts";
 import type { InstanceMemory } from "../target.ts";
@@ -33,7 +34,7 @@ export const memory = ({ exchange, target, query }: ControlCall): void => {
 
 const instanceJson = ({ instance, ledger }: InstanceMemory, model: string | null, everything: boolean) => {
   const all = ledger.allocations();
-  const allocations = model === null ? all : all.filter(({ owner }) => owner.model === model);
+  const allocations = model === null ? all : all.filter(({ owner }) => modelName(owner.model) === model);
   return {
     instance,
     machine: ledger.machine.name,
@@ -51,7 +52,7 @@ const instanceJson = ({ instance, ledger }: InstanceMemory, model: string | null
     })),
     processes: ledger
       .processes()
-      .filter(({ owner }) => model === null || owner?.model === model)
+      .filter(({ owner }) => model === null || modelName(owner?.model) === model)
       .map(processJson),
     models: modelsOf(allocations),
     ...(everything || model !== null ? { allocations: allocations.map(allocationJson) } : {}),
@@ -60,7 +61,7 @@ const instanceJson = ({ instance, ledger }: InstanceMemory, model: string | null
 
 const processJson = ({ name, owner, residentBytes, bytes }: ProcessState) => ({
   name,
-  model: owner?.model ?? null,
+  model: modelName(owner?.model) ?? null,
   residentBytes,
   byPool: Object.fromEntries(bytes),
 });
@@ -69,7 +70,7 @@ const processJson = ({ name, owner, residentBytes, bytes }: ProcessState) => ({
 const modelsOf = (allocations: readonly Allocation[]) => {
   const byModel = new Map<string, Allocation[]>();
   for (const allocation of allocations) {
-    const { model } = allocation.owner;
+    const model = modelName(allocation.owner.model);
     if (model === undefined) continue;
     const known = byModel.get(model);
     if (known === undefined) byModel.set(model, [allocation]);
@@ -84,6 +85,7 @@ const modelsOf = (allocations: readonly Allocation[]) => {
 
 const allocationJson = ({ owner, process, pool, kind, bytes, cause, takenUs }: Allocation) => ({
   ...owner,
+  ...(owner.model === undefined ? {} : { model: modelName(owner.model) }),
   process,
   pool,
   kind,

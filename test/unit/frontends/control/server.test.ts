@@ -371,6 +371,7 @@ describe("memory", () => {
     granted(fixture.python("a", 100));
     granted(fixture.python("b", 200));
     return {
+      ledger: fixture.ledger,
       instances: [{ instance: "i-1", ledger: fixture.ledger }],
       real: { rssBytes: 5, gpus: [{ gpu: 0, usedBytes: 1, totalBytes: 2 }] },
     };
@@ -422,6 +423,24 @@ describe("memory", () => {
     expect(await allocationsOf("")).toBe(0);
     expect(await allocationsOf("?allocations")).toBe(5);
     expect((await ask("GET", "/_emulator/memory?model=a")).text).not.toContain("b_0_0");
+  });
+
+  test("names models as their users do", async () => {
+    const view = emulated();
+    granted(
+      view.ledger.reserve({ backend: "x", model: "/opt/ml/models/1/model::c.tar.gz" }, [
+        { pool: "host", kind: "weights", bytes: 3 },
+      ]),
+    );
+    const { ask } = await serve({ memory: () => view });
+    expect((await ask("GET", "/_emulator/memory?model=c.tar.gz")).json()).toMatchObject({
+      instances: [
+        {
+          models: [{ model: "c.tar.gz", byPool: { host: 3 } }],
+          allocations: [{ model: "c.tar.gz", pool: "host", kind: "weights", bytes: 3 }],
+        },
+      ],
+    });
   });
 
   test("of an instance that is not there is a 404, and without a machine there is a note", async () => {
@@ -505,6 +524,21 @@ describe("explain", () => {
       accept: "application/json",
     });
     expect(json.json()).toMatchObject({ question: { request: "r-1" }, known: true });
+  });
+
+  test("knows how late it is, though nothing has happened since", async () => {
+    const { ask, clock, target } = await told();
+    target.journal.write({
+      model: "a",
+      request: "r-1",
+      event: "answer",
+      status: 200,
+      from: "container",
+      durationUs: 0,
+    });
+    target.journal.write({ model: "a", event: "model-state", version: 1, state: "READY", reason: "" });
+    clock.advance(60_000_000);
+    expect((await ask("GET", "/_emulator/explain?model=a")).text).toContain("idle for 1 min");
   });
 
   test("of what is not known is a 404 that names what is", async () => {
