@@ -1,9 +1,13 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { referencePage } from "../emulator/config/reference.ts";
 import { withProfileTable } from "./profile-table.ts";
+import { moveNumbers, withSizingTable } from "./sizing-table.ts";
 
 /** `npm run docs`: the pages, and the part of one, that are made from the sources. */
 writeFileSync(new URL("configuration.md", import.meta.url), referencePage());
 
 const memoryPage = new URL("memory.md", import.meta.url);
 writeFileSync(memoryPage, withProfileTable(readFileSync(memoryPage, "utf8")));
+
+const sizingPage = new URL("sizing.md", import.meta.url);
+writeFileSync(sizingPage, withSizingTable(readFileSync(sizingPage, "utf8"), moveNumbers()));
