@@ -18,7 +18,7 @@ export const leftOut: ReadonlyMap<string, string> = new Map([
   ["sagemaker-09", "only with `load-blocks-worker` imitated: container-api.test.ts plays it"],
   ["sagemaker-17", "only with `load-body-crash` imitated: container-api.test.ts plays it"],
   ["ensemble-24", "a dead process of the Python backend: a later issue"],
-  ["sagemaker-24", "a dead process of the Python backend: a later issue"],
+  ["sagemaker-24", "a dead process of the Python backend: container-api.test.ts plays it with a stand-in"],
   ["sagemaker-44", "takes 350 s: container-api.test.ts plays it on a virtual clock"],
   ["sagemaker-48", "only with `unload-during-invoke-hang` imitated: container-api.test.ts plays it"],
   ["lifecycle-27", "recorded on a server without an ONNX Runtime backend; ours always has one"],

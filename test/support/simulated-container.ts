@@ -34,6 +34,7 @@ export class SimulatedContainerFixture {
     profiles = profilesOf(
       serverDocument({ private_bytes: 100 }),
       backendDocument("synthetic", { failure: "CUDA out of memory. Tried to allocate {bytes} bytes" }),
+      backendDocument("python", { stub: { private_bytes: 10, shm_bytes: 100 } }),
     ),
     faults = noFaults,
     log = silentLog,

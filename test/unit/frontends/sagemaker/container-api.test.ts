@@ -161,3 +161,44 @@ test("unload without the header of the load: 350 s, then 200 with the model stil
   // The model is still resident: to load it again takes no time.
   expect(statuses(fixture.load("a"))).toEqual([200]);
 });
+
+test("load whose stub is killed: 400, ping 400 for good, and nothing is listed", () => {
+  const fixture = containerWith({ operation: "load", effect: "kill", model: "killed.tar.gz" });
+  fixture.put("killed", { "memory.profile": "python" });
+  const text =
+    "load failed for model '/opt/ml/models/hkilled/model::killed.tar.gz': version 1 is at UNAVAILABLE state: Internal: " +
+    "Stub process 'killed.tar.gz_0_0' is not healthy.;\n";
+  for (let attempt = 0; attempt < 2; attempt++) {
+    const load = fixture.load("killed");
+    fixture.clock.advance(5 * SECOND_US);
+    expect(load).toMatchObject([{ status: 400, text: JSON.stringify({ error: text }) }]);
+  }
+  expect(statuses(fixture.ping())).toEqual([400]);
+  expect(fixture.list()).toMatchObject([{ text: '{"models":[]}' }]);
+  expect(statuses(fixture.invoke("killed"))).toEqual([404]);
+  expect(statuses(fixture.unload("killed"))).toEqual([404]);
+  expect(statuses(fixture.ping())).toEqual([400]);
+});
+
+test("unload of a model whose stub died in an invocation: 200 after 350 s, pings fail for good, a load brings it back", () => {
+  const fixture = containerWith({ operation: "infer", effect: "kill", nth: 1 });
+  fixture.put("a", { "memory.profile": "python" });
+  fixture.load("a");
+  const invoke = fixture.invoke("a");
+  fixture.clock.advance(SECOND_US);
+  expect(invoke).toMatchObject([
+    { status: 400, text: `{"error":"Stub process 'a.tar.gz_0_0' is not healthy."}`, atUs: SECOND_US },
+  ]);
+  expect(statuses(fixture.ping())).toEqual([200]);
+  const unload = fixture.unload("a");
+  fixture.clock.advance(349 * SECOND_US);
+  expect(unload).toEqual([]);
+  expect(statuses(fixture.ping())).toEqual([400]);
+  fixture.clock.advance(2 * SECOND_US);
+  expect(unload).toMatchObject([{ status: 200, atUs: 351 * SECOND_US }]);
+  expect(fixture.list()).toMatchObject([{ text: '{"models":[]}' }]);
+  expect(statuses(fixture.ping())).toEqual([400]);
+  expect(statuses(fixture.load("a"))).toEqual([200]);
+  expect(statuses(fixture.ping())).toEqual([200]);
+  expect(statuses(fixture.invoke("a"))).toEqual([200]);
+});
