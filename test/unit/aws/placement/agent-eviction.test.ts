@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { modelNameOf } from "../../../../emulator/aws/placement/target-model.ts";
 import { type AgentFixture, agentFixture, MEGABYTE, SECOND } from "./agent-fixture.ts";
 
 const fill = ({ invoked, clock }: AgentFixture, ...names: readonly string[]): void => {
@@ -313,13 +314,20 @@ describe("ModelCacheSetting Disabled", () => {
     expect(fixture.invoked("a")).toMatchObject({ cacheHit: false, times: { downloadUs: 2 * SECOND } });
   });
 
-  test("downloads again for a request that comes during the unload", () => {
+  test("downloads again for a request that comes during the unload, when the old archive is gone", () => {
     const fixture = agentFixture({ cacheEnabled: false });
+    fixture.artifacts.removeUs = SECOND;
     fixture.invoked("a");
     expect(fixture.agent.holds("a")).toBe("absent");
     expect(fixture.container.asked("unload")).toEqual(["a"]);
     expect(fixture.invoked("a")).toMatchObject({ status: 200, cacheHit: false });
-    expect(fixture.artifacts.fetched).toEqual(["a", "a"]);
+    const name = modelNameOf("a");
+    expect(fixture.artifacts.log.slice(0, 4)).toEqual([
+      `fetch ${name}`,
+      `remove ${name}`,
+      `removed ${name}`,
+      `fetch ${name}`,
+    ]);
   });
 
   test("keeps a model that was loaded too late for who asked for it, for the one who asks again", () => {
@@ -356,6 +364,19 @@ describe("the idle timeout", () => {
     fixture.clock.advance(30 * SECOND);
     expect(fixture.container.asked("unload")).toEqual(["a"]);
   });
+});
+
+test("a policy with a memory: keeps it from one decision to the next", () => {
+  const fixture = agentFixture({ settings: { victims: "landlord", howMany: "one-then-retry" } });
+  fill(fixture, "a", "b");
+  setMemory(fixture, 900);
+  fixture.invoked("c");
+  const floor = fixture.agent.residents().find(({ name }) => name === "c")?.inflationAtLastUse;
+  expect(floor).toBeGreaterThan(0);
+  fixture.invoked("d");
+  fixture.invoked("e");
+  const later = fixture.agent.residents().find(({ name }) => name === "e")?.inflationAtLastUse;
+  expect(later).toBeGreaterThan(floor ?? 0);
 });
 
 test("the estimate last-load: goes by what memory grew by when the model was loaded last", () => {

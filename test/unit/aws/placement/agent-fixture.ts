@@ -32,12 +32,15 @@ export const MEGABYTE = 1_000_000;
 export class ScriptedArtifacts implements ArtifactStore {
   readonly fetched: string[] = [];
   readonly removed: string[] = [];
+  /** Begin and end of what was done, by the container's name of the model. */
+  readonly log: string[] = [];
   readonly missing = new Set<string>();
   readonly bytes = new Map<string, number>();
   readonly unpackedBytes = new Map<string, number>();
   /** How the nth fetch of a model fails; null = it does not. */
   fails: (targetModel: string, nth: number) => Result<never> | null = () => null;
   fetchUs = 2 * SECOND;
+  removeUs = 0;
   readonly #clock: VirtualClock;
   readonly #counts = new Map<string, number>();
 
@@ -55,6 +58,7 @@ export class ScriptedArtifacts implements ArtifactStore {
   fetch(artifact: Artifact, modelName: string, done: (result: Result<UnpackedArtifact>) => void): void {
     const { targetModel, archiveBytes } = artifact;
     this.fetched.push(targetModel);
+    this.log.push(`fetch ${modelName}`);
     const nth = (this.#counts.get(targetModel) ?? 0) + 1;
     this.#counts.set(targetModel, nth);
     this.#clock.setTimer(this.fetchUs, () =>
@@ -70,7 +74,11 @@ export class ScriptedArtifacts implements ArtifactStore {
 
   remove(modelName: string, done: () => void): void {
     this.removed.push(modelName);
-    this.#clock.defer(done);
+    this.log.push(`remove ${modelName}`);
+    this.#clock.setTimer(this.removeUs, () => {
+      this.log.push(`removed ${modelName}`);
+      done();
+    });
   }
 }
 

@@ -139,6 +139,28 @@ describe("a container that dies", () => {
     expect(invoked("a").status).toBe(200);
   });
 
+  test("is noticed by an unload it does not answer", () => {
+    const fixture = agentFixture();
+    fixture.invoked("a");
+    fixture.container.scripts.unload = () => ({ status: null });
+    fixture.container.scripts.ping = () => ({ status: null });
+    fixture.memory = { hostMegabytes: 900 };
+    expect(fixture.invoked("b")).toMatchObject({ status: 424, from: "platform" });
+    expect(fixture.container.reasons).toEqual(["nobody answers"]);
+  });
+
+  test("takes with it what it never answered: the model is free again afterwards", () => {
+    const { agent, container, clock, invoked } = agentFixture();
+    container.scripts.invoke = (_, nth) => (nth === 1 ? "never" : { status: 200 });
+    expect(invoked("a").error?.originalStatusCode).toBe(0);
+    expect(agent.residents()).toMatchObject([{ name: "a", busy: true }]);
+    container.scripts.ping = (_, nth) => ({ status: nth <= 2 ? null : 200 });
+    agent.start();
+    clock.advance(5 * SECOND);
+    expect(invoked("a").status).toBe(200);
+    expect(agent.residents()).toMatchObject([{ name: "a", busy: false }]);
+  });
+
   test("has not died, when only one connection broke", () => {
     const { container, invoked, agent } = agentFixture();
     invoked("a");
@@ -236,6 +258,16 @@ describe("models the container has of itself", () => {
 });
 
 describe("an agent that ends", () => {
+  test("does not start a container anew for a ping that fails afterwards", () => {
+    const { agent, clock, container } = agentFixture();
+    container.scripts.ping = () => ({ status: null, afterUs: SECOND });
+    agent.start();
+    agent.stop();
+    clock.advance(10 * SECOND);
+    expect(container.asked("ping")).toHaveLength(1);
+    expect(container.reasons).toEqual([]);
+  });
+
   test("answers what waits with 503 when it is stopped, once, and everything after that", () => {
     const { agent, clock, invoke, invoked, answers, twice, container } = agentFixture();
     invoked("a");

@@ -240,6 +240,26 @@ describe("the disk", () => {
     expect(invoked("older").times.downloadUs).toBe(2 * SECOND);
   });
 
+  test("goes by the last use of a model, not by its download", () => {
+    const { invoked, memory, artifacts } = agentFixture({ disk: { capacityBytes: 350 * MEGABYTE } });
+    for (const name of ["a", "b", "a"]) invoked(name);
+    if (memory) memory.hostMegabytes = 950;
+    invoked("c");
+    if (memory) memory.hostMegabytes = 0;
+    invoked("d");
+    expect(artifacts.removed).toEqual([modelNameOf("b")]);
+  });
+
+  test("deletes nothing, when that would not be enough", () => {
+    const { invoked, memory, artifacts } = agentFixture({ disk: { capacityBytes: 250 * MEGABYTE } });
+    invoked("a");
+    if (memory) memory.hostMegabytes = 900;
+    invoked("b");
+    artifacts.bytes.set("c", 200 * MEGABYTE);
+    expect(invoked("c").status).toBe(500);
+    expect(artifacts.removed).toEqual([]);
+  });
+
   test("keeps archives of loaded models, when no other is left to delete", () => {
     const { invoked, artifacts } = agentFixture({ disk: { capacityBytes: 250 * MEGABYTE } });
     for (const name of ["a", "b"]) invoked(name);

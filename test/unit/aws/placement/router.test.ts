@@ -143,7 +143,7 @@ describe("a hot model", () => {
   });
 
   test("loses the copy, when that is unloaded", () => {
-    const { invoke, clock, instances, invoked, served } = hot();
+    const { invoke, clock, instances, invoked, served, journal } = hot();
     for (let i = 0; i < 9; i++) invoke("a");
     clock.advance(60 * SECOND);
     instances[1]!.memory = { hostMegabytes: 900 };
@@ -156,6 +156,9 @@ describe("a hot model", () => {
     for (let i = 0; i < 3; i++) invoke("a");
     clock.advance(60 * SECOND);
     expect(served("a")).toEqual([before[0]! + 3, before[1], before[2]]);
+    // And gets one again, when it is as hot again.
+    for (let i = 0; i < 9; i++) invoke("a");
+    expect(journal.of("placed").filter(({ model }) => model === "a")).toHaveLength(3);
   });
 
   test("is not copied while its first load takes long, however many wait", () => {
