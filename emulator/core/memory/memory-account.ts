@@ -61,7 +61,7 @@ export interface Reservation {
   kill(): void;
   /** Gives back what was for the time of loading only: kind `staging`. */
   endStaging(): void;
-  /** Gives back what is left, growth included, once. */
+  /** Gives back what is left, growth included, once. @param after a backend may leak at a load of an instance that fails */
   release(after?: "unload" | "failed load"): void;
 }
 

@@ -112,7 +112,7 @@ export class VersionLoader {
     }
     const reservation = granted.value;
     const finish = (result: Result<LoadedVersion>): void => {
-      if (!result.ok) reservation.release("failed load");
+      if (!result.ok) reservation.release();
       done(result);
     };
     backend.initializeModel(context, (opened) => {

@@ -403,10 +403,15 @@ describe("stub processes", () => {
     const load = granted(python("a", 100));
     const told: string[] = [];
     load.stub?.whenKilled(() => told.push("once"));
+    grown(load.grow([{ pool: "shm", kind: "shm", bytes: 7 }]));
     load.kill();
     load.kill();
     load.stub?.whenKilled(() => told.push("at once"));
-    expect([load.stub?.alive, told, used(ledger)]).toEqual([false, ["once", "at once"], { host: 5, shm: 4 }]);
+    expect([load.stub?.alive, told, used(ledger)]).toEqual([
+      false,
+      ["once", "at once"],
+      { host: 12, shm: 11 },
+    ]);
     expect(events).toContainEqual(expect.objectContaining({ type: "returned", reason: "killed" }));
     expect(load.grow([host(50, "arena")]).ok).toBe(true);
     load.release();

@@ -11,6 +11,8 @@ import {
   startLedger,
 } from "../../../support/ledger-fixture.ts";
 
+import { backendError } from "../../../support/scripted-backend.ts";
+
 /*
  * Synthetic models that stand in for others, on a machine with 1000 bytes of host, 500 of /dev/shm and 100 on GPU 0. What
  * dead stubs do, call by call, is in test/simulation/memory-limit.test.ts.
@@ -306,6 +308,21 @@ describe("loads", () => {
       expect(held("leak", "gpu:0")).toBe(leaked);
     }
     expect(load(fixture, "small")).toContain("no 50 on GPU 0");
+  });
+
+  test("it leaks too where the instance fails after it had its bytes", () => {
+    const { fixture, held } = serve({
+      m: `backend: "scripted" input { name: "IN" data_type: TYPE_INT32 dims: [ 1 ] }
+          output { name: "OUT" data_type: TYPE_INT32 dims: [ 1 ] } instance_group { kind: KIND_GPU }
+          parameters { key: "memory.profile" value { string_value: "tensorrt" } }
+          parameters { key: "memory.gpu_weights_bytes" value { string_value: "20" } }`,
+    });
+    fixture.backend.failCreate = () => backendError("no engine");
+    expect([load(fixture, "m"), held("leak", "gpu:0"), held("weights", "gpu:0")]).toEqual([
+      "load failed for model 'm': version 1 is at UNAVAILABLE state: Internal: no engine;\n",
+      30,
+      0,
+    ]);
   });
 
   test("a backend that keeps its pool gives nothing back, and serves the next of its models from it", () => {
