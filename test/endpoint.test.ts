@@ -159,12 +159,26 @@ test("endpoint: a container that dies at a ping is started anew, empty, and serv
   // The platform learns of it by a call, unless its own ping comes first.
   expect([424, 200]).toContain((await invoke(emulator, "a")).status);
   expect((await invoke(emulator, "a")).status).toBe(200);
+  const inside = await fetch(`http://127.0.0.1:${emulator.ports.http}/v2/models/a.tar.gz/ready`);
+  expect(inside.status).toBe(200);
   const events = (await journalOf(emulator)).map(({ event }) => event);
   expect(events.filter((event) => event === "container-died" || event === "container-started")).toEqual([
     "container-started",
     "container-died",
     "container-started",
   ]);
+});
+
+test("endpoint: a model that makes tritonserver the kernel's victim ends the container, not the emulator", async () => {
+  writeArchive("small", { "memory.host_weights_bytes": "50MiB" });
+  writeArchive("huge", { "memory.host_weights_bytes": "1GiB" });
+  await using emulator = await startEndpoint("--machine=300MiB", "--eviction-setting=retries=0");
+  expect((await invoke(emulator, "small")).status).toBe(200);
+  const refused = await invoke(emulator, "huge");
+  expect([refused.status, refused.headers.get("x-amzn-errortype")]).toEqual([424, "ModelError"]);
+  expect((await invoke(emulator, "small")).status).toBe(200);
+  const events = (await journalOf(emulator)).map(({ event }) => event);
+  for (const event of ["killed", "container-died"]) expect(events).toContain(event);
 });
 
 test("endpoint: a reset leaves no model, in memory or on the disk", async () => {
