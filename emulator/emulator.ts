@@ -6,7 +6,7 @@ import { SystemClock } from "./common/system-clock.ts";
 import type { Config } from "./config/load.ts";
 import type { Backend } from "./core/backend.ts";
 import { FaultPlan } from "./core/faults/fault-plan.ts";
-import { noFaults, withFaultHeader } from "./core/faults/fault-source.ts";
+import { type FaultSource, noFaults, withFaultHeader } from "./core/faults/fault-source.ts";
 import type { InferenceServer } from "./core/inference-server.ts";
 import type { PoolState } from "./core/memory/ledger.ts";
 import type { Machine } from "./core/memory/machine.ts";
@@ -351,7 +351,7 @@ const startFrontends = async (
   summaries: LatencySummaries | null,
 ): Promise<void> => {
   if (config.allowGrpc) {
-    frontends.grpc = await startGrpcFrontend(server, grpcOptions(config, faults !== null), log).catch(
+    frontends.grpc = await startGrpcFrontend(server, grpcOptions(config, faults), log).catch(
       (cause: unknown) => {
         throw serviceStartError("GRPC", config.grpcAddress, config.grpcPort, cause);
       },
@@ -407,7 +407,8 @@ const startFrontends = async (
   }
 };
 
-const grpcOptions = (config: Config, faultHeader: boolean): GrpcFrontendOptions => ({
+const grpcOptions = (config: Config, faults: FaultSource | null): GrpcFrontendOptions => ({
+  faults,
   address: config.grpcAddress,
   port: config.grpcPort,
   reusePort: config.reuseGrpcPort,
@@ -427,7 +428,7 @@ const grpcOptions = (config: Config, faultHeader: boolean): GrpcFrontendOptions 
       apis.map((category) => [category, { key: header, value }] as const),
     ),
   ),
-  headerForwardPattern: forwardPattern(config.grpcHeaderForwardPattern, faultHeader),
+  headerForwardPattern: forwardPattern(config.grpcHeaderForwardPattern, faults !== null),
   ssl:
     config.grpcUseSsl || config.grpcUseSslMutual
       ? {

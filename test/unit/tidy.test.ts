@@ -108,6 +108,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
   "frontends/grpc": [
     "common",
+    "core/faults",
     "core/inference-server.ts",
     "core/model-config",
     "core/settings",

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { Log } from "../../common/log.ts";
+import type { FaultSource } from "../../core/faults/fault-source.ts";
 import type { InferenceServer } from "../../core/inference-server.ts";
 import { createHeaderForwarding } from "./header-forwarding.ts";
 import type { RestrictedCategory, RestrictedProtocol } from "./restricted-protocol.ts";
@@ -29,6 +30,8 @@ export interface GrpcFrontendOptions {
   readonly headerForwardPattern?: RegExp | null;
   /** `--grpc-use-ssl` and its files. */
   readonly ssl?: SslFiles | null;
+  /** Where replies may break off; default: nowhere. */
+  readonly faults?: FaultSource | null;
 }
 
 /** Paths of PEM files. */
@@ -60,6 +63,7 @@ export const startGrpcFrontend = async (
     server,
     options.restrictedProtocols ?? new Map(),
     createHeaderForwarding(options.headerForwardPattern ?? null),
+    options.faults ?? null,
   );
   return listen(
     methods,

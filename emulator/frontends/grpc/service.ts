@@ -1,3 +1,4 @@
+import type { FaultSource } from "../../core/faults/fault-source.ts";
 import type { InferenceServer } from "../../core/inference-server.ts";
 import { decodeOrNull } from "./codec/fields.ts";
 import { grpcStatusOf, unparsable } from "./grpc-status.ts";
@@ -70,6 +71,7 @@ export const createMethods = (
   server: InferenceServer,
   restricted: ReadonlyMap<RestrictedCategory, RestrictedProtocol>,
   forwarding: HeaderForwarding,
+  faults: FaultSource | null,
 ): ReadonlyMap<string, Method> => {
   const methods = new Map<string, Method>();
   for (const { path, category, handler } of unaryRows) {
@@ -83,12 +85,12 @@ export const createMethods = (
   methods.set(`${inference}ModelInfer`, {
     unary: true,
     compressesReplies: true,
-    open: guarded(rule, (call) => openInfer(server, forwarding, call)),
+    open: guarded(rule, (call) => openInfer(server, forwarding, faults, call)),
   });
   methods.set(`${inference}ModelStreamInfer`, {
     unary: false,
     compressesReplies: true,
-    open: guarded(rule, (call) => openStreamInfer(server, forwarding, call)),
+    open: guarded(rule, (call) => openStreamInfer(server, forwarding, faults, call)),
   });
   return methods;
 };

@@ -1,6 +1,8 @@
 import type { TritonError } from "../../../common/status.ts";
+import type { FaultSource } from "../../../core/faults/fault-source.ts";
 import type { InferenceServer } from "../../../core/inference-server.ts";
 import type { InferenceResponse } from "../../../core/tensor/inference-request.ts";
+import { brokenAfter } from "../broken-replies.ts";
 import { CallTrace } from "../call-trace.ts";
 import { decodeOrNull } from "../codec/fields.ts";
 import { decodeInferRequest, type InferRequestMessage } from "../codec/infer-request.ts";
@@ -15,6 +17,7 @@ import { grpcCode } from "../wire/status.ts";
 export const openInfer = (
   server: InferenceServer,
   forwarding: HeaderForwarding,
+  faults: FaultSource | null,
   call: ServerCall,
 ): CallHandler => {
   let infer: InferCall | null = null;
@@ -27,7 +30,7 @@ export const openInfer = (
         call.end(unparsable);
         return;
       }
-      infer = startInfer(server, forwarding, call, message, openedUs, readUs);
+      infer = startInfer(server, forwarding, faults, call, message, openedUs, readUs);
     },
     halfClose: () => {},
     cancel: () => infer?.request.cancel(),
@@ -37,6 +40,7 @@ export const openInfer = (
 const startInfer = (
   server: InferenceServer,
   forwarding: HeaderForwarding,
+  faults: FaultSource | null,
   call: ServerCall,
   message: InferRequestMessage,
   openedUs: number,
@@ -65,7 +69,7 @@ const startInfer = (
     }
     if (!response.final) return;
     trace?.response();
-    send(call, trace, () => finish(call, created.ok ? created.value : null, first!, responses));
+    send(call, trace, () => finish(call, created.ok ? created.value : null, first!, responses, faults));
   });
   if (!created.ok) return refuse(created.error);
   trace = CallTrace.sample(server, message.modelName, openedUs, readUs);
@@ -92,6 +96,7 @@ const finish = (
   infer: InferCall | null,
   response: InferenceResponse,
   responses: number,
+  faults: FaultSource | null,
 ): void => {
   if (infer === null) return;
   if (responses !== 1) {
@@ -103,8 +108,14 @@ const finish = (
     return;
   }
   const message = createResponseMessage(infer, response, noParameters);
-  if (message.ok) call.reply(encodeInferResponse(message.value));
-  else call.end(grpcStatusOf(message.error));
+  if (!message.ok) {
+    call.end(grpcStatusOf(message.error));
+    return;
+  }
+  const parts = encodeInferResponse(message.value);
+  const breakAfter = brokenAfter(faults, infer.version.modelName, call);
+  if (breakAfter === null) call.reply(parts);
+  else call.breakOff(parts, breakAfter);
 };
 
 const noParameters = [] as const;

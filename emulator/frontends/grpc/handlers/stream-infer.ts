@@ -1,6 +1,8 @@
 import type { TritonError } from "../../../common/status.ts";
+import type { FaultSource } from "../../../core/faults/fault-source.ts";
 import type { InferenceServer } from "../../../core/inference-server.ts";
 import type { InferenceResponse, Parameter } from "../../../core/tensor/inference-request.ts";
+import { brokenAfter } from "../broken-replies.ts";
 import { CallTrace } from "../call-trace.ts";
 import { decodeOrNull } from "../codec/fields.ts";
 import { decodeInferRequest, type InferRequestMessage } from "../codec/infer-request.ts";
@@ -18,8 +20,9 @@ import { type CallHandler, OK, type ServerCall } from "../wire/server-call.ts";
 export const openStreamInfer = (
   server: InferenceServer,
   forwarding: HeaderForwarding,
+  faults: FaultSource | null,
   call: ServerCall,
-): CallHandler => new InferStream(server, forwarding, call);
+): CallHandler => new InferStream(server, forwarding, faults, call);
 
 /**
  * The place of a request in the stream. Responses of a model that is not decoupled, and errors found before a request
@@ -36,6 +39,7 @@ interface Slot {
 class InferStream implements CallHandler {
   readonly #server: InferenceServer;
   readonly #forwarding: HeaderForwarding;
+  readonly #faults: FaultSource | null;
   readonly #call: ServerCall;
   /** `triton_grpc_error: true`: the first failed execution ends the stream with its status. */
   readonly #failsWithStatus: boolean;
@@ -47,9 +51,15 @@ class InferStream implements CallHandler {
   /** When the last message was done with. */
   #waitingUs: number;
 
-  constructor(server: InferenceServer, forwarding: HeaderForwarding, call: ServerCall) {
+  constructor(
+    server: InferenceServer,
+    forwarding: HeaderForwarding,
+    faults: FaultSource | null,
+    call: ServerCall,
+  ) {
     this.#server = server;
     this.#forwarding = forwarding;
+    this.#faults = faults;
     this.#call = call;
     this.#waitingUs = server.tracer.now();
     this.#failsWithStatus = call.headers.triton_grpc_error === "true";
@@ -150,7 +160,13 @@ class InferStream implements CallHandler {
     else slot.waiting.push(parts);
   }
 
-  #write({ trace }: Slot, parts: readonly Uint8Array[]): void {
+  #write({ trace, infer }: Slot, parts: readonly Uint8Array[]): void {
+    const breakAfter = infer === null ? null : brokenAfter(this.#faults, infer.version.modelName, this.#call);
+    if (breakAfter !== null) {
+      this.#call.breakOff(parts, breakAfter);
+      this.cancel();
+      return;
+    }
     trace?.timestamp("GRPC_SEND_START");
     this.#call.send(parts);
     trace?.timestamp("GRPC_SEND_END");

@@ -132,6 +132,17 @@ export class ServerCall implements StreamListener {
     this.#finish(OK, parts);
   }
 
+  /** An injected fault: only so many bytes of a message are sent, then the stream is reset. */
+  breakOff(parts: readonly Uint8Array[], afterBytes: number): void {
+    if (this.#ended) return;
+    this.#setEnded();
+    if (afterBytes > 0) {
+      this.#sendHeaders();
+      this.#stream.write([Buffer.concat(frameMessage(parts, false)).subarray(0, afterBytes)]);
+    }
+    this.#stream.reset(errorCode.INTERNAL_ERROR);
+  }
+
   data(chunk: Uint8Array): void {
     if (this.#deaf) return;
     const problem = this.#reader.push(chunk);
