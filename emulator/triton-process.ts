@@ -80,7 +80,9 @@ export class TritonProcesses {
       import("./backends/onnxruntime/onnxruntime-backend.ts"),
       import("./backends/onnxruntime/gpus.ts"),
     ]);
-    const profiles = config.machine === undefined ? null : await profilesOf(config);
+    // Without a machine only faults ask the profiles: for the words of a failure.
+    const profiles =
+      config.machine === undefined && options.faults === null ? null : await profilesOf(config);
     const gpus = await findGpus(config.cudaVisibleDevices);
     log.info(`GPUs for ONNX Runtime: ${gpus.count} (${gpus.reason})`);
     // Models see the GPUs of the emulated machine; those that are not there run on the CPU.
@@ -91,7 +93,7 @@ export class TritonProcesses {
       workerThreads: config.workerThreads,
       gpuCount: gpus.count,
       emulatedGpuCount: gpuCount,
-      ...(profiles === null ? {} : weightsFactorsOf(profiles)),
+      ...(config.machine === undefined || profiles === null ? {} : weightsFactorsOf(profiles)),
     });
     return new TritonProcesses(options, profiles, onnxruntime, gpuCount);
   }
