@@ -146,7 +146,7 @@ export class VersionLoader {
     if (weightsPer === "device" && account.hasStubs(costs)) {
       return refuse(
         "weights_per",
-        `'device', but each instance of '${costs}' is a process with weights of its own: expected instance`,
+        `'device', but each instance of '${costs}' is a stub with weights of its own: expected instance`,
       );
     }
     return declared;

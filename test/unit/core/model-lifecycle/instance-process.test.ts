@@ -351,7 +351,7 @@ describe("loads", () => {
       }),
     });
     expect(load(fixture, "m")).toContain(
-      "model 'm': parameter 'memory.weights_per' is 'device', but each instance of 'python' is a process with weights of its own: expected instance",
+      "model 'm': parameter 'memory.weights_per' is 'device', but each instance of 'python' is a stub with weights of its own: expected instance",
     );
   });
 
