@@ -1,6 +1,6 @@
 import { formatByteSize } from "../core/memory/byte-size.ts";
 import type { JournalEvent } from "../journal/event.ts";
-import { PoolAccount, poolBars, poolPicture } from "../journal/pool-picture.ts";
+import { PoolAccount, type PoolContent, poolBars, poolPicture } from "../journal/pool-picture.ts";
 import { bytesByPool, evictionLines, quoted, statusText } from "../journal/sentences.ts";
 import { counted, durationText, listed } from "../journal/words.ts";
 
@@ -77,7 +77,7 @@ export class Story {
     this.#drawing = null;
     this.#tellRow();
     for (const [instance, account] of this.#accounts) {
-      const picture = poolPicture(account.contents(), WIDTH).trimEnd();
+      const picture = poolPicture(worthDrawing(account.contents()), WIDTH).trimEnd();
       if (account.contents().length === 0) continue;
       const whose = this.#options.severalInstances ? ` of ${instance}` : "";
       this.#options.write(`The pools${whose} at the end:`, "plain");
@@ -184,7 +184,7 @@ export class Story {
     const drawing = this.#drawing;
     this.#drawing = null;
     if (drawing === null) return;
-    const bars = poolBars(this.#account(drawing.instance).contents(), WIDTH);
+    const bars = poolBars(worthDrawing(this.#account(drawing.instance).contents()), WIDTH);
     if (bars === "" || bars === this.#lastBars) return;
     this.#tellRow();
     this.#lastBars = bars;
@@ -228,6 +228,10 @@ const isSameMove = (
   (event.instance ?? "") === moved.instance &&
   (event.model ?? "") === moved.model &&
   event.cause === moved.cause;
+
+/** /dev/shm only where a cell of its bar would be filled. */
+const worthDrawing = (pools: readonly PoolContent[]): readonly PoolContent[] =>
+  pools.filter(({ pool, used, capacity }) => pool !== "shm" || used * WIDTH * 2 >= (capacity ?? 0));
 
 const ofRequest = (request: string | undefined): string => (request === undefined ? "" : ` (${request})`);
 
