@@ -45,6 +45,8 @@ export interface TritonProcessOptions {
 export interface TritonListener {
   memory(event: LedgerEvent): void;
   modelState(change: ModelStateChange): void;
+  /** It was killed. Absent = nobody could start it anew, so it lives on. */
+  crash?(because: string): void;
 }
 
 export const RANDOM_SEED = 1;
@@ -148,6 +150,9 @@ export class TritonProcesses {
         logMemory(event, log);
         listener.memory(event);
       },
+      ...(listener.crash === undefined
+        ? {}
+        : { onServerKilled: () => listener.crash?.("tritonserver was killed") }),
     });
   }
 
