@@ -83,3 +83,10 @@ test("container: a header strikes its own invocation, one that names nothing is 
   expect(invokeWith(fixture, "oom")[1]).toContain("there is no 'oom'; expected an effect");
   expect(invokeWith(fixture, "hang")).toEqual([null, ""]);
 });
+
+test("container: a model without a stub that is killed at an inference takes the server with it", () => {
+  const fixture = faultyContainer({ operation: "infer", effect: "kill", nth: 1 });
+  expect(statusOf(fixture, fixture.load("a"))).toBe(200);
+  expect(statusOf(fixture, fixture.invoke("a"))).toBeNull();
+  expect(fixture.events()).toContain("container-died");
+});
