@@ -180,9 +180,11 @@ describe("serve", () => {
         /Unavailable: the host is full and tritonserver is its largest process, .* asked for, .* free/,
       ),
     ]);
-    expect(server.output()).toMatch(
-      /"memory: the kernel kills tritonserver \(50\.0 MiB resident\): largest resident size; [\d.]+ MiB for simple, 14\.0 MiB free"/,
-    );
+    await expect
+      .poll(() => server.output())
+      .toMatch(
+        /"memory: the kernel kills tritonserver \(50\.0 MiB resident\): largest resident size; [\d.]+ MiB for simple, 14\.0 MiB free"/,
+      );
   });
 
   test("serve: with --machine a model sees its GPU, and a load that the GPU cannot hold fails with words of memory", async () => {
@@ -215,7 +217,9 @@ describe("serve", () => {
       400,
       expect.stringContaining("Internal: CUDA out of memory. Tried to allocate 20.0 GiB."),
     ]);
-    expect(server.output()).toMatch(/"memory: large is refused 20\.0 GiB of gpu:0, 6\.5 GiB free"/);
+    await expect
+      .poll(() => server.output())
+      .toMatch(/"memory: large is refused 20\.0 GiB of gpu:0, 6\.5 GiB free"/);
   });
 
   test("serve: the log goes to the file, is added to, and follows the settings changed by a client", async () => {
