@@ -9,6 +9,7 @@ import type { ControlTarget } from "./frontends/control/target.ts";
 import { type Listener, listen } from "./frontends/http1/listener.ts";
 import type { Journal } from "./journal/journal.ts";
 import type { MultiModelEndpoint } from "./multi-model-endpoint.ts";
+import { RealMemory } from "./real-memory.ts";
 
 /** What can be asked of and done to the running emulator. */
 export interface EmulatorPortTarget {
@@ -58,6 +59,7 @@ export const startEmulatorPort = (
 
 const controlTarget = (target: EmulatorPortTarget, log: Log): ControlTarget => {
   const { journal, faults, clock, instance } = target;
+  const measured = new RealMemory();
   return {
     journal,
     faults,
@@ -71,12 +73,10 @@ const controlTarget = (target: EmulatorPortTarget, log: Log): ControlTarget => {
       });
     },
     resetMetrics: () => target.resetMetrics(),
-    memory: () => {
-      const ledger = target.ledger();
-      return {
-        instances: ledger === null ? [] : [{ instance, ledger }],
-        real: { rssBytes: process.memoryUsage.rss(), gpus: [] },
-      };
-    },
+    memory: (done) =>
+      measured.read((real) => {
+        const ledger = target.ledger();
+        done({ instances: ledger === null ? [] : [{ instance, ledger }], real });
+      }),
   };
 };

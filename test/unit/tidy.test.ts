@@ -179,6 +179,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "aws/containers",
     "aws/placement",
   ],
+  "real-memory.ts": ["frontends/control"],
   "emulator-port.ts": [
     "common",
     "core/faults",
@@ -188,6 +189,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "journal",
     "aws/runtime",
     "multi-model-endpoint.ts",
+    "real-memory.ts",
   ],
   "current-server.ts": ["core/inference-server.ts"],
   "reset-models.ts": ["core/triton-server.ts"],

@@ -15,7 +15,8 @@ export interface ControlTarget {
   resetModels(done: () => void): void;
   /** Counters back to 0. */
   resetMetrics(): void;
-  memory(): MemoryView;
+  /** Calls back in this turn or later: what is measured may take a moment. */
+  memory(done: (view: MemoryView) => void): void;
 }
 
 export interface MovableClock {

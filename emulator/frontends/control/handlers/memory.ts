@@ -2,14 +2,20 @@ import type { Allocation, ProcessState } from "../../../core/memory/ledger.ts";
 import { modelName } from "../../../journal/server-events.ts";
 import { type ControlCall, refuse } from "../control-call.ts";
 import { jsonReply } from "../control-reply.ts";
-import type { InstanceMemory } from "../target.ts";
+import type { InstanceMemory, MemoryView } from "../target.ts";
 
 /**
  * The ledgers by pool, process and model; every allocation where `allocations` or a `model` is asked for. What was measured
  * stands beside them.
  */
-export const memory = ({ exchange, target, query }: ControlCall): void => {
-  const { instances, real } = target.memory();
+export const memory = ({ exchange, target, query }: ControlCall): void =>
+  target.memory((view) => answer(exchange, query, view));
+
+const answer = (
+  exchange: ControlCall["exchange"],
+  query: ControlCall["query"],
+  { instances, real }: MemoryView,
+): void => {
   const model = query.get("model");
   const asked = query.get("instance");
   const shown = asked === null ? instances : instances.filter(({ instance }) => instance === asked);

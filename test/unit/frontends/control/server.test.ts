@@ -64,7 +64,7 @@ const serve = async (change: Partial<ControlTarget> = {}, journalLimit = 1000): 
       done();
     },
     resetMetrics: () => calls.push("metrics"),
-    memory: () => ({ instances: [], real: { rssBytes: 5, gpus: [] } }),
+    memory: (done) => done({ instances: [], real: { rssBytes: 5, gpus: [] } }),
     ...change,
   };
   const frontend = await startControlFrontend({ address: "127.0.0.1", port: 0 }, target, silentLog);
@@ -379,7 +379,7 @@ describe("memory", () => {
 
   test("is told by pool, process and model; what was measured stands beside it", async () => {
     const view = emulated();
-    const { ask } = await serve({ memory: () => view });
+    const { ask } = await serve({ memory: (done) => done(view) });
     const { json } = await ask("GET", "/_emulator/memory");
     expect(json()).toMatchObject({
       instances: [
@@ -414,7 +414,7 @@ describe("memory", () => {
 
   test("of one model comes with its allocations, and of all where they are asked for", async () => {
     const view = emulated();
-    const { ask } = await serve({ memory: () => view });
+    const { ask } = await serve({ memory: (done) => done(view) });
     const allocationsOf = async (query: string) => {
       const value: unknown = (await ask("GET", `/_emulator/memory${query}`)).json();
       return JSON.stringify(value).match(/"takenUs"/g)?.length ?? 0;
@@ -432,7 +432,7 @@ describe("memory", () => {
         { pool: "host", kind: "weights", bytes: 3 },
       ]),
     );
-    const { ask } = await serve({ memory: () => view });
+    const { ask } = await serve({ memory: (done) => done(view) });
     expect((await ask("GET", "/_emulator/memory?model=c.tar.gz")).json()).toMatchObject({
       instances: [
         {
@@ -446,7 +446,8 @@ describe("memory", () => {
   test("of an instance that is not there is a 404, and without a machine there is a note", async () => {
     const view = emulated();
     expect(
-      (await (await serve({ memory: () => view })).ask("GET", "/_emulator/memory?instance=i-2")).status,
+      (await (await serve({ memory: (done) => done(view) })).ask("GET", "/_emulator/memory?instance=i-2"))
+        .status,
     ).toBe(404);
     expect((await (await serve()).ask("GET", "/_emulator/memory")).json()).toEqual({
       instances: [],
