@@ -19,18 +19,20 @@ beforeEach(() => {
 
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-/** A model that takes time and memory as its parameters say, as `<name>.tar.gz`. */
+/** A model that takes time and memory as its parameters say. */
+const modelConfig = (parameters: Readonly<Record<string, string>> = {}): string =>
+  `backend: "synthetic"
+   input { name: "IN" data_type: TYPE_INT32 dims: [ 1 ] }
+   output { name: "OUT" data_type: TYPE_INT32 dims: [ 1 ] }
+   ${Object.entries(parameters)
+     .map(([key, value]) => `parameters { key: "${key}" value { string_value: "${value}" } }`)
+     .join("\n")}`;
+
+/** The same as `<name>.tar.gz`. */
 const writeArchive = (name: string, parameters: Readonly<Record<string, string>> = {}): void => {
-  const declared = Object.entries(parameters).map(
-    ([key, value]) => `parameters { key: "${key}" value { string_value: "${value}" } }`,
-  );
-  const config = `backend: "synthetic"
-    input { name: "IN" data_type: TYPE_INT32 dims: [ 1 ] }
-    output { name: "OUT" data_type: TYPE_INT32 dims: [ 1 ] }
-    ${declared.join("\n")}`;
   const entries = [
     tarEntry({ path: `${name}/` }),
-    tarEntry({ path: `${name}/config.pbtxt`, content: config }),
+    tarEntry({ path: `${name}/config.pbtxt`, content: modelConfig(parameters) }),
     tarEntry({ path: `${name}/1/` }),
     Buffer.alloc(1024),
   ];
@@ -225,4 +227,42 @@ test("endpoint: a folder of archives that is not there ends the start", async ()
   await expect(start(`--model-data=${join(folder, "nowhere")}`)).rejects.toThrow(
     "cannot serve model archives",
   );
+});
+
+test("emulator port without an endpoint: a reset brings models and counters back to the start", async () => {
+  const repository = join(folder, "repository");
+  for (const name of ["first", "second"]) {
+    mkdirSync(join(repository, name, "1"), { recursive: true });
+    writeFileSync(join(repository, name, "config.pbtxt"), modelConfig());
+  }
+  await using emulator = await start(
+    `--model-repository=${repository}`,
+    "--model-control-mode=explicit",
+    "--load-model=first",
+    "--machine=1GiB",
+  );
+  const http = (path: string, sent: object = {}) =>
+    fetch(`http://127.0.0.1:${emulator.ports.http}/v2/${path}`, {
+      method: "POST",
+      body: JSON.stringify(sent),
+    });
+  const ready = async (): Promise<string[]> => {
+    const index: unknown = await (await http("repository/index", { ready: true })).json();
+    return Array.isArray(index) ? index.map(({ name }) => name) : [];
+  };
+  const counted = async (): Promise<string | undefined> =>
+    /nv_inference_count\{model="first",version="1"\} (\d+)/.exec(
+      await (await fetch(`http://127.0.0.1:${emulator.ports.metrics}/metrics`)).text(),
+    )?.[1];
+  await http("models/first/infer", JSON.parse(body));
+  await http("repository/models/second/load");
+  await http("repository/models/first/unload");
+  expect(await ready()).toEqual(["second"]);
+  expect((await control(emulator, "POST", "reset")).status).toBe(200);
+  expect(await ready()).toEqual(["first"]);
+  await http("models/first/infer", JSON.parse(body));
+  expect(await counted()).toBe("1");
+  expect((await control(emulator, "POST", "reset?scope=metrics")).status).toBe(200);
+  expect(await counted()).toBe("0");
+  expect((await invoke(emulator, "first")).status).toBe(404);
 });
