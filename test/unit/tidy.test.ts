@@ -26,6 +26,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "core/trace",
   ],
   "core/repository-registry.ts": ["common", "core/inference-server.ts"],
+  "core/dead-stub.ts": ["common"],
   "core/faults": ["common"],
   "core/inference": ["common", "core/model-config", "core/tensor"],
   "core/scheduler": [
@@ -39,6 +40,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "core/model-lifecycle": [
     "common",
     "core/backend.ts",
+    "core/dead-stub.ts",
     "core/inference",
     "core/inference-server.ts",
     "core/memory",
@@ -87,6 +89,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "backends/faulty": [
     "common",
     "core/backend.ts",
+    "core/dead-stub.ts",
     "core/faults",
     "core/memory",
     "core/model-config",

@@ -8,13 +8,13 @@ import type {
   ModelContext,
   ModelInstance,
 } from "../../core/backend.ts";
+import { HEALTH_WAIT_US, stubIsDead } from "../../core/dead-stub.ts";
 import type { Fault, FaultSource } from "../../core/faults/fault-source.ts";
 import { readDeclaredMemory } from "../../core/memory/declared-memory.ts";
 import type { MemoryDemand } from "../../core/memory/memory-account.ts";
 import type { ModelConfig } from "../../core/model-config/model-config.ts";
 import { FaultyInstance } from "./faulty-instance.ts";
 import type { OutOfMemoryText } from "./out-of-memory-text.ts";
-import { HEALTH_WAIT_US, stubIsDead } from "./stub-death.ts";
 
 export interface FaultyBackendOptions {
   readonly clock: Clock;

@@ -1,9 +1,9 @@
 import type { Clock } from "../../common/clock.ts";
 import { TritonError } from "../../common/status.ts";
 import type { ExecutionSink, ModelInstance } from "../../core/backend.ts";
+import { HEALTH_WAIT_US, stubIsDead } from "../../core/dead-stub.ts";
 import { FAULT_HEADER, type Fault, type FaultSource } from "../../core/faults/fault-source.ts";
 import type { InferenceRequest } from "../../core/tensor/inference-request.ts";
-import { HEALTH_WAIT_US, stubIsDead } from "./stub-death.ts";
 
 export interface FaultyInstanceOptions {
   readonly clock: Clock;

@@ -1,14 +1,12 @@
 import type { Clock } from "../../common/clock.ts";
-import { fail, ok, type Result, TritonError } from "../../common/status.ts";
+import { ok, type Result, type TritonError } from "../../common/status.ts";
 import type { BackendModel, ExecutionSink, InstanceSpec, ModelInstance } from "../backend.ts";
+import { HEALTH_WAIT_US, stubIsDead } from "../dead-stub.ts";
 import { type DeclaredMemory, growsAtRuns } from "../memory/declared-memory.ts";
 import type { Reservation, StubProcess } from "../memory/memory-account.ts";
 import type { ModelConfig } from "../model-config/model-config.ts";
 import type { InferenceRequest, InferenceResponse } from "../tensor/inference-request.ts";
 import { RunMemory } from "./run-memory.ts";
-
-/** How long tritonserver waits for a sign of life of a stub (2.51.0). */
-const HEALTH_WAIT_US = 1_000_000;
 
 export interface InstanceProcessParts {
   readonly backendModel: BackendModel;
@@ -36,7 +34,7 @@ export const createInstanceProcess = (
     done(result);
   };
   const failLater = (): void => {
-    clock.setTimer(HEALTH_WAIT_US, () => settle(fail("INTERNAL", notHealthy(spec.name))));
+    clock.setTimer(HEALTH_WAIT_US, () => settle({ ok: false, error: stubIsDead(spec.name) }));
   };
   // Who asked for too much at once dies at the end of its load, where it would have filled its memory.
   const bornDead = stub !== null && !stub.alive;
@@ -59,11 +57,6 @@ export const createInstanceProcess = (
     }
   });
 };
-
-/** First words of what the real server says of a stub that died. */
-const STUB_PROCESS = "Stub process";
-
-const notHealthy = (instance: string): string => `${STUB_PROCESS} '${instance}' is not healthy.`;
 
 /** A batch that is under way. */
 interface Run {
@@ -150,9 +143,7 @@ class InstanceProcess implements ModelInstance {
 
   #fail(run: Run): void {
     this.#calledDead = true;
-    this.#clock.setTimer(HEALTH_WAIT_US, () =>
-      this.#answerAll(run, new TritonError("INTERNAL", notHealthy(this.#name))),
-    );
+    this.#clock.setTimer(HEALTH_WAIT_US, () => this.#answerAll(run, stubIsDead(this.#name)));
   }
 
   #answerAll(run: Run, error: TritonError): void {
