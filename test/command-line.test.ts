@@ -222,6 +222,23 @@ describe("serve", () => {
       .toMatch(/"memory: large is refused 20\.0 GiB of gpu:0, 6\.5 GiB free"/);
   });
 
+  test("serve: what ends the real server ends this one where that is imitated, with the exit code of an abort", async () => {
+    await using server = await start(
+      "crash.json",
+      "--allow-sagemaker=true",
+      "--sagemaker-port=0",
+      "--fault=imitate=load-body-crash",
+    );
+    const { sagemaker } = JSON.parse(readFileSync(join(folder, "crash.json"), "utf8"));
+    await expect(
+      fetch(`http://127.0.0.1:${sagemaker}/models`, { method: "POST", body: "{" }),
+    ).rejects.toThrow();
+    expect(await server.stop()).toBe(134);
+    expect(server.output()).toContain(
+      "tritonserver dies: a load whose body cannot be read (load-body-crash)",
+    );
+  });
+
   test("serve: the log goes to the file, is added to, and follows the settings changed by a client", async () => {
     const logFile = join(folder, "server.log");
     writeFileSync(logFile, "before\n");
