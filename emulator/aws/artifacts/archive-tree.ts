@@ -54,7 +54,8 @@ export class ArchiveTree {
         return { do: "write file", path, mode: entry.mode };
       case "hard link": {
         const to = this.#path(entry.target);
-        if (this.#node(to)?.kind !== "file") {
+        const known = this.#node(to);
+        if (known?.kind !== "file" || known.path !== to) {
           throw refusal.linkDangles(this.#targetModel, name, printable(entry.target)).error;
         }
         this.#addLeaf(name, { kind: "file", path });

@@ -125,16 +125,13 @@ export class TarReader {
     }
   }
 
-  /** Throws the refusal of a tar that is not whole. */
+  /** Throws the refusal of a tar that is not whole. Blocks of zeros at its end may be missing: GNU tar does without them. */
   end(): void {
     const { reading } = this.#state;
-    if (reading === "nothing") return;
+    if (reading === "nothing" || (reading === "header" && this.#pendingBytes === 0 && this.#last !== null))
+      return;
     if (this.#last === null && this.#pendingBytes < BLOCK) throw refusal.notTar(this.#targetModel).error;
-    const where =
-      reading === "header" && this.#pendingBytes === 0
-        ? "without the mark that ends a tar"
-        : `in the middle of '${printable(this.#last ?? "")}'`;
-    throw refusal.cutOff(this.#targetModel, where).error;
+    throw refusal.cutOff(this.#targetModel, `in the middle of '${printable(this.#last ?? "")}'`).error;
   }
 
   #skip(bytes: number): void {
