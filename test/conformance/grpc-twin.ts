@@ -301,11 +301,14 @@ const parameterMap = (parameters: Json): Record<string, Json> | null => {
 
 /** The bytes of any number, and of a NaN (JSON does not tell its sign), are not known. */
 const inferReply = (expected: HttpResponse): JsonObject => {
-  const { outputs = [], ...head }: { outputs?: JsonObject[] } = JSON.parse(
-    withQuotedSpecials(expected.body ?? "{}"),
-  );
+  const {
+    outputs = [],
+    parameters,
+    ...head
+  }: { outputs?: JsonObject[]; parameters?: Json } = JSON.parse(withQuotedSpecials(expected.body ?? "{}"));
   return {
     ...head,
+    ...(parameters === undefined ? {} : { parameters: parameterMap(parameters) }),
     outputs: outputs.map(({ name, datatype, shape }) => ({
       name: name!,
       datatype: datatype!,

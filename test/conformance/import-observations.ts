@@ -12,6 +12,7 @@ import { adjustments, leftOut } from "./observation-notes.ts";
 const areas = [
   "command-line",
   "control-mode",
+  "ensemble",
   "implicit-state",
   "lifecycle",
   "logging",

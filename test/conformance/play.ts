@@ -322,6 +322,7 @@ class Player {
       models: [
         ...Object.keys(this.#case.models).map((folder) => basename(folder)),
         ...targetModels(this.#case.steps),
+        ...modelsInArchives(this.#case.models),
       ],
       path,
     };
@@ -431,6 +432,12 @@ class Player {
 }
 
 /** Names that the container API gives to models. */
+/** A folder of the container API may hold several models: an ensemble and its members. */
+const modelsInArchives = (models: ConformanceCase["models"]): string[] =>
+  Object.values(models).flatMap(({ files = {} }) =>
+    Object.keys(files).flatMap((file) => /^([^/]+)\/config\.pbtxt$/.exec(file)?.slice(1) ?? []),
+  );
+
 const targetModels = (steps: readonly Step[]): string[] =>
   steps.flatMap((step) => {
     if (!("request" in step && "path" in step.request)) return [];

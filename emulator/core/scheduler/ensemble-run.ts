@@ -380,19 +380,20 @@ export class EnsembleRun {
   #closeIfDone(): void {
     if (!this.#finished || this.#open.size > 0 || this.#closed) return;
     this.#closed = true;
-    this.#count();
+    const times = this.#count();
     for (const member of this.#members) member.unpin();
-    this.#request.end(null);
+    this.#request.end(times);
     this.#ended();
   }
 
-  #count(): void {
+  /** Answers the times of the steps together; null where it failed. */
+  #count(): ComputeTimes | null {
     const { clock, statistics } = this.#parts;
     const { arrivedUs, queuedUs, batchSize } = this.#request;
     const now = clock.now();
     if (this.#failed) {
       if (this.#failsTwice) statistics.recordFailure("OTHER", arrivedUs, now);
-      return;
+      return null;
     }
     const computeInputEndUs = this.#startUs + this.#inputUs;
     const computeOutputStartUs = computeInputEndUs + this.#inferUs;
@@ -406,6 +407,7 @@ export class EnsembleRun {
     statistics.recordSuccess(batchSize, arrivedUs, queuedUs, now, report);
     statistics.metrics.recordExecution();
     statistics.recordExecution(Math.max(1, batchSize), report, clock.epochMs());
+    return report;
   }
 }
 

@@ -1,5 +1,10 @@
+import { dirname } from "node:path";
 import { type StatusCode, TritonError } from "../../../emulator/common/status.ts";
-import type { InferenceRequest, InferenceResponse } from "../../../emulator/core/tensor/inference-request.ts";
+import type {
+  InferenceRequest,
+  InferenceResponse,
+  OutputTensor,
+} from "../../../emulator/core/tensor/inference-request.ts";
 import { bytesOutput, finalResponse, textOf } from "./outputs.ts";
 import { type Frame, type ModelObject, type ModelObjectContext, traceback } from "./python-stand-in.ts";
 
@@ -84,6 +89,41 @@ export class ActModel implements ModelObject {
       case "tag":
         answer(this.#parameter("tag"));
         return;
+      case "dir":
+        answer(dirname(this.#context.file));
+        return;
+      case "params":
+        answer(parametersText(request));
+        return;
+      case "timeout":
+        answer(String(request.timeoutUs));
+        return;
+      case "corr":
+        answer(
+          `${pythonText(request.sequenceId)} ${Number(request.sequenceStart) + 2 * Number(request.sequenceEnd)}`,
+        );
+        return;
+      case "outputs":
+        answer([...request.requestedOutputs].sort().join(","));
+        return;
+      case "inputs":
+        answer(
+          `[${request.inputs.map(({ name, shape }) => `["${name}", [${shape.join(", ")}], "object"]`).join(", ")}]`,
+        );
+        return;
+      case "noout":
+        done({ final: true, outputs: [] });
+        return;
+      case "extra": {
+        const more: OutputTensor = { name: "NOPE", datatype: "FP32", shape: [1], data: new Uint8Array(4) };
+        done(finalResponse([bytesOutput("OUT", "x", this.#batched), more], request));
+        return;
+      }
+      case "wrongtype":
+        done(
+          finalResponse([{ name: "OUT", datatype: "INT64", shape: [1], data: new Uint8Array(8) }], request),
+        );
+        return;
       case "batch":
         this.#context.after(request === requests[0] ? Number(argument || 0) : 0, () =>
           answer(String(requests.length)),
@@ -110,7 +150,7 @@ export class ActModel implements ModelObject {
     ];
   }
 
-  /** `many:<n>`: so many responses, then the final flag alone. */
+  /** `many:<n>[:lastflag]`: so many responses, then the final flag alone or with one more. */
   #stream(
     requests: readonly InferenceRequest[],
     respond: (index: number, response: InferenceResponse) => void,
@@ -118,10 +158,12 @@ export class ActModel implements ModelObject {
     requests.forEach((request, index) => {
       const command = textOf(request, "CMD");
       const { verb, argument } = split(typeof command === "string" ? command : "");
-      const count = verb === "many" ? Number(split(argument).verb) : 1;
+      const { verb: times, argument: last } = split(argument);
+      const count = verb === "many" ? Number(times) : 1;
       for (let i = 0; i < count; i++)
         respond(index, { final: false, outputs: [bytesOutput("OUT", String(i), this.#batched)] });
-      respond(index, { final: true, outputs: [] });
+      const outputs = last === "lastflag" ? [bytesOutput("OUT", "last", this.#batched)] : [];
+      respond(index, { final: true, outputs });
     });
   }
 
@@ -139,6 +181,17 @@ export class ActModel implements ModelObject {
     } else done(null);
   }
 }
+
+/** `request.parameters()` is JSON. */
+const parametersText = ({ parameters }: InferenceRequest): string =>
+  JSON.stringify(
+    Object.fromEntries(
+      parameters.map(({ name, value }) => [name, value.kind === "int" ? Number(value.value) : value.value]),
+    ),
+  );
+
+const pythonText = (id: number | bigint | string): string =>
+  typeof id === "string" ? `'${id}'` : String(id);
 
 const split = (command: string): { verb: string; argument: string } => {
   const colon = command.indexOf(":");
