@@ -63,3 +63,13 @@ export const nextArrival = (
 /** How many come at the very start. */
 export const firstArrivals = ({ arrivals, burst, clients }: Arrivals): number =>
   arrivals === "burst" ? (burst ?? 1) : arrivals === "closed" ? (clients ?? 1) : arrivals === "even" ? 1 : 0;
+
+/** One of the range, each as likely; a range of one draws nothing. */
+export const drawFrom = (
+  range: { readonly least: number; readonly most: number } | undefined,
+  random: Random,
+): number => {
+  if (range === undefined) return 1;
+  const { least, most } = range;
+  return least === most ? least : least + Math.floor(unit(random) * (most - least + 1));
+};

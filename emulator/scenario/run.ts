@@ -10,7 +10,7 @@ import { FaultPlan } from "../core/faults/fault-plan.ts";
 import type { JournalEvent } from "../journal/event.ts";
 import { Journal } from "../journal/journal.ts";
 import { createSimulatedContainer, type SimulatedContainer } from "../simulation/simulated-container.ts";
-import { type Arrivals, chooser, firstArrivals, nextArrival } from "./arrivals.ts";
+import { type Arrivals, chooser, drawFrom, firstArrivals, nextArrival } from "./arrivals.ts";
 import {
   archiveBytes,
   archiveFiles,
@@ -40,6 +40,8 @@ const SETTLE_US = 5 * SECOND_US;
 const PATIENCE_US = 400 * SECOND_US;
 
 const LEAST_THINK_US = 1000;
+/** Requests of one size have one body; of so many sizes they are kept. */
+const MOST_BODIES = 256;
 
 /** Where nothing is said: an S3 download to a small instance, and the unpacking of it; assumed. */
 const DOWNLOAD_RATE = 100e6;
@@ -219,7 +221,13 @@ class Stage {
       this.#planArrivals(index, step);
       return;
     }
-    this.#later(step.at, () => this.#take(index, step));
+    const repeat = "repeat" in step ? (step.repeat ?? 1) : 1;
+    const every = "every" in step ? (step.every ?? 0) : 0;
+    const label = step.as ?? `step-${index + 1}`;
+    for (let time = 0; time < repeat; time++) {
+      const name = repeat === 1 ? label : `${label}-${time + 1}`;
+      this.#later(step.at + time * every, () => this.#take(index, name, step));
+    }
   }
 
   #planArrivals(index: number, words: Arrivals): void {
@@ -236,7 +244,8 @@ class Stage {
     const isOver = (): boolean => sent >= most || this.#clock.now() >= endUs;
     const send = (afterwards: () => void): void => {
       sent++;
-      this.#invoke(index, `${label}-${sent}`, choose(), words, instance, afterwards);
+      const size = { rows: drawFrom(words.rows, random), length: drawFrom(words.length, random) };
+      this.#invoke(index, `${label}-${sent}`, choose(), { ...size, via: words.via }, instance, afterwards);
     };
     if (words.arrivals === "closed") {
       const call = (): void => {
@@ -277,8 +286,7 @@ class Stage {
     return this.#instances[(number ?? 1) - 1]!;
   }
 
-  #take(index: number, step: Exclude<Step, Arrivals>): void {
-    const label = step.as ?? `step-${index + 1}`;
+  #take(index: number, label: string, step: Exclude<Step, Arrivals>): void {
     const instance = this.#instanceOf(step);
     if ("invoke" in step) {
       const times = step.times ?? 1;
@@ -325,6 +333,8 @@ class Stage {
         callTriton(simulated.server(), "POST", `/v2/repository/models/${step.load}/load`, body, done);
       } else {
         const modelName = step.hash ?? modelNameOf(step.load);
+        const known = this.#fleet.get(step.load);
+        if (step.hash !== undefined && known !== undefined) this.#unpack(simulated.storage, known, modelName);
         const url = `${unpackedFolder(modelName)}/model`;
         container.load({ modelName, targetModel: step.load, url }, (answer) => done(textOf(answer)));
       }
@@ -502,7 +512,7 @@ class Stage {
     const batching = known?.batching ?? false;
     const key = `${batching} ${rows} ${length}`;
     const body = this.#bodies.get(key) ?? requestBody(batching, rows, length);
-    this.#bodies.set(key, body);
+    if (this.#bodies.size < MOST_BODIES) this.#bodies.set(key, body);
     return body;
   }
 
@@ -512,11 +522,16 @@ class Stage {
       archiveBytes: archiveBytes(model, this.#fleet),
       unpackedBytes: unpackedBytes(model, this.#fleet),
       files: archiveFiles(model, this.#fleet),
+      ...(model.words.damage === undefined ? {} : { damage: model.words.damage }),
     });
   }
 
-  #unpack(storage: SimulatedContainer["storage"], model: FleetModel): void {
-    const folder = `${unpackedFolder(modelNameOf(model.name))}/model`;
+  #unpack(
+    storage: SimulatedContainer["storage"],
+    model: FleetModel,
+    modelName: string = modelNameOf(model.name),
+  ): void {
+    const folder = `${unpackedFolder(modelName)}/model`;
     storage.write(`${folder}/`);
     writeFiles(
       storage,

@@ -273,6 +273,9 @@ const wrongTraffic = (words: ScenarioWords, names: readonly string[]): readonly 
     if (step.instance !== undefined && step.instance > (words.instances ?? 1)) {
       at("instance", `there are ${words.instances ?? 1} instances`);
     }
+    if ("repeat" in step && step.repeat !== undefined && !step.every) {
+      at("repeat", "needs every: the time from one to the next");
+    }
     const via = step.via ?? level;
     const named = modelOfStep(step);
     if (

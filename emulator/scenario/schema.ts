@@ -76,6 +76,8 @@ const modelShape = {
   /** Bytes of the archive, and of what is in it. */
   archive: size.optional(),
   unpacked: size.optional(),
+  /** What is wrong with its archive. */
+  damage: word(["not-gzip", "truncated", "leaves-folder"]).optional(),
   host: bytesOf.optional(),
   gpu: bytesOf.optional(),
   /** Takes more than the whole machine has, on purpose. */
@@ -112,6 +114,7 @@ const changedModel = mapping({
   instances: modelShape.instances,
   archive: modelShape.archive,
   unpacked: modelShape.unpacked,
+  damage: modelShape.damage,
   host: modelShape.host,
   gpu: modelShape.gpu,
   weights_per: modelShape.weights_per,
@@ -183,6 +186,9 @@ const level = word(levels);
 
 const stepShape = {
   at: time,
+  /** The same again, so many times in all, each so much later. */
+  repeat: whole(1, 1_000_000).optional(),
+  every: time.optional(),
   /** By which expectations name it. */
   as: text.optional(),
   via: level.optional(),
@@ -192,6 +198,17 @@ const stepShape = {
 
 /** Of steps that go to the container API: the platform's name for the model, where it is not made of the model's own. */
 const hash = text.optional();
+
+/** `8`, or `"1..64"`: drawn for each request. */
+const wholeRange = z.unknown().transform((value, context) => {
+  const [, least, most = least] = /^\s*(\d+)\s*(?:\.\.\s*(\d+)\s*)?$/.exec(String(value)) ?? [];
+  const range = { least: Number(least ?? Number.NaN), most: Number(most ?? Number.NaN) };
+  if (range.least >= 1 && range.least <= range.most && range.most <= 1_000_000) return range;
+  context.addIssue(
+    `${JSON.stringify(value)} is neither a number from 1 to 1000000 nor a range such as "1..64"`,
+  );
+  return z.NEVER;
+});
 
 const step = byWord("a step", {
   invoke: mapping({
@@ -266,8 +283,8 @@ const step = byWord("a step", {
     choose: word(["round-robin", "uniform", "zipf"]).optional(),
     /** Exponent of `zipf`. */
     skew: z.number({ error: "has to be a number" }).positive().optional(),
-    rows: whole(0, 1_000_000).optional(),
-    length: whole(1, 1_000_000).optional(),
+    rows: wholeRange.optional(),
+    length: wholeRange.optional(),
     seed: whole(0).optional(),
   }),
 });
