@@ -122,6 +122,20 @@ describe("sizing: twelve embedding models", () => {
   });
 });
 
+test("sizing: what others saw a process take lets as many fit as docs/sizing.md says", () => {
+  const page = readFileSync(new URL("../../docs/sizing.md", import.meta.url), "utf8");
+  const rows = [...page.matchAll(/^\| ([\d.]+) GB \| .* \| (\d+) \| (host|GPU) \|$/gm)];
+  expect(rows).toHaveLength(4);
+  const imported = 322e6;
+  for (const [, gigabytes, fits, full] of rows) {
+    const changes = { "profile.python-pytorch.cuda.host_bytes": Number(gigabytes) * 1e9 - imported };
+    expect(playRow(four, changes, 16)).toMatchObject({
+      fits: Number(fits),
+      full: [full === "GPU" ? "gpu:0" : "host"],
+    });
+  }
+});
+
 const moved = moveNumbers();
 
 /** Whether more of the number may not let more fit (or less of a capacity), in any row. */
