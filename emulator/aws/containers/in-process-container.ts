@@ -1,6 +1,6 @@
 import type { Clock } from "../../common/clock.ts";
 import type { TritonError } from "../../common/status.ts";
-import { type Ledger, type LedgerEvent, SERVER_PROCESS } from "../../core/memory/ledger.ts";
+import type { Ledger, LedgerEvent } from "../../core/memory/ledger.ts";
 import type { ModelStateChange } from "../../core/model-lifecycle/model-lifecycle.ts";
 import type { HttpReply } from "../../frontends/http1/reply.ts";
 import { TARGET_MODEL_HEADER } from "../../frontends/sagemaker/container-api.ts";
@@ -92,12 +92,7 @@ export class InProcessContainer implements Container, ExchangeHandler {
         if (this.#life === life) run(value);
       };
     const events: ProcessEvents = {
-      memory: ifAlive((event) => {
-        server.memory(event);
-        if (event.type === "killed" && event.process === SERVER_PROCESS) {
-          this.#die(life, `the kernel killed ${SERVER_PROCESS}: ${event.rule}`);
-        }
-      }),
+      memory: ifAlive((event) => server.memory(event)),
       modelState: ifAlive((change) => server.modelState(change)),
       crash: ifAlive((because) => this.#die(life, because)),
     };
@@ -199,16 +194,16 @@ export class InProcessContainer implements Container, ExchangeHandler {
     });
   }
 
-  /** What it was doing may be the cause, so its end comes in a turn of its own. */
+  /** Its memory is free at once. What it was doing may be the cause, so the rest ends in a turn of its own. */
   #die(life: Life, because: string): void {
     const { clock, journal } = this.#options;
-    this.#life = null;
     journal.write({ ...this.#subject(), event: "container-died", because });
+    life.process?.ledger?.end();
+    this.#life = null;
     const open = [...life.open];
     life.open.clear();
     clock.defer(() => {
       life.process?.api.stop();
-      life.process?.ledger?.end();
       life.process?.end();
       for (const call of open) call.broken();
     });

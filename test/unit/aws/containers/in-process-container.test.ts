@@ -67,6 +67,10 @@ test("in-process container: when the kernel kills tritonserver nothing is answer
   expect(statuses(fixture.ping())).toEqual([200]);
   expect(statuses(fixture.invoke("slow"))).toEqual([404]);
   expect(fixture.container.gauge.read()?.used.host).toBe(100);
+  // What the first life held went with it: the journal adds up.
+  const host = fixture.journal.events().filter((event) => event.event === "bytes" && event.pool === "host");
+  const sum = host.reduce((total, event) => total + (event.event === "bytes" ? event.change : 0), 0);
+  expect(sum).toBe(100);
   // The requests of the first life are not answered by the second.
   fixture.clock.advance(100 * SECOND_US);
   expect([invoke.length, load.length]).toEqual([1, 1]);
