@@ -2,8 +2,10 @@ import type { BenchContext } from "./context.ts";
 import type { Row } from "./row.ts";
 import { healthUnderLoad } from "./scenarios/health-under-load.ts";
 import { largeTensors } from "./scenarios/large-tensors.ts";
+import { ledgerAndJournal } from "./scenarios/ledger-and-journal.ts";
 import { loadUnload } from "./scenarios/load-unload.ts";
 import { manyModels } from "./scenarios/many-models.ts";
+import { reset } from "./scenarios/reset.ts";
 import {
   grpcBatchedTensors,
   grpcSmallTensors,
@@ -29,4 +31,6 @@ export const scenarios: readonly Scenario[] = [
   { name: "start", run: startToReady },
   { name: "idle", run: idle },
   { name: "many-models", run: manyModels },
+  { name: "reset", run: reset },
+  { name: "journal", run: ledgerAndJournal },
 ];

@@ -14,7 +14,8 @@ export interface ServerCommand {
 }
 
 export interface StartOptions {
-  readonly modelRepository: string;
+  /** Null = the flags say what is served. */
+  readonly modelRepository: string | null;
   readonly flags?: readonly string[];
   /** Where stdout and stderr go. */
   readonly logFile: string;
@@ -49,7 +50,7 @@ export async function startServerProcess(
     program,
     [
       ...firstArguments,
-      `--model-repository=${options.modelRepository}`,
+      ...(options.modelRepository === null ? [] : [`--model-repository=${options.modelRepository}`]),
       `--http-port=${httpPort}`,
       `--grpc-port=${grpcPort}`,
       `--metrics-port=${metricsPort}`,
