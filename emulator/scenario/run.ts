@@ -330,7 +330,7 @@ class Stage {
       if (via === "triton") {
         const config = this.#overrideOf(step);
         const body = config === null ? "" : JSON.stringify({ parameters: { config } });
-        callTriton(simulated.server(), "POST", `/v2/repository/models/${step.load}/load`, body, done);
+        callTriton(simulated, "POST", `/v2/repository/models/${step.load}/load`, body, done);
       } else {
         const modelName = step.hash ?? modelNameOf(step.load);
         const known = this.#fleet.get(step.load);
@@ -357,7 +357,7 @@ class Stage {
       };
       if (via === "triton") {
         const body = JSON.stringify({ parameters: { unload_dependents: step.dependents ?? false } });
-        callTriton(simulated.server(), "POST", `/v2/repository/models/${step.unload}/unload`, body, done);
+        callTriton(simulated, "POST", `/v2/repository/models/${step.unload}/unload`, body, done);
       } else {
         const modelName = step.hash ?? modelNameOf(step.unload);
         container.unload({ modelName, targetModel: step.unload }, (answer) => done(textOf(answer)));
@@ -367,7 +367,7 @@ class Stage {
     if ("call" in step) {
       const [method = "", path = ""] = step.call.split(/\s+/);
       const answered = this.#ask(index, { kind: "ask", request });
-      if (via === "triton") callTriton(simulated.server(), method, path, step.body ?? "", answered);
+      if (via === "triton") callTriton(simulated, method, path, step.body ?? "", answered);
       else callContainer(container, method, path, step.body ?? "", step.target_model, answered);
       return;
     }
@@ -380,7 +380,7 @@ class Stage {
       };
       if (step.ask === "ping") container.ping((answer) => done(textOf(answer)));
       else if (step.ask === "list") container.list((answer) => done(textOf(answer)));
-      else callTriton(simulated.server(), "GET", `/v2/health/${step.ask}`, "", done);
+      else callTriton(simulated, "GET", `/v2/health/${step.ask}`, "", done);
       return;
     }
     if ("kill" in step) {
@@ -471,7 +471,7 @@ class Stage {
       answered(answer);
       afterwards();
     };
-    if (via === "triton") callTriton(simulated.server(), "POST", `/v2/models/${model}/infer`, body, done);
+    if (via === "triton") callTriton(simulated, "POST", `/v2/models/${model}/infer`, body, done);
     else {
       const modelName = step.hash ?? modelNameOf(model);
       simulated.container.invoke({ modelName, targetModel: model, headers: jsonHeaders, body }, (answer) =>

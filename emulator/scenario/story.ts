@@ -1,7 +1,7 @@
 import { formatByteSize } from "../core/memory/byte-size.ts";
 import type { JournalEvent } from "../journal/event.ts";
 import { PoolAccount, type PoolContent, poolBars, poolPicture } from "../journal/pool-picture.ts";
-import { bytesByPool, evictionLines, quoted, statusText } from "../journal/sentences.ts";
+import { bytesByPool, evictionLines, quoted } from "../journal/sentences.ts";
 import { counted, durationText, listed } from "../journal/words.ts";
 
 /** How a line is to be read; a terminal may show it in a colour. */
@@ -113,9 +113,12 @@ export class Story {
     const taken = bytesByPool(all.filter(([, bytes]) => bytes > 0));
     const given = bytesByPool(all.filter(([, bytes]) => bytes < 0).map(([pool, bytes]) => [pool, -bytes]));
     const who = moved.model === "" ? "tritonserver" : moved.model;
+    const stays = moved.cause === "unload" || moved.cause === "failed load";
     const parts = [
-      ...(taken === "" ? [] : [`takes ${taken}`]),
-      ...(given === "" ? [] : [`gives back ${given}`]),
+      ...(taken === "" ? [] : [stays ? `leaves ${taken} behind` : `takes ${taken}`]),
+      ...(given === ""
+        ? []
+        : [moved.cause === "reused" ? `had left ${given}, which are used again` : `gives back ${given}`]),
     ];
     if (parts.length > 0)
       this.#line(moved, { text: `${who} ${listed(parts)} (${moved.cause})`, tone: "quiet" });
@@ -235,6 +238,9 @@ const worthDrawing = (pools: readonly PoolContent[]): readonly PoolContent[] =>
 
 const ofRequest = (request: string | undefined): string => (request === undefined ? "" : ` (${request})`);
 
+const answeredText = (status: number | null): string =>
+  status === null ? "no answer" : `answered ${status}`;
+
 const toneOf = (status: number | null): Tone => (status !== null && status < 300 ? "good" : "bad");
 
 /** Null = not worth a line. */
@@ -269,7 +275,7 @@ const lineOf = (event: JournalEvent): Line | null => {
       return { text: `load of ${model}${ofRequest(request)}` };
     case "load-answer":
       return {
-        text: `load of ${model}: ${statusText(event.status)} after ${durationText(event.durationUs)}`,
+        text: `load of ${model}: ${answeredText(event.status)} after ${durationText(event.durationUs)}`,
         tone: toneOf(event.status),
         details: event.text === undefined ? [] : [quoted(event.text)],
       };
@@ -281,7 +287,7 @@ const lineOf = (event: JournalEvent): Line | null => {
       return { text: `unload of ${model}: ${event.because}` };
     case "unload-answer":
       return {
-        text: `unload of ${model}: ${statusText(event.status)} after ${durationText(event.durationUs)}`,
+        text: `unload of ${model}: ${answeredText(event.status)} after ${durationText(event.durationUs)}`,
         tone: event.status === 200 ? "plain" : "bad",
       };
     case "placed":
@@ -321,7 +327,7 @@ const lineOf = (event: JournalEvent): Line | null => {
         tone: "bad",
       };
     case "ping":
-      return { text: `ping: ${statusText(event.status)}`, tone: event.status === 200 ? "quiet" : "bad" };
+      return { text: `ping: ${answeredText(event.status)}`, tone: event.status === 200 ? "quiet" : "bad" };
     case "container-died":
       return { text: `the container dies: ${event.because}`, tone: "bad" };
     case "container-started":

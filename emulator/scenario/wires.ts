@@ -5,6 +5,7 @@ import { createDispatch } from "../frontends/http/server.ts";
 import type { HttpExchange } from "../frontends/http1/connection.ts";
 import type { HttpReply } from "../frontends/http1/reply.ts";
 import { TARGET_MODEL_HEADER } from "../frontends/sagemaker/container-api.ts";
+import type { SimulatedContainer } from "../simulation/simulated-container.ts";
 import type { Level, ScenarioWords } from "./schema.ts";
 
 /** What came back over a wire. */
@@ -39,14 +40,15 @@ export const tritonFlags = (
 
 const dispatches = new WeakMap<TritonServer, (exchange: HttpExchange) => void>();
 
-/** A request to Triton's HTTP port. @param server null = nothing listens, so nobody answers */
+/** A request to Triton's HTTP port. Nobody answers where nothing listens, or where tritonserver dies over it. */
 export const callTriton = (
-  server: TritonServer | null,
+  simulated: SimulatedContainer,
   method: string,
   path: string,
   body: string | Uint8Array,
   answered: (answer: Answer | null) => void,
 ): void => {
+  const server = simulated.server();
   if (server === null) {
     answered(null);
     return;
@@ -56,7 +58,11 @@ export const callTriton = (
     dispatch = createDispatch(server, { restrictedApis: [], headerForwardPattern: null }, silentLog);
     dispatches.set(server, dispatch);
   }
-  dispatch(exchangeOf(method, path, body, new Map(), answered));
+  dispatch(
+    exchangeOf(method, path, body, new Map(), (answer) =>
+      answered(simulated.server() === server ? answer : null),
+    ),
+  );
 };
 
 /** A request to the container API as it goes over the wire. */

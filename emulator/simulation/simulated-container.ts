@@ -120,7 +120,7 @@ export const createSimulatedContainer = (options: SimulatedContainerOptions): Si
   };
   const name = instance === undefined ? {} : { instance };
   const container = new InProcessContainer({ clock, journal, startProcess, ...name });
-  return { container, storage, server: () => running };
+  return { container, storage, server: () => (container.ledger === null ? null : running) };
 };
 
 /** What the script of the SageMaker image starts tritonserver on in multi-model mode (spec/sagemaker-mme.md 1.8). */

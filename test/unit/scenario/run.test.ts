@@ -162,6 +162,14 @@ expect:
   expect(failed).toEqual([]);
 });
 
+test("run: a load over which tritonserver is killed breaks the connection", () => {
+  const { run } = playScenario(`level: triton
+machine: 256MiB
+models: [{ name: a, backend: onnxruntime, host: 200MiB }, { name: b, backend: onnxruntime, host: 100MiB }]
+traffic: [{ at: 0s, load: a, as: first }, { at: 5s, load: b }]`);
+  expect(run.calls.map(({ answer }) => answer?.status)).toEqual([200, null]);
+});
+
 test("run: instances come and go, and the endpoint goes on", () => {
   const { failed } = playScenario(`
 traffic:

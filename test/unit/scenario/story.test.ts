@@ -113,10 +113,10 @@ test("story: bytes of one moment and cause are one line, and the pools are drawn
   expect(lines.slice(0, 6)).toEqual([
     "      0.000  the container is up, without models",
     "      1.000  a takes 512.0 MiB of host and 256.0 MiB of gpu:0 (load)",
-    "      2.000  load of a: the answer 200 after 1 s",
+    "      2.000  load of a: answered 200 after 1 s",
     `             host   [${"W".repeat(24)}${".".repeat(24)}]  512.0 MiB of 1.0 GiB used, 50.0 %: weights 512.0 MiB`,
     `             gpu:0  [${"W".repeat(12)}${".".repeat(36)}]  256.0 MiB of 1.0 GiB used, 25.0 %: weights 256.0 MiB`,
-    "      3.000  ping: the answer 200",
+    "      3.000  ping: answered 200",
   ]);
   expect(lines.at(-1)).toContain("W weights");
 });
@@ -150,7 +150,7 @@ test("story: of several instances each line says which", () => {
     true,
   );
   expect(lines).toEqual([
-    "      1.000  instance-2   ping: the answer 400",
+    "      1.000  instance-2   ping: answered 400",
     "      2.000  instance-1   ping: no answer",
   ]);
 });
