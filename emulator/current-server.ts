@@ -6,14 +6,16 @@ type Call<K extends keyof InferenceServer> = InferenceServer[K] extends (...args
 
 /** The tritonserver that runs now, for front ends that outlive it: after a restart it is another one. */
 export class CurrentServer implements InferenceServer {
-  #server: InferenceServer;
+  #current: InferenceServer | null = null;
 
-  constructor(server: InferenceServer) {
-    this.#server = server;
+  /** To be called before all else. */
+  replace(server: InferenceServer): void {
+    this.#current = server;
   }
 
-  replace(server: InferenceServer): void {
-    this.#server = server;
+  get #server(): InferenceServer {
+    if (this.#current === null) throw new Error("no server yet");
+    return this.#current;
   }
 
   get tracer() {

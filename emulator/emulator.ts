@@ -1,4 +1,3 @@
-import type { StartProcess } from "./aws/containers/in-process-container.ts";
 import type { Clock } from "./common/clock.ts";
 import type { AdjustableLog } from "./common/server-log.ts";
 import { serviceStartError } from "./common/service-start-error.ts";
@@ -7,11 +6,9 @@ import type { Config } from "./config/load.ts";
 import type { Backend } from "./core/backend.ts";
 import { FaultPlan } from "./core/faults/fault-plan.ts";
 import { type FaultSource, noFaults, withFaultHeader } from "./core/faults/fault-source.ts";
-import type { InferenceServer } from "./core/inference-server.ts";
 import type { PoolState } from "./core/memory/ledger.ts";
 import type { Machine } from "./core/memory/machine.ts";
 import type { TritonServer } from "./core/triton-server.ts";
-import { CurrentServer } from "./current-server.ts";
 import type { EmulatorPort } from "./emulator-port.ts";
 import type { GrpcFrontend, GrpcFrontendOptions } from "./frontends/grpc/server.ts";
 import type { HttpFrontend } from "./frontends/http/server.ts";
@@ -19,15 +16,13 @@ import { LatencySummaries } from "./frontends/metrics/latency-summaries.ts";
 import { prometheusText } from "./frontends/metrics/prometheus-text.ts";
 import { type MetricsFrontend, startMetricsFrontend } from "./frontends/metrics/server.ts";
 import { SystemGauges } from "./frontends/metrics/system-gauges.ts";
-import type { ContainerApi } from "./frontends/sagemaker/container-api.ts";
-import type { ExchangeHandler } from "./frontends/sagemaker/container-exchange.ts";
 import type { SageMakerFrontend } from "./frontends/sagemaker/server.ts";
 import { type JournalWriter, noJournal } from "./journal/event.ts";
 import { Journal } from "./journal/journal.ts";
-import { ServerEvents } from "./journal/server-events.ts";
+import { type LocalTriton, type Surroundings, startContainer, startTriton } from "./local-triton.ts";
 import type { MultiModelEndpoint } from "./multi-model-endpoint.ts";
 import { resetModels } from "./reset-models.ts";
-import { metricsSetting, RANDOM_SEED, type TritonProcess, TritonProcesses } from "./triton-process.ts";
+import { metricsSetting, RANDOM_SEED, TritonProcesses } from "./triton-process.ts";
 
 export interface EmulatorOptions {
   readonly config: Config;
@@ -82,31 +77,10 @@ interface Frontends {
   emulator: EmulatorPort | null;
 }
 
-/** A tritonserver in this process, as front ends see it. */
-interface LocalTriton {
-  /** The same after a restart. */
-  readonly server: InferenceServer;
-  /** The one that runs, or ran last. */
-  process(): TritonProcess;
-  /** Null where nobody asks for the container API. */
-  readonly container: ExchangeHandler | null;
-}
-
 /** What is served: tritonserver here, an endpoint, or an endpoint with its tritonserver here. */
 interface Served {
   readonly triton: LocalTriton | null;
   readonly endpoint: MultiModelEndpoint | null;
-}
-
-/** What everything is made with. */
-interface Surroundings {
-  readonly config: Config;
-  readonly clock: SystemClock;
-  readonly log: AdjustableLog;
-  readonly journal: JournalWriter;
-  /** Null = none will ever strike: then nothing is in the way of a request. */
-  readonly faults: FaultPlan | null;
-  readonly onDeath: (because: string) => void;
 }
 
 /**
@@ -130,7 +104,6 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
     log,
     journal: journal ?? noJournal,
     faults,
-    onDeath: death.resolve,
   };
   // The front ends are read while the models load.
   const frontendModules = Promise.all([
@@ -138,7 +111,7 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
     import("./frontends/http/server.ts"),
   ]);
   const processes =
-    config.endpoint?.containerUrl == null
+    (config.endpoint?.containerUrl ?? null) === null
       ? await TritonProcesses.prepare({
           config,
           clock,
@@ -151,7 +124,7 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
   const frontends: Frontends = { http: null, grpc: null, sagemaker: null, metrics: null, emulator: null };
   let served: Served | null = null;
   try {
-    served = await serveModels(around, processes);
+    served = await serveModels(around, processes, death.resolve);
     const { triton, endpoint } = served;
     if (triton !== null) await startFrontends(await frontendModules, frontends, triton, around, summaries);
     if (config.emulatorPort !== null && journal !== null && faults !== null) {
@@ -173,7 +146,7 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
             }
           },
           resetMetrics: () => triton?.process().metrics.reset(),
-          instance: endpoint?.instance ?? null,
+          instance: endpoint === null ? null : endpoint.instance,
           ledger: () => triton?.process().ledger ?? null,
         },
         log,
@@ -250,89 +223,36 @@ const plannedFaults = (
   });
 };
 
-const serveModels = async (around: Surroundings, processes: TritonProcesses | null): Promise<Served> => {
+const serveModels = async (
+  around: Surroundings,
+  processes: TritonProcesses | null,
+  onDeath: (because: string) => void,
+): Promise<Served> => {
   const { config, clock, journal, faults } = around;
-  if (config.endpoint === null) {
-    if (processes === null) throw new Error("nothing to serve");
-    return { triton: await startTriton(around, processes), endpoint: null };
+  const { endpoint: asked } = config;
+  if (asked === null) {
+    return {
+      triton: processes === null ? null : await startTriton(around, processes, onDeath),
+      endpoint: null,
+    };
   }
-  const [{ MultiModelEndpoint }, newApi] = await Promise.all([
+  const [{ INSTANCE, MultiModelEndpoint }, { HttpContainer }] = await Promise.all([
     import("./multi-model-endpoint.ts"),
-    containerApis(around, processes),
+    import("./aws/containers/http-container.ts"),
   ]);
-  let running: TritonProcess | null = null;
-  let current: CurrentServer | null = null;
-  const startProcess: StartProcess = (events, started) => {
-    const made = processes?.create(events);
-    if (made === undefined) throw new Error("tritonserver is elsewhere");
-    if (!made.ok) {
-      started(made.error);
-      return;
-    }
-    const { server, ledger } = made.value;
-    const api = newApi(server, (because) => events.crash(because));
-    server.start((error) => {
-      if (error !== null) {
-        started(error);
-        return;
-      }
-      running = made.value;
-      if (current === null) current = new CurrentServer(server);
-      else current.replace(server);
-      started({ api, ledger, end: () => server.stop(0, () => {}) });
-    });
-  };
+  const triton = processes === null ? null : await startContainer(around, processes, INSTANCE);
   const endpoint = await MultiModelEndpoint.open({
-    endpoint: config.endpoint,
+    endpoint: asked,
+    container:
+      triton?.container ??
+      new HttpContainer({ url: new URL(asked.containerUrl ?? ""), clock, journal, instance: INSTANCE }),
     machine: config.machine ?? null,
     clock,
     journal,
     faults: faults ?? noFaults,
     seed: RANDOM_SEED,
-    startProcess,
   });
-  const container = endpoint.localContainer;
-  if (container === null) return { triton: null, endpoint };
-  const process = (): TritonProcess => {
-    if (running === null) throw new Error("tritonserver never ran");
-    return running;
-  };
-  const server = current ?? new CurrentServer(process().server);
-  return { triton: { server, process, container }, endpoint };
-};
-
-/** Without an endpoint: one tritonserver, for good. */
-const startTriton = async (around: Surroundings, processes: TritonProcesses): Promise<LocalTriton> => {
-  const { config, log, journal, onDeath } = around;
-  const made = processes.create(new ServerEvents(journal));
-  if (!made.ok) throw made.error;
-  const { server } = made.value;
-  await new Promise<void>((resolve, reject) => {
-    server.start((error) => (error === null ? resolve() : reject(error)));
-  });
-  const container = config.allowSagemaker
-    ? (await containerApis(around, processes))(server, (because) => {
-        log.error(`tritonserver dies: ${because}`);
-        onDeath(because);
-      })
-    : null;
-  return { server, process: () => made.value, container };
-};
-
-/** What makes the container API of a tritonserver; it is read from the disk only where it is needed. */
-const containerApis = async (
-  { config, clock, log, faults }: Surroundings,
-  processes: TritonProcesses | null,
-): Promise<(server: TritonServer, onCrash: (because: string) => void) => ContainerApi> => {
-  const { ContainerApi } = await import("./frontends/sagemaker/container-api.ts");
-  const { pingMode, defaultModelName } = config.sagemakerEnvironment;
-  return (server, onCrash) => {
-    if (processes === null) throw new Error("tritonserver is elsewhere");
-    return new ContainerApi(
-      { pingMode, defaultModel: defaultModelName, threads: config.sagemakerThreadCount },
-      { server, storage: processes.storage, clock, log, faults: faults ?? noFaults, onCrash },
-    );
-  };
+  return { triton, endpoint };
 };
 
 /** Names of the models that are ready. */

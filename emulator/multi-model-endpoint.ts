@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { DirectoryArtifacts } from "./aws/artifacts/directory-artifacts.ts";
 import { CountedDisk } from "./aws/artifacts/disk-space.ts";
 import { HttpContainer } from "./aws/containers/http-container.ts";
-import { InProcessContainer, type StartProcess } from "./aws/containers/in-process-container.ts";
+import { InProcessContainer } from "./aws/containers/in-process-container.ts";
 import { InstanceAgent, type Invocation } from "./aws/placement/instance-agent.ts";
 import type { PlatformAnswer } from "./aws/placement/platform-answer.ts";
 import type { Clock } from "./common/clock.ts";
@@ -22,50 +22,38 @@ export interface EndpointOptions {
   readonly journal: JournalWriter;
   readonly faults: FaultSource;
   readonly seed: number;
-  /** Not used where the endpoint has the URL of a container. */
-  readonly startProcess: StartProcess;
+  /** Running, and empty. */
+  readonly container: InProcessContainer | HttpContainer;
 }
 
-const INSTANCE = "instance-1";
+/** Name of the one instance in the journal. */
+export const INSTANCE = "instance-1";
 
 const noReading = { read: () => null };
 
 /** A SageMaker multi-model endpoint of one instance: its disk, its container and the platform's agent. */
 export class MultiModelEndpoint {
-  /** Name of the one instance in the journal. */
   readonly instance = INSTANCE;
   readonly #options: EndpointOptions;
-  readonly #container: InProcessContainer | HttpContainer;
   readonly #disk: string;
   #agent: InstanceAgent;
 
-  private constructor(
-    options: EndpointOptions,
-    container: InProcessContainer | HttpContainer,
-    disk: string,
-    artifacts: DirectoryArtifacts,
-  ) {
+  private constructor(options: EndpointOptions, disk: string, artifacts: DirectoryArtifacts) {
     this.#options = options;
-    this.#container = container;
     this.#disk = disk;
     this.#agent = this.#newAgent(artifacts);
   }
 
-  /** Rejects with a TritonError: the folder cannot be read, or tritonserver does not start. */
+  /** Rejects with a TritonError when the archives cannot be read. */
   static async open(options: EndpointOptions): Promise<MultiModelEndpoint> {
-    const { endpoint, clock, journal, startProcess } = options;
-    const disk = endpoint.cacheDir ?? (await mkdtemp(join(tmpdir(), "triton-local-models-")));
-    const container =
-      endpoint.containerUrl === null
-        ? new InProcessContainer({ clock, journal, instance: INSTANCE, startProcess })
-        : new HttpContainer({ url: new URL(endpoint.containerUrl), clock, journal, instance: INSTANCE });
-    if (container instanceof InProcessContainer) await started(container);
-    return new MultiModelEndpoint(options, container, disk, await openDisk(options, disk));
-  }
-
-  /** Null where the container is elsewhere. */
-  get localContainer(): InProcessContainer | null {
-    return this.#container instanceof InProcessContainer ? this.#container : null;
+    const { cacheDir } = options.endpoint;
+    const disk = cacheDir ?? (await mkdtemp(join(tmpdir(), "triton-local-models-")));
+    try {
+      return new MultiModelEndpoint(options, disk, await openDisk(options, disk));
+    } catch (error) {
+      if (cacheDir === null) await rm(disk, { recursive: true, force: true });
+      throw error;
+    }
   }
 
   get healthy(): boolean {
@@ -79,9 +67,10 @@ export class MultiModelEndpoint {
   /** As after the start: no model in memory or on the disk. What waits is answered with 503. */
   async reset(): Promise<void> {
     this.#agent.stop();
-    if (this.#container instanceof InProcessContainer) {
-      this.#container.kill("reset");
-      await started(this.#container);
+    const { container } = this.#options;
+    if (container instanceof InProcessContainer) {
+      container.kill("reset");
+      await started(container);
     }
     this.#agent = this.#newAgent(await openDisk(this.#options, this.#disk));
   }
@@ -89,18 +78,18 @@ export class MultiModelEndpoint {
   /** What waits is answered with 503; a disk that nobody named is removed. */
   async stop(): Promise<void> {
     this.#agent.stop();
-    if (this.#container instanceof HttpContainer) this.#container.close();
+    if (this.#options.container instanceof HttpContainer) this.#options.container.close();
     if (this.#options.endpoint.cacheDir === null) await rm(this.#disk, { recursive: true, force: true });
   }
 
   #newAgent(artifacts: DirectoryArtifacts): InstanceAgent {
-    const { endpoint, machine, clock, journal, faults, seed } = this.#options;
+    const { endpoint, container, machine, clock, journal, faults, seed } = this.#options;
     const agent = new InstanceAgent({
       instance: INSTANCE,
-      container: this.#container,
+      container,
       artifacts,
       clock,
-      gauge: this.localContainer?.gauge ?? noReading,
+      gauge: container instanceof InProcessContainer ? container.gauge : noReading,
       disk: { capacityBytes: diskBytes(machine) },
       settings: endpoint.eviction,
       cacheEnabled: endpoint.cacheEnabled,
