@@ -16,7 +16,7 @@ const decisive: readonly EventName[] = [
   "container-started",
 ];
 
-/** What is not the same when the same is decided: times, and words in which a failure is told. */
+/** What is not the same when the same is decided: times, and the words in which it is told. */
 const left: readonly string[] = [
   "atUs",
   "instance",
@@ -24,7 +24,7 @@ const left: readonly string[] = [
   "readingAgeUs",
   "idleUs",
   "text",
-  "loadUs",
+  "because",
 ];
 
 const withoutTimes = (event: object): string =>

@@ -1,15 +1,16 @@
 import { parseArgs } from "node:util";
 import { type Difference, differences } from "./decisions.ts";
 import { type Played, play } from "./play.ts";
+import { record } from "./recorded.ts";
 import { type Run, runs } from "./runs.ts";
-import { realSide, type Side, servingSide, simulatedSide } from "./sides.ts";
+import { REAL, realSide, type Side, servingSide, simulatedSide } from "./sides.ts";
 
 const { values: options } = parseArgs({
   options: {
     /** Part of the names of runs. */
     only: { type: "string", default: "" },
-    /** Prints the decisions of the first side as well. */
-    decisions: { type: "boolean", default: false },
+    /** Writes what the real server led to into fixtures/agent-decisions, which `npm test` compares the simulation with. */
+    record: { type: "boolean", default: false },
   },
 });
 
@@ -39,7 +40,7 @@ async function compare(run: Run, [first, ...others]: readonly Side[]): Promise<n
   console.log(`\n${run.name} (seed ${run.seed}, ${run.requests.length} requests)`);
   const played = await play(first, run);
   tell(first, played, null);
-  if (options.decisions) console.log(played.decisions.join("\n"));
+  if (options.record && first.name === REAL) record(run, played);
   let bad = 0;
   for (const side of others) {
     const other = await play(side, run);

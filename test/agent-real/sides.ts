@@ -87,8 +87,10 @@ const behindUrl = async (
   };
 };
 
+export const REAL = "real";
+
 export const realSide = (command: string): Side => ({
-  name: "real",
+  name: REAL,
   start: () => behindUrl([command], [], archivesFor("python")),
 });
 
