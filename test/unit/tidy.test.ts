@@ -131,7 +131,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
   "frontends/metrics": ["common", "core/statistics", "frontends/http1"],
   "frontends/control": ["common", "core/faults", "core/memory", "journal", "frontends/http1"],
-  "aws/artifacts": ["common", "core/faults"],
+  "aws/artifacts": ["common"],
   "aws/placement": ["common", "core/faults", "journal", "aws/artifacts"],
   "aws/runtime": ["core/faults", "frontends/http1", "aws/placement"],
   "aws/containers": [
