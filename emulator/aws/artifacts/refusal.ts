@@ -14,7 +14,7 @@ export const refusal = {
   missing: (targetModel: string): Refusal => fail("NOT_FOUND", `there is no archive '${targetModel}'`),
   /** @param why the operating system's words */
   failed: (targetModel: string, why: string): Refusal =>
-    fail("UNKNOWN", `archive '${targetModel}' cannot be unpacked: ${why}`),
+    fail("UNKNOWN", `archive '${targetModel}' cannot be fetched: ${why}`),
   /** The operating system's words; a container whose answer holds them is asked to make room. */
   diskFull: (): Refusal => fail("UNAVAILABLE", "No space left on device"),
   notGzip: (targetModel: string): Refusal =>
