@@ -83,8 +83,8 @@ const modelShape = {
   /** Takes more than the whole machine has, on purpose. */
   oversized: flag.optional(),
   weights_per: word(["instance", "device"]).optional(),
-  /** Whether the arena for the largest batch is taken at the load, or by the largest batch so far. */
-  arena: word(["reserved", "grows"]).optional(),
+  /** How the arena for a batch is taken: docs/memory.md. */
+  arena: word(["reserved", "grows", "fragments"]).optional(),
   /** Largest batch; 0 = rows are no batch. */
   max_batch: whole(0, 1_000_000).optional(),
   load: latency.optional(),

@@ -23,8 +23,11 @@ export interface DeclaredMemory {
   readonly workspace: DeclaredBytes;
   readonly arenaPerRow: DeclaredBytes;
   readonly arenaPerElement: DeclaredBytes;
-  /** Whether the arena for the largest batch is taken at the load, or by the largest batch so far. */
-  readonly arena: "reserved" | "grows";
+  /**
+   * Whether the arena for the largest batch is taken at the load, or by the largest batch so far; or whether each batch that
+   * is larger than all before it takes its whole size anew, because regions are neither joined nor given back.
+   */
+  readonly arena: (typeof arenas)[number];
   /** For the time of a run. */
   readonly run: DeclaredBytes;
   /** What each run leaves, until the unload. */
@@ -40,6 +43,8 @@ export interface DeclaringConfig {
 }
 
 const PREFIX = "memory.";
+
+const arenas = ["reserved", "grows", "fragments"] as const;
 
 /** ONNX Runtime's own parameter. */
 const foreign = "enable_memory_arena_shrinkage";
@@ -83,8 +88,9 @@ export const readDeclaredMemory = (config: DeclaringConfig): Result<DeclaredMemo
       if (value !== "instance" && value !== "device") return refuse("expected instance or device");
       weightsPer = value;
     } else if (name === "arena") {
-      if (value !== "reserved" && value !== "grows") return refuse("expected reserved or grows");
-      arena = value;
+      const known = arenas.find((word) => word === value);
+      if (known === undefined) return refuse(`expected ${arenas.join(", ")}`);
+      arena = known;
     } else if (name === "profile") {
       if (value === "") return refuse("expected the name of a memory profile");
       profile = value;
@@ -151,7 +157,7 @@ export const growsAtRuns = ({
   run,
   keptPerRun,
 }: DeclaredMemory): boolean =>
-  [arenaPerElement, run, keptPerRun, ...(arena === "grows" ? [arenaPerRow] : [])].some(
+  [arenaPerElement, run, keptPerRun, ...(arena === "reserved" ? [] : [arenaPerRow])].some(
     ({ host, gpu }) => host + gpu > 0,
   );
 

@@ -20,14 +20,14 @@ const FAILED_REQUESTS = "Failed to process the request(s) for model";
 /** By which the region of a stub in /dev/shm grows (`shm-growth-byte-size`). */
 const REGION_STEP = 2 ** 20;
 
-/** The bytes that runs of one instance take: its arena by the largest batch so far, a stub's region by the largest tensors. */
+/** The bytes that runs of one instance take: its arena by batches larger than all before, a stub's region by the largest tensors. */
 export class RunMemory {
   readonly #declared: DeclaredMemory;
   readonly #reservation: Reservation;
   readonly #instance: string;
   readonly #gpus: readonly number[];
   readonly #grows: boolean;
-  /** High-water mark. */
+  /** Of the largest batch so far. */
   #arena: DeclaredBytes;
   /** Of this run only. */
   #run: Growth | null = null;
@@ -62,7 +62,11 @@ export class RunMemory {
       host: Math.max(this.#arena.host, needed.host),
       gpu: Math.max(this.#arena.gpu, needed.gpu),
     };
-    const grown = plus(plus(arena, times(this.#arena, -1)), keptPerRun);
+    const more =
+      this.#declared.arena === "fragments"
+        ? newRegions(this.#arena, arena)
+        : plus(arena, times(this.#arena, -1));
+    const grown = plus(more, keptPerRun);
     const kept = this.#grow(demandsOf(grown, "arena", this.#gpus));
     if (!kept.ok) return kept.error;
     this.#arena = arena;
@@ -101,6 +105,12 @@ export class RunMemory {
     return null;
   }
 }
+
+/** A device on which more is needed than ever before gets a region for all of it. */
+const newRegions = (before: DeclaredBytes, now: DeclaredBytes): DeclaredBytes => ({
+  host: now.host > before.host ? now.host : 0,
+  gpu: now.gpu > before.gpu ? now.gpu : 0,
+});
 
 const byteCount = (tensors: readonly { readonly data: Uint8Array }[]): number =>
   tensors.reduce((sum, { data }) => sum + data.byteLength, 0);

@@ -58,6 +58,7 @@ describe("declared memory", () => {
     ["reserved", 4, [{ pool: "host", kind: "arena", bytes: 40 }], false],
     ["reserved", 0, [{ pool: "host", kind: "arena", bytes: 10 }], false],
     ["grows", 4, [], true],
+    ["fragments", 4, [], true],
   ] as const)("an arena that is %s, max_batch_size %i", (arena, maxBatchSize, demands, grows) => {
     const declared = read({ "memory.host_arena_bytes_per_row": "10", "memory.arena": arena });
     expect(reservedDemands(declared, maxBatchSize, [])).toEqual(demands);
@@ -80,7 +81,7 @@ describe("declared memory that is refused", () => {
     ["host_arena_bytes_per_row", "", bytesText],
     ["gpu_weights_bytes", "5", "allowed only where all instances are KIND_GPU, but 'm_0' is KIND_CPU"],
     ["weights_per", "model", "expected instance or device"],
-    ["arena", "shrinks", "expected reserved or grows"],
+    ["arena", "shrinks", "expected reserved, grows, fragments"],
     ["profile", "", "expected the name of a memory profile"],
     ["host_bytes", "5", `but there is no such parameter, only ${declaredMemoryNames.join(", ")}`],
   ])("%s: %j", (name, value, text) => {

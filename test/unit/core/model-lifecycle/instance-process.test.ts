@@ -92,6 +92,21 @@ describe("growth at inference", () => {
     expect(held("arena")).toBe(0);
   });
 
+  test("an arena that fragments takes the whole of each batch that is larger than all before", () => {
+    const { fixture, held } = serve({
+      m: model({ "memory.host_arena_bytes_per_row": 10, "memory.arena": "fragments" }, "max_batch_size: 8"),
+    });
+    load(fixture, "m");
+    const after = [2, 5, 3, 8, 8].map((rows) => {
+      ask(fixture, "m", rows);
+      return held("arena");
+    });
+    expect(after).toEqual([20, 70, 70, 150, 150]);
+    fixture.unload("m");
+    fixture.clock.runAll();
+    expect(held("arena")).toBe(0);
+  });
+
   test("each instance has an arena of its own", () => {
     const { fixture, held } = serve({
       m: model(
