@@ -204,8 +204,8 @@ export class CoreFixture {
     return this.#control((done) => this.server.loadModel(model, parameters, done));
   }
 
-  unload(model: string): ControlCall {
-    return this.#control((done) => this.server.unloadModel(model, false, done));
+  unload(model: string, dependents = false): ControlCall {
+    return this.#control((done) => this.server.unloadModel(model, dependents, done));
   }
 
   #control(begin: (done: (error: TritonError | null) => void) => void): ControlCall {

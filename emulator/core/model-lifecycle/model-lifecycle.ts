@@ -232,13 +232,13 @@ export class ModelLifecycle {
     for (const version of this.serving()) version.scheduler.stop();
   }
 
-  /** Versions with requests that no instance has taken yet, for the countdown of a shutdown. */
+  /** Versions with requests that no instance has taken yet, or none ever will, for the countdown of a shutdown. */
   queued(): { readonly model: string; readonly version: number; readonly count: number }[] {
     return this.serving()
-      .map(({ identifier, version, statistics }) => ({
+      .map(({ identifier, version, config, scheduler, statistics }) => ({
         model: identifierText(identifier),
         version,
-        count: statistics.metrics.pending,
+        count: config.ensemble_scheduling === undefined ? statistics.metrics.pending : scheduler.inflight,
       }))
       .filter(({ count }) => count > 0);
   }

@@ -5,7 +5,7 @@ import type { VersionStatistics } from "../statistics/version-statistics.ts";
 import type { InferenceRequest, InferenceResponse } from "../tensor/inference-request.ts";
 import type { BatchResponder, InstanceSlot } from "./instance-slot.ts";
 import { PolicyQueue } from "./policy-queue.ts";
-import { type Scheduler, serverStopping } from "./scheduler.ts";
+import type { Scheduler } from "./scheduler.ts";
 
 /** How often a waiting batcher of the real server looks at its queue when nothing else wakes it. */
 const SWEEP_INTERVAL_US = 500_000;
@@ -80,7 +80,12 @@ export class BatchScheduler implements Scheduler {
   }
 
   enqueue(request: InferenceRequest): TritonError | null {
-    if (this.#stopped) return serverStopping(request);
+    if (this.#stopped) {
+      return new TritonError(
+        "UNAVAILABLE",
+        `${request.logPrefix}Server is stopping, scheduler for model has stopped accepting new inference requests`,
+      );
+    }
     const now = this.#clock.now();
     request.queuedUs = now;
     request.trace?.queueStart(now, request.inputs);

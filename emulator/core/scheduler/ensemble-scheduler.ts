@@ -6,7 +6,7 @@ import type { InferenceRequest } from "../tensor/inference-request.ts";
 import type { FindMember } from "./ensemble-member.ts";
 import { EnsemblePlan } from "./ensemble-plan.ts";
 import { EnsembleRun } from "./ensemble-run.ts";
-import { type Scheduler, serverStopping } from "./scheduler.ts";
+import type { Scheduler } from "./scheduler.ts";
 
 /**
  * Serves the requests of an ensemble by requests to its members: every step as soon as its inputs are there
@@ -19,7 +19,6 @@ export class EnsembleScheduler implements Scheduler {
   readonly #statistics: VersionStatistics;
   readonly #clock: Clock;
   #inflight = 0;
-  #stopped = false;
   #whenIdle: (() => void)[] = [];
 
   constructor(
@@ -42,9 +41,8 @@ export class EnsembleScheduler implements Scheduler {
 
   setInstances(): void {}
 
-  stop(): void {
-    this.#stopped = true;
-  }
+  /** It goes on accepting: its members refuse, also the later steps of what is under way (2.51.0). */
+  stop(): void {}
 
   whenIdle(run: () => void): void {
     if (this.#inflight === 0) run();
@@ -53,7 +51,6 @@ export class EnsembleScheduler implements Scheduler {
 
   /** What goes wrong in a step is answered, never returned. */
   enqueue(request: InferenceRequest): TritonError | null {
-    if (this.#stopped) return serverStopping(request);
     request.queuedUs = this.#clock.now();
     request.trace?.queueStart(request.queuedUs, request.inputs);
     this.#inflight++;

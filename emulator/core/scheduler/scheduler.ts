@@ -1,4 +1,4 @@
-import { TritonError } from "../../common/status.ts";
+import type { TritonError } from "../../common/status.ts";
 import type { InferenceRequest } from "../tensor/inference-request.ts";
 import type { InstanceSlot } from "./instance-slot.ts";
 
@@ -18,10 +18,3 @@ export interface Scheduler {
    */
   setInstances(slots: readonly InstanceSlot[], onUnused: (slot: InstanceSlot) => void): void;
 }
-
-/** What a request is answered once `stop` was called. */
-export const serverStopping = (request: InferenceRequest): TritonError =>
-  new TritonError(
-    "UNAVAILABLE",
-    `${request.logPrefix}Server is stopping, scheduler for model has stopped accepting new inference requests`,
-  );

@@ -10,6 +10,7 @@ import {
   tensor,
   tritonServer,
 } from "../../../support/core-fixture.ts";
+import { ensembleConfig } from "../../../support/ensemble-models.ts";
 import { traceEvents, traceTimes } from "../../../support/trace-events.ts";
 
 const trace: TraceSettings = {
@@ -163,4 +164,57 @@ test("trace files: are complete when the server has stopped", () => {
   fixture.server.stop(5, () => {});
   fixture.clock.settle();
   expect(eventsOf(fixture, "F")).toHaveLength(8);
+});
+
+test("trace: of an ensemble, is written with those of its steps, which name it", () => {
+  const fixture = tritonServer({
+    models: {
+      m: ensembleConfig(["a IN=IN OUT=mid", "b IN=mid OUT=OUT"]),
+      a: modelConfig(),
+      b: modelConfig(),
+    },
+    loaded: ["m"],
+    trace,
+  });
+  infer(fixture, { id: "q", inputs: [tensor()] });
+  fixture.clock.advance(2000);
+  const events = eventsOf(fixture);
+  expect(events.filter((event) => event.startsWith("1 "))).toEqual([
+    "1 request q",
+    "1 REQUEST_START",
+    "1 QUEUE_START",
+    "1 REQUEST_END",
+  ]);
+  for (const id of ["2", "3"]) {
+    expect(events.filter((event) => event.startsWith(`${id} `))).toEqual([
+      `${id} request q`,
+      `${id} REQUEST_START`,
+      `${id} QUEUE_START`,
+      ...computed.map((event) => event.replace("1", id)),
+    ]);
+  }
+  const text = fixture.traceFiles.files.get("F.0") ?? "";
+  expect(text).toContain('{"id":2,"model_name":"a","model_version":1,"request_id":"q","parent_id":1}');
+  expect(text).toContain('{"id":3,"model_name":"b","model_version":1,"request_id":"q","parent_id":1}');
+  expect(text).toContain('{"id":1,"model_name":"m","model_version":1,"request_id":"q"}');
+});
+
+test("trace: shows the tensors that go in and out of an ensemble and of each step", () => {
+  const fixture = tritonServer({
+    models: { m: ensembleConfig(["a IN=IN OUT=OUT"]), a: modelConfig() },
+    loaded: ["m"],
+    trace: { ...trace, trace_level: ["TENSORS"] },
+  });
+  infer(fixture, { inputs: [tensor({ data: int32(5) })] });
+  fixture.clock.advance(1000);
+  const shown = (id: number, activity: string, name: string): string =>
+    `{"id":${id},"activity":"${activity}","tensor":{"name":"${name}","data":"5","shape":"1","dtype":"INT32"}}`;
+  expect(fixture.traceFiles.files.get("F.0")).toBe(
+    `[${[
+      shown(2, "TENSOR_QUEUE_INPUT", "IN"),
+      shown(2, "TENSOR_BACKEND_OUTPUT", "OUT"),
+      shown(1, "TENSOR_QUEUE_INPUT", "IN"),
+      shown(1, "TENSOR_BACKEND_OUTPUT", "OUT"),
+    ].join(",")}]`,
+  );
 });
