@@ -1,6 +1,7 @@
 import type { Clock } from "./common/clock.ts";
 import type { AdjustableLog } from "./common/server-log.ts";
 import { serviceStartError } from "./common/service-start-error.ts";
+import { TritonError } from "./common/status.ts";
 import { SystemClock } from "./common/system-clock.ts";
 import type { Config } from "./config/load.ts";
 import type { Backend } from "./core/backend.ts";
@@ -22,6 +23,7 @@ import { Journal } from "./journal/journal.ts";
 import { type LocalTriton, type Surroundings, startContainer, startTriton } from "./local-triton.ts";
 import type { MultiModelEndpoint } from "./multi-model-endpoint.ts";
 import { resetModels } from "./reset-models.ts";
+import type { JournalFile } from "./storage/journal-file.ts";
 import { metricsSetting, RANDOM_SEED, TritonProcesses } from "./triton-process.ts";
 
 export interface EmulatorOptions {
@@ -85,8 +87,8 @@ interface Served {
 
 /**
  * Puts a server together and starts it: models first, then the ports, which open only when the models are loaded.
- * Rejects with a TritonError when the server cannot be created, a memory profile cannot be used or the archives of an
- * endpoint cannot be read, with a ServiceStartError when a port cannot be listened on.
+ * Rejects with a TritonError when the server cannot be created, a memory profile cannot be used, the journal cannot be
+ * written or the archives of an endpoint cannot be read, with a ServiceStartError when a port cannot be listened on.
  */
 export const createEmulator = async (options: EmulatorOptions): Promise<Emulator> => {
   const { config, log } = options;
@@ -95,7 +97,9 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
     log.warning("trace mode opentelemetry: requests are counted, but no span is exported");
   }
   const summaries = createSummaries(config, clock);
-  const journal = config.emulatorPort === null ? null : newJournal(config, clock);
+  const journal =
+    config.emulatorPort === null && config.journal === undefined ? null : newJournal(config, clock);
+  const journalFile = journal === null ? null : await openJournalFile(config, journal, log);
   const faults = plannedFaults(config, log, journal ?? noJournal);
   const death = Promise.withResolvers<string>();
   const around: Surroundings = {
@@ -158,6 +162,7 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
     await closeFrontends(frontends);
     await served?.endpoint?.stop();
     await processes?.stop();
+    journalFile?.close();
     throw error;
   }
   const { triton, endpoint } = served;
@@ -174,6 +179,7 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
         server === undefined || (await new Promise<boolean>((resolve) => server.stop(left, resolve)));
       await closeFrontends(frontends);
       await processes?.stop();
+      journalFile?.close();
       return clean ? 0 : 1;
     })();
     return stopping;
@@ -198,9 +204,11 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
   };
 };
 
-const newJournal = ({ machine, memoryProfile, endpoint }: Config, clock: Clock): Journal =>
+/** Keeps nothing where nobody can ask for it. */
+const newJournal = ({ machine, memoryProfile, endpoint, emulatorPort }: Config, clock: Clock): Journal =>
   new Journal({
     clock,
+    ...(emulatorPort === null ? { limit: 0 } : {}),
     run: {
       seed: RANDOM_SEED,
       machine: machine?.name ?? null,
@@ -209,6 +217,22 @@ const newJournal = ({ machine, memoryProfile, endpoint }: Config, clock: Clock):
       scenario: null,
     },
   });
+
+/** Null where none is asked for. Rejects with a TritonError when it cannot be written. */
+const openJournalFile = async (
+  { journal: path }: Config,
+  journal: Journal,
+  log: AdjustableLog,
+): Promise<JournalFile | null> => {
+  if (path === undefined) return null;
+  const { JournalFile } = await import("./storage/journal-file.ts");
+  try {
+    return new JournalFile(path, journal, log);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new TritonError("INVALID_ARG", `cannot write the journal: ${why}`);
+  }
+};
 
 /** Null where none is asked for and nobody can add one. */
 const plannedFaults = (

@@ -795,6 +795,13 @@ export const configSchema = z.object({
     description:
       "Port of what is not tritonserver's: `POST /endpoints/<any name>/invocations` of the endpoint, and control under `/_emulator/`.",
   }),
+  journal: option(text().optional(), {
+    group: "triton-local",
+    argument: "<file>",
+    defaultText: "no file",
+    description:
+      "Writes the journal to this file, which is replaced: one JSON line for each event. docs/journal.md has them.",
+  }),
 
   strictModelConfig: option(boolean().optional(), {
     group: "DEPRECATED",

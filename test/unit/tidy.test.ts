@@ -241,6 +241,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "reset-models.ts",
     "triton-process.ts",
     "local-triton.ts",
+    "storage",
   ],
   "index.ts": ["config", "emulator.ts"],
   cli: [

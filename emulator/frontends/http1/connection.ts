@@ -24,7 +24,7 @@ export interface ReplyStream {
 
 export interface StreamClient {
   drained(): void;
-  /** It has closed its side; called once, and never after `end`. */
+  /** It has closed its side, or the server ends; called once, and never after `end`. */
   gone(): void;
 }
 
@@ -67,7 +67,8 @@ export class Connection {
   #inputEnded = false;
   #ended = false;
   #processing = false;
-  #streaming = false;
+  /** Ends the answer that is being written bit by bit; null = there is none. */
+  #endStream: (() => void) | null = null;
   /** Clients send the same head again and again: it is then not parsed again. */
   #lastText = "";
   #lastHead: RequestHead | null = null;
@@ -80,7 +81,7 @@ export class Connection {
     socket.on("end", () => {
       this.#inputEnded = true;
       // It would get the answer for as long as there are bytes of it: without end.
-      if (this.#streaming) socket.destroy();
+      if (this.#endStream !== null) socket.destroy();
       else this.#process();
     });
     socket.on("close", () => this.#reader?.abandon());
@@ -88,9 +89,10 @@ export class Connection {
     socket.on("error", () => {});
   }
 
-  /** Takes no further request; what is being answered is. */
+  /** Takes no further request; what is being answered is, and what would be written for ever ends. */
   finish(): void {
     this.#closing = true;
+    this.#endStream?.();
     this.#process();
   }
 
@@ -208,12 +210,23 @@ export class Connection {
       this.#next();
       return null;
     }
-    this.#streaming = true;
     const drained = (): void => client.drained();
     const gone = (): void => client.gone();
     socket.on("drain", drained);
     socket.on("close", gone);
     socket.write(replyHead(head, { ...reply, body: [] }, null), "latin1");
+    const end = (): void => {
+      if (this.#endStream === null) return;
+      this.#endStream = null;
+      socket.off("drain", drained);
+      socket.off("close", gone);
+      if (chunked) socket.write("0\r\n\r\n", "latin1");
+      this.#next();
+    };
+    this.#endStream = () => {
+      end();
+      client.gone();
+    };
     return {
       write: (bytes) => {
         if (!chunked) return socket.write(bytes);
@@ -224,14 +237,7 @@ export class Connection {
         socket.uncork();
         return keepsUp;
       },
-      end: () => {
-        if (!this.#streaming) return;
-        this.#streaming = false;
-        socket.off("drain", drained);
-        socket.off("close", gone);
-        if (chunked) socket.write("0\r\n\r\n", "latin1");
-        this.#next();
-      },
+      end,
     };
   }
 

@@ -36,5 +36,6 @@ test("schema: flags are those of tritonserver 2.51.0, in the order of its usage,
     "eviction",
     "eviction-setting",
     "emulator-port",
+    "journal",
   ]);
 });

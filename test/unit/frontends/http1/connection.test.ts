@@ -436,6 +436,20 @@ describe("an answer that is written bit by bit", () => {
     expect(calls).toEqual(["gone"]);
   });
 
+  test("ends when the server does, with its last chunk", async () => {
+    const { socket, exchanges, connection } = serve(later);
+    await socket.send(get("/a"));
+    const { calls, ...listener } = client();
+    const stream = exchanges[0]?.stream(head, listener);
+    connection.finish();
+    await turn();
+    expect(calls).toEqual(["gone"]);
+    expect(socket.written.endsWith("\r\n\r\n0\r\n\r\n")).toBe(true);
+    expect(socket.destroyed).toBe(true);
+    stream?.end();
+    expect(calls).toEqual(["gone"]);
+  });
+
   test("is not begun for a client that has gone", async () => {
     const { socket, exchanges } = serve(later);
     await socket.send(get("/a"));
