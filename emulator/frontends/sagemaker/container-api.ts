@@ -36,6 +36,11 @@ const DEFAULT_THREADS = 8;
 /** `/models` with a name and an action, both optional; the name may follow without a slash. */
 const modelsPath = /^\/models\/?([^/]+)?(\/invoke)?$/;
 
+const isLoadOrUnload = ({ method, path }: ContainerExchange["head"]): boolean => {
+  const match = modelsPath.exec(path);
+  return match !== null && (method === "DELETE" || (method === "POST" && match[2] === undefined));
+};
+
 /** Without a value it counts as absent here; the real server makes it a model named by a blank. */
 export const TARGET_MODEL_HEADER = "x-amzn-sagemaker-target-model";
 
@@ -69,10 +74,7 @@ export class ContainerApi implements ExchangeHandler {
       this.#route(exchange);
       return;
     }
-    const { method, path } = exchange.head;
-    const occupies =
-      method === "DELETE" || (method === "POST" && !/^\/(ping|invocations)$|\/invoke$/.test(path));
-    this.#workers.run(exchange, occupies, (routed) => this.#route(routed));
+    this.#workers.run(exchange, isLoadOrUnload(exchange.head), (routed) => this.#route(routed));
   }
 
   #route(exchange: ContainerExchange): void {
