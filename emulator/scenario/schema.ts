@@ -85,6 +85,7 @@ const modelShape = {
   weights_per: word(["instance", "device"]).optional(),
   /** How the arena for a batch is taken: docs/memory.md. */
   arena: word(["reserved", "grows", "fragments"]).optional(),
+  taken_in: word(["initialize", "import"]).optional(),
   /** Largest batch; 0 = rows are no batch. */
   max_batch: whole(0, 1_000_000).optional(),
   load: latency.optional(),
@@ -119,6 +120,7 @@ const changedModel = mapping({
   gpu: modelShape.gpu,
   weights_per: modelShape.weights_per,
   arena: modelShape.arena,
+  taken_in: modelShape.taken_in,
   max_batch: modelShape.max_batch,
   load: modelShape.load,
   warm: modelShape.warm,

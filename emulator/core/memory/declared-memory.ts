@@ -28,6 +28,8 @@ export interface DeclaredMemory {
    * is larger than all before it takes its whole size anew, because regions are neither joined nor given back.
    */
   readonly arena: (typeof arenas)[number];
+  /** What of a Python model takes the bytes of its load: its `initialize`, or its module while it is imported. */
+  readonly takenIn: (typeof phases)[number];
   /** For the time of a run. */
   readonly run: DeclaredBytes;
   /** What each run leaves, until the unload. */
@@ -43,6 +45,8 @@ export interface DeclaringConfig {
 }
 
 const PREFIX = "memory.";
+
+const phases = ["initialize", "import"] as const;
 
 const arenas = ["reserved", "grows", "fragments"] as const;
 
@@ -66,6 +70,7 @@ export const declaredMemoryNames: readonly string[] = [
   ...byteNames.flatMap((name) => [`host_${name}`, `gpu_${name}`]),
   "weights_per",
   "arena",
+  "taken_in",
   "profile",
 ].map((name) => PREFIX + name);
 
@@ -77,6 +82,7 @@ export const readDeclaredMemory = (config: DeclaringConfig): Result<DeclaredMemo
   const bytes = new Map<string, number>();
   let weightsPer: DeclaredMemory["weightsPer"] = "instance";
   let arena: DeclaredMemory["arena"] = "reserved";
+  let takenIn: DeclaredMemory["takenIn"] = "initialize";
   let profile: string | null = null;
   for (const [parameter, { string_value: value }] of config.parameters) {
     if (!parameter.startsWith(PREFIX)) continue;
@@ -91,6 +97,10 @@ export const readDeclaredMemory = (config: DeclaringConfig): Result<DeclaredMemo
       const known = arenas.find((word) => word === value);
       if (known === undefined) return refuse(`expected ${arenas.join(", ")}`);
       arena = known;
+    } else if (name === "taken_in") {
+      const known = phases.find((word) => word === value);
+      if (known === undefined) return refuse(`expected ${phases.join(", ")}`);
+      takenIn = known;
     } else if (name === "profile") {
       if (value === "") return refuse("expected the name of a memory profile");
       profile = value;
@@ -120,6 +130,7 @@ export const readDeclaredMemory = (config: DeclaringConfig): Result<DeclaredMemo
     arenaPerRow: of("arena_bytes_per_row"),
     arenaPerElement: of("arena_bytes_per_element"),
     arena,
+    takenIn,
     run: of("run_bytes"),
     keptPerRun: of("kept_bytes_per_run"),
   });

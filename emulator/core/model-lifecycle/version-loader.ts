@@ -133,7 +133,7 @@ export class VersionLoader {
     const { account } = this.#dependencies;
     const declared = readDeclaredMemory(config);
     if (!declared.ok) return declared;
-    const { profile, weightsPer } = declared.value;
+    const { profile, weightsPer, takenIn } = declared.value;
     const refuse = (parameter: string, text: string) =>
       fail("INVALID_ARG", `model '${config.name}': parameter 'memory.${parameter}' is ${text}`);
     if (profile !== null && account.profileNames?.includes(profile) === false) {
@@ -148,6 +148,9 @@ export class VersionLoader {
         "weights_per",
         `'device', but each instance of '${costs}' is a stub with weights of its own: expected instance`,
       );
+    }
+    if (takenIn === "import" && !account.hasStubs(costs)) {
+      return refuse("taken_in", `'import', but models of '${costs}' import nothing: expected initialize`);
     }
     return declared;
   }

@@ -82,6 +82,7 @@ describe("declared memory that is refused", () => {
     ["gpu_weights_bytes", "5", "allowed only where all instances are KIND_GPU, but 'm_0' is KIND_CPU"],
     ["weights_per", "model", "expected instance or device"],
     ["arena", "shrinks", "expected reserved, grows, fragments"],
+    ["taken_in", "execute", "expected initialize, import"],
     ["profile", "", "expected the name of a memory profile"],
     ["host_bytes", "5", `but there is no such parameter, only ${declaredMemoryNames.join(", ")}`],
   ])("%s: %j", (name, value, text) => {

@@ -239,6 +239,22 @@ describe("a process that is killed", () => {
     expect(ledger.used("host")).toBe(0);
   });
 
+  test("killed while it imports its module it is waited for for ever, and other loads go on", () => {
+    const { fixture, killed } = serve({
+      m: model({
+        "memory.profile": "python",
+        "memory.host_weights_bytes": 2000,
+        "memory.taken_in": "import",
+      }),
+      other: model({ "memory.profile": "python", "memory.host_weights_bytes": 10 }),
+    });
+    const hanging = fixture.load("m");
+    fixture.clock.runAll();
+    expect([killed().length, hanging.done]).toEqual([1, false]);
+    expect(load(fixture, "other")).toBeNull();
+    expect(fixture.server.isReady()).toBe(false);
+  });
+
   test("without a machine only Python models have a process that can be killed", () => {
     let kill = (_instance: string): void => {};
     class Killable extends SyntheticBackend {
@@ -367,6 +383,13 @@ describe("loads", () => {
     });
     expect(load(fixture, "m")).toContain(
       "model 'm': parameter 'memory.weights_per' is 'device', but each instance of 'python' is a stub with weights of its own: expected instance",
+    );
+  });
+
+  test("only a stub imports a module", () => {
+    const { fixture } = serve({ m: model({ "memory.taken_in": "import" }) });
+    expect(load(fixture, "m")).toContain(
+      "model 'm': parameter 'memory.taken_in' is 'import', but models of 'synthetic' import nothing: expected initialize",
     );
   });
 
