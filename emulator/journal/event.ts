@@ -132,6 +132,14 @@ export type EventBody =
   /** `pools`: of its machine; absent where none is emulated. */
   | { readonly event: "container-started"; readonly pools?: readonly PoolSize[] }
   | { readonly event: "reset"; readonly scope: string }
+  /** Of a scenario's traffic: what no other event tells, and what was answered. */
+  | {
+      readonly event: "step";
+      readonly did: string;
+      /** Absent = nothing is answered; null = nobody was there to answer. */
+      readonly status?: number | null;
+      readonly text?: string;
+    }
   | { readonly event: "clock"; readonly byUs: number }
   /** Only in what is read from a journal: so many older lines were dropped to keep it within its limit. */
   | { readonly event: "dropped"; readonly count: number };

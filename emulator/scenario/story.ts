@@ -62,7 +62,7 @@ export class Story {
       return;
     }
     if (event.event === "invocation" && event.cacheHit) return;
-    if (event.event === "invocation" || (event.event === "answer" && event.status < 300)) {
+    if (event.event === "invocation" || (event.event === "answer" && isGood(event.status))) {
       this.#count(event);
       return;
     }
@@ -241,7 +241,10 @@ const ofRequest = (request: string | undefined): string => (request === undefine
 const answeredText = (status: number | null): string =>
   status === null ? "no answer" : `answered ${status}`;
 
-const toneOf = (status: number | null): Tone => (status !== null && status < 300 ? "good" : "bad");
+/** In the journal an answer of status 0 is none. */
+const isGood = (status: number | null): boolean => status !== null && status >= 200 && status < 300;
+
+const toneOf = (status: number | null): Tone => (isGood(status) ? "good" : "bad");
 
 /** Null = not worth a line. */
 const lineOf = (event: JournalEvent): Line | null => {
@@ -256,7 +259,10 @@ const lineOf = (event: JournalEvent): Line | null => {
       return null;
     case "answer":
       return {
-        text: `${request ?? "the request"} for ${model} is answered ${event.status} by the ${event.from} after ${durationText(event.durationUs)}`,
+        text:
+          event.status === 0
+            ? `${request ?? "the request"} for ${model}: nobody answers, the connection breaks`
+            : `${request ?? "the request"} for ${model} is answered ${event.status} by the ${event.from} after ${durationText(event.durationUs)}`,
         tone: toneOf(event.status),
         details: event.text === undefined ? [] : [quoted(event.text)],
       };
@@ -332,6 +338,12 @@ const lineOf = (event: JournalEvent): Line | null => {
       return { text: `the container dies: ${event.because}`, tone: "bad" };
     case "container-started":
       return { text: "the container is up, without models", tone: "quiet" };
+    case "step":
+      return {
+        text: `${event.did}${ofRequest(request)}${event.status === undefined ? "" : `: ${answeredText(event.status)}`}`,
+        tone: event.status === undefined ? "plain" : toneOf(event.status),
+        details: event.text === undefined ? [] : [quoted(event.text)],
+      };
     case "reset":
     case "clock":
     case "dropped":

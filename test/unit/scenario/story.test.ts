@@ -46,6 +46,31 @@ test("story: good answers in a row are one line", () => {
   ]);
 });
 
+test("story: an answer of status 0 is none", () => {
+  const { lines, tones } = tell([
+    at(1, { event: "answer", model: "a", request: "r1", status: 0, from: "container", durationUs: 0 }),
+  ]);
+  expect(lines).toEqual(["      1.000  r1 for a: nobody answers, the connection breaks"]);
+  expect(tones).toEqual(["bad"]);
+});
+
+test("story: a step of the traffic, and what was answered", () => {
+  const { lines, tones } = tell([
+    at(1, { event: "step", request: "half", did: "the files of a are overwritten" }),
+    at(2, { event: "step", request: "probe", did: "GET /v2/health/ready", status: 400 }),
+    at(3, { event: "step", request: "late", did: "GET /v2/health/live", status: null }),
+    at(4, { event: "step", request: "bad", did: "POST /models", status: 400, text: '{"error":"no url"}' }),
+  ]);
+  expect(lines).toEqual([
+    "      1.000  the files of a are overwritten (half)",
+    "      2.000  GET /v2/health/ready (probe): answered 400",
+    "      3.000  GET /v2/health/live (late): no answer",
+    "      4.000  POST /models (bad): answered 400",
+    "               “no url”",
+  ]);
+  expect(tones).toEqual(["plain", "bad", "bad", "bad", "bad"]);
+});
+
 test("story: what happens between ends the row", () => {
   const { lines } = tell([
     ...hit(1, 1, "a"),
