@@ -17,7 +17,12 @@ import {
   quoted,
   statusText,
 } from "./sentences.ts";
-import { durationText } from "./words.ts";
+import { counted, durationText, listed } from "./words.ts";
+
+/** Of a story: beyond them, the middle is left out. */
+const MOST_LINES = 30;
+const FIRST_LINES = 18;
+const MOST_NAMES = 4;
 
 /** Null = the journal has no such request. */
 export const explainRequest = (history: History, id: string): Explained | null => {
@@ -112,7 +117,8 @@ const storyOf = (history: History, chain: RequestChain): readonly StoryLine[] =>
     if (used.has(event)) continue;
     const end = endOf(chain.events, event);
     if (end !== undefined) used.add(end);
-    const told = toldOf(history, chain, event, end);
+    const told =
+      event.event === "unload" ? unloadsLine(chain, event, used) : toldOf(history, chain, event, end);
     if (told !== null) lines.push(told);
   }
   const answer = request?.answer ?? null;
@@ -120,11 +126,36 @@ const storyOf = (history: History, chain: RequestChain): readonly StoryLine[] =>
     const at = lines.findIndex(({ atUs }) => atUs > answer.atUs);
     lines.splice(at < 0 ? lines.length : at, 0, { atUs: answer.atUs, text: `answered ${answer.status}` });
   }
-  return [...lines, ...aftermath(history, chain)].map(({ atUs, text, details = [] }) => ({
+  const all = [...lines, ...aftermath(history, chain)].map(({ atUs, text, details = [] }) => ({
     when: atUs < startUs ? momentText(history, atUs) : `+${durationText(atUs - startUs)}`,
     text,
     details,
   }));
+  const tooMany = all.length - MOST_LINES;
+  if (tooMany <= 0) return all;
+  const left = { when: "...", text: `${counted(tooMany, "line")} left out`, details: [] };
+  return [...all.slice(0, FIRST_LINES), left, ...all.slice(FIRST_LINES + tooMany)];
+};
+
+/** Unloads that began together and ended alike are one line. @param used takes in what is told here */
+const unloadsLine = ({ events }: RequestChain, event: EventOf<"unload">, used: Set<JournalEvent>): Told => {
+  const outcome = unloadEnd(endOf(events, event));
+  const alike = events.filter(
+    (other): other is EventOf<"unload"> =>
+      other.event === "unload" && other.atUs === event.atUs && unloadEnd(endOf(events, other)) === outcome,
+  );
+  for (const other of alike) {
+    used.add(other);
+    const end = endOf(events, other);
+    if (end !== undefined) used.add(end);
+  }
+  const names = alike.map(({ model }) => model ?? "");
+  const shown =
+    names.length > MOST_NAMES ? [...names.slice(0, MOST_NAMES), `${names.length - MOST_NAMES} more`] : names;
+  return {
+    atUs: event.atUs,
+    text: `${listed(shown)} ${names.length === 1 ? "was" : "were"} unloaded${outcome}`,
+  };
 };
 
 /** The container and the platform each say that it died, and that it is back. */
@@ -203,8 +234,6 @@ const toldOf = (
       );
     case "eviction":
       return { atUs: event.atUs, ...evictionLines(event) };
-    case "unload":
-      return told(`${event.model} was unloaded${unloadEnd(end)}`);
     case "load":
       return told(loadText(history, chain, event, end));
     case "load-answer":
@@ -287,18 +316,31 @@ const fromDisk = (
   );
 
 /** Who paid for the room that was made. */
-const aftermath = (history: History, { events, endUs, resident }: RequestChain): readonly Told[] => {
-  const victims = new Set(
-    events.flatMap((event) => (event.event === "eviction" ? event.victims.map(({ model }) => model) : [])),
+const aftermath = (history: History, { events, resident }: RequestChain): readonly Told[] => {
+  const evictedUs = new Map(
+    events.flatMap((event) =>
+      event.event === "eviction" ? event.victims.map(({ model }) => [model, event.atUs] as const) : [],
+    ),
   );
-  return [...victims].flatMap((model) => {
-    const next = history
-      .requestsOf({ instance: resident.instance, model })
-      .find(({ invocation }) => invocation.atUs >= endUs && !invocation.cacheHit);
-    if (next === undefined) return [];
-    const { atUs } = next.invocation;
-    return [{ atUs, text: `${model}, unloaded for this, was asked for again by request ${next.id}` }];
-  });
+  const returns = [...evictedUs]
+    .flatMap(([model, sinceUs]) => {
+      const next = history
+        .requestsOf({ instance: resident.instance, model })
+        .find(({ invocation }) => invocation.atUs > sinceUs && !invocation.cacheHit);
+      return next === undefined ? [] : [{ model, id: next.id, atUs: next.invocation.atUs }];
+    })
+    .sort((a, b) => a.atUs - b.atUs);
+  const [first] = returns;
+  if (first === undefined) return [];
+  if (returns.length > MOST_NAMES) {
+    const { atUs, model, id } = first;
+    const text = `${returns.length} of the ${evictedUs.size} that were unloaded for this were asked for again, first ${model} by request ${id}`;
+    return [{ atUs, text }];
+  }
+  return returns.map(({ model, id, atUs }) => ({
+    atUs,
+    text: `${model}, unloaded for this, was asked for again by request ${id}`,
+  }));
 };
 
 /** Where the time went, for what took long. */
