@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { JournalEvent } from "../../../emulator/journal/event.ts";
 import { eventText, readJournal } from "../../../emulator/journal/event-text.ts";
 import { explain, explanationText } from "../../../emulator/journal/explain.ts";
@@ -36,15 +36,12 @@ const askedFor = (events: readonly JournalEvent[]) => {
   ];
 };
 
-describe.each(shippedScenarios())("%s", (name) => {
-  const events = eventsOf(name);
-
-  test("its journal comes back from its text", () => {
+test.each(shippedScenarios())(
+  "%s: its journal comes back from its text, and explains every request and model on one screen",
+  (name) => {
+    const events = eventsOf(name);
     const read = readJournal(events.map((event) => `${eventText(event)}\n`).join(""));
     expect(read.ok ? null : read.error.message).toBeNull();
-  });
-
-  test("every request and model of it is explained on one screen, without a hole in the words", () => {
     const questions = askedFor(events);
     expect(questions.length).toBeGreaterThan(0);
     for (const question of questions) {
@@ -54,5 +51,5 @@ describe.each(shippedScenarios())("%s", (name) => {
       expect(text).not.toMatch(/undefined|NaN|\[object|Infinity|null/);
       expect(text.split("\n").length, text).toBeLessThanOrEqual(MOST_LINES);
     }
-  });
-});
+  },
+);
