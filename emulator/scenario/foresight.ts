@@ -1,28 +1,34 @@
 import type { Call } from "./observed.ts";
 
-/** Knows when models are asked for, from the calls of another run. */
+/**
+ * Knows what is asked for after now, from the invocations of another run. Told in places of the order in which they came,
+ * not in time: callers that wait for their answers ask for the same, only sooner or later.
+ */
 export class Foresight {
   /** By model, ascending. */
-  readonly #times = new Map<string, number[]>();
+  readonly #places = new Map<string, number[]>();
 
   constructor(calls: readonly Call[]) {
-    for (const { kind, model, atUs } of calls) {
-      if (kind !== "invoke" || model === null) continue;
-      const known = this.#times.get(model);
-      if (known === undefined) this.#times.set(model, [atUs]);
-      else known.push(atUs);
+    for (const [place, { model }] of invocations(calls).entries()) {
+      if (model === null) continue;
+      const known = this.#places.get(model);
+      if (known === undefined) this.#places.set(model, [place]);
+      else known.push(place);
     }
   }
 
-  /** The first time after now; null = never again. */
-  nextUseUs(model: string, nowUs: number): number | null {
-    const times = this.#times.get(model) ?? [];
-    let [low, high] = [0, times.length];
+  /** Place of the next invocation of the model after the first `seen` of all; null = there is none. */
+  nextUse(model: string, seen: number): number | null {
+    const places = this.#places.get(model) ?? [];
+    let [low, high] = [0, places.length];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (times[middle]! > nowUs) high = middle;
+      if (places[middle]! >= seen) high = middle;
       else low = middle + 1;
     }
-    return times[low] ?? null;
+    return places[low] ?? null;
   }
 }
+
+const invocations = (calls: readonly Call[]): readonly Call[] =>
+  calls.filter(({ kind }) => kind === "invoke");

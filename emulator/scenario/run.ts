@@ -80,18 +80,18 @@ class Runner {
   /** Calls that wait for an answer, and traffic that is still to come. */
   #open = 0;
   #toCome = 0;
+  #invocations = 0;
 
   constructor(scenario: Scenario, foresight: Foresight, onEvent?: (event: JournalEvent) => void) {
     this.#scenario = scenario;
     this.#random = new Random(scenario.seed);
     this.#journal = this.#openJournal(onEvent);
-    const clock = this.#clock;
     this.#stage = new Stage({
       scenario,
-      clock,
+      clock: this.#clock,
       random: this.#random,
       journal: this.#journal,
-      nextUseUs: (model) => foresight.nextUseUs(model, clock.now()),
+      nextUse: (model) => foresight.nextUse(model, this.#invocations),
     });
   }
 
@@ -432,6 +432,7 @@ class Runner {
   #begin(step: number, { kind, model, request }: Asked): Call {
     const call: Call = { request, step, kind, model: model ?? null, atUs: this.#clock.now(), answer: null };
     this.#calls.push(call);
+    if (kind === "invoke") this.#invocations++;
     this.#open++;
     return call;
   }

@@ -26,8 +26,8 @@ export interface StageOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly journal: JournalWriter;
-  /** When a model is asked for again after now; null = never, or nobody knows. */
-  readonly nextUseUs: (model: string) => number | null;
+  /** Grows with the time until a model is asked for again; null = never, or nobody knows. */
+  readonly nextUse: (model: string) => number | null;
 }
 
 export interface Instance {
@@ -140,7 +140,7 @@ export class Stage {
         downloadBytesPerSecond: words.download_rate ?? DOWNLOAD_RATE,
         unpackBytesPerSecond: words.unpack_rate ?? UNPACK_RATE,
       }),
-      nextUseUs: this.#options.nextUseUs,
+      nextUseUs: this.#options.nextUse,
       profileBytes: (model) => {
         const known = this.#fleet.get(model);
         return known === undefined ? null : statedBytes(known, this.#fleet);

@@ -186,6 +186,25 @@ expect:
   expect(failed).toEqual([]);
 });
 
+test("run: what no other event tells is a step of the journal", () => {
+  const { events } = playScenario(`level: triton
+traffic:
+  - { at: 0s, ask: ready, as: first }
+  - { at: 1s, call: GET /v2/nothing, as: wrong }
+  - { at: 2s, overwrite: a, with: { host: 2MiB } }
+  - { at: 3s, remove: b }
+  - { at: 4s, stop: container }`);
+  const steps = events.filter(({ event }) => event === "step");
+  expect(steps.map((event) => event.event === "step" && [event.did, event.status])).toEqual([
+    ["GET /v2/health/ready", 200],
+    ["GET /v2/nothing", 404],
+    ["the files of a are overwritten (host)", undefined],
+    ["the files of b are deleted", undefined],
+    ["SIGTERM to tritonserver", undefined],
+    ["tritonserver ends with exit code 0", undefined],
+  ]);
+});
+
 test("run: SIGTERM is waited for, and its answer is the exit code", () => {
   const { failed } = playScenario(`level: triton
 models: [{ name: a, warm: 3s }]
