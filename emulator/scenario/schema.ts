@@ -181,6 +181,13 @@ const server = mapping({
   load_thread_count: whole(1, 1000).optional(),
   load_retry_count: whole(0, 1000).optional(),
   ping_mode: word(["ready", "live"]).optional(),
+  pinned_memory_pool_byte_size: size.optional(),
+  /** Of the response cache. */
+  cache_size: size.optional(),
+  /** Of each stub's region in /dev/shm. */
+  shm_default_byte_size: size.optional(),
+  /** Regions in /dev/shm that a killed server left. */
+  orphaned_shm: size.optional(),
 });
 
 export const levels = ["endpoint", "container", "triton"] as const;

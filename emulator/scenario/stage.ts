@@ -19,7 +19,7 @@ import {
   unpackedBytes,
 } from "./fleet.ts";
 import type { Scenario } from "./scenario.ts";
-import { TRITON_REPOSITORY, tritonFlags } from "./wires.ts";
+import { serverStart, TRITON_REPOSITORY, tritonFlags } from "./wires.ts";
 
 export interface StageOptions {
   readonly scenario: Scenario;
@@ -107,6 +107,7 @@ export class Stage {
       instance: name,
       ...(words.server?.ping_mode === undefined ? {} : { pingMode: words.server.ping_mode }),
       flags: tritonFlags(words.server ?? {}, level),
+      start: serverStart(words.server ?? {}),
     });
     const { container, storage } = simulated;
     if (level === "triton") {

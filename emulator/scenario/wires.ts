@@ -1,5 +1,6 @@
 import type { InProcessContainer } from "../aws/containers/in-process-container.ts";
 import { silentLog } from "../common/log.ts";
+import type { ServerStart } from "../core/memory/ledger.ts";
 import type { TritonServer, TritonServerOptions } from "../core/triton-server.ts";
 import { createDispatch } from "../frontends/http/server.ts";
 import type { HttpExchange } from "../frontends/http1/connection.ts";
@@ -36,6 +37,17 @@ export const tritonFlags = (
     modelLoadRetryCount: words.load_retry_count,
   };
   return Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));
+};
+
+/** What the server takes at its start, where a scenario says so. */
+export const serverStart = (words: NonNullable<ScenarioWords["server"]>): ServerStart => {
+  const start = {
+    pinnedPoolBytes: words.pinned_memory_pool_byte_size,
+    responseCacheBytes: words.cache_size,
+    stubRegionBytes: words.shm_default_byte_size,
+    orphanedShmBytes: words.orphaned_shm,
+  };
+  return Object.fromEntries(Object.entries(start).filter(([, value]) => value !== undefined));
 };
 
 const dispatches = new WeakMap<TritonServer, (exchange: HttpExchange) => void>();
