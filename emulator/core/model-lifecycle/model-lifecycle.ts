@@ -232,13 +232,13 @@ export class ModelLifecycle {
     for (const version of this.serving()) version.scheduler.stop();
   }
 
-  /** Versions with requests that no instance has taken yet, or none ever will, for the countdown of a shutdown. */
+  /** Versions whose schedulers still hold requests, for the countdown of a shutdown. */
   queued(): { readonly model: string; readonly version: number; readonly count: number }[] {
     return this.serving()
-      .map(({ identifier, version, config, scheduler, statistics }) => ({
+      .map(({ identifier, version, scheduler }) => ({
         model: identifierText(identifier),
         version,
-        count: config.ensemble_scheduling === undefined ? statistics.metrics.pending : scheduler.inflight,
+        count: scheduler.waiting,
       }))
       .filter(({ count }) => count > 0);
   }

@@ -61,6 +61,11 @@ export class BatchScheduler implements Scheduler {
     return this.#inflight;
   }
 
+  /** Without dynamic batching every request is with the instances from the start (2.51.0). */
+  get waiting(): number {
+    return this.#queue === null ? 0 : this.#queue.size + (this.#growing()?.requests.length ?? 0);
+  }
+
   setInstances(slots: readonly InstanceSlot[], onUnused: (slot: InstanceSlot) => void): void {
     const gone = this.#slots.filter((slot) => !slots.includes(slot));
     this.#slots = slots;

@@ -336,6 +336,7 @@ export class EnsembleRun {
       this.#request.trace?.backendOutputs(due.outputs);
       this.#answered = true;
       this.#finished = final;
+      this.#request.onExecuted?.(due);
       this.#request.respond({ ...due, final });
     } else if (final && !this.#parts.decoupled && !this.#answered) {
       this.#fail(

@@ -39,6 +39,10 @@ export class EnsembleScheduler implements Scheduler {
     return this.#inflight;
   }
 
+  get waiting(): number {
+    return this.#inflight;
+  }
+
   setInstances(): void {}
 
   /** It goes on accepting: its members refuse, also the later steps of what is under way (2.51.0). */

@@ -45,6 +45,7 @@ export class InstanceSlot {
       respond: (index, response) => {
         if (response.error !== undefined && response.final) failed[index] = "BACKEND";
         batch[index]!.trace?.backendOutputs(response.outputs);
+        batch[index]!.onExecuted?.(response);
         if (respond === null) batch[index]!.respond(response);
         else respond(index, response);
       },

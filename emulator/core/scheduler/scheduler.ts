@@ -8,6 +8,8 @@ export interface Scheduler {
   enqueue(request: InferenceRequest): TritonError | null;
   /** Requests accepted and not yet wholly answered. */
   readonly inflight: number;
+  /** What the countdown of a shutdown calls in flight, and waits for; what instances run or have before them is not. */
+  readonly waiting: number;
   /** Accepts nothing more; what was accepted is still served. */
   stop(): void;
   /** Calls back once when `inflight` is or becomes 0. */

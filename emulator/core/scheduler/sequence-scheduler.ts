@@ -75,6 +75,10 @@ export class SequenceScheduler implements Scheduler {
     return this.#inflight;
   }
 
+  get waiting(): number {
+    return this.#statistics.metrics.pending;
+  }
+
   stop(): void {
     this.#stopped = true;
   }

@@ -1,6 +1,12 @@
 import { expect, test } from "vitest";
 import { ok, type Result, type TritonError } from "../../../emulator/common/status.ts";
-import { type CoreFixture, epochMs, modelConfig, tritonServer } from "../../support/core-fixture.ts";
+import {
+  type Call,
+  type CoreFixture,
+  epochMs,
+  modelConfig,
+  tritonServer,
+} from "../../support/core-fixture.ts";
 import {
   backendDocument,
   profilesOf,
@@ -208,37 +214,60 @@ test("stop: with nothing in flight unloads everything at once", () => {
   expect([fixture.server.isLive(), fixture.server.isReady()]).toEqual([true, false]);
 });
 
-test("stop: counts the seconds while requests are queued, refuses new ones, and ends with the last answer", () => {
-  const fixture = tritonServer({ models: { m: modelConfig() }, loaded: ["m"] });
-  fixture.backend.executeUs = 1_500_000;
-  const calls = [fixture.infer("m"), fixture.infer("m"), fixture.infer("m")];
-  const ended = stop(fixture, 10);
+test("stop: counts the seconds while a batcher holds requests, refuses new ones, and ends with the last answer", () => {
+  const fixture = tritonServer({ models: { m: modelConfig("dynamic_batching { }") }, loaded: ["m"] });
+  fixture.backend.executeUs = 3_000_000;
+  const calls: Call[] = [];
+  for (let i = 0; i < 4; i++) {
+    calls.push(fixture.infer("m"));
+    fixture.clock.advance(200_000);
+  }
+  const ended = stop(fixture, 30);
   expect(fixture.infer("m", { id: "late" }).error?.asString()).toBe(
     "Unavailable: [request id: late] Server is stopping, scheduler for model has stopped accepting new inference requests",
   );
-  fixture.clock.advance(4_499_999);
+  fixture.clock.advance(5_000_000);
+  expect(fixture.infer("m").error?.asString()).toBe(
+    "Not found: Request for unknown model: 'm' has no available versions",
+  );
+  fixture.clock.advance(6_199_999);
   expect(ended.clean).toBeNull();
   fixture.clock.advance(1);
   expect(ended.clean).toBe(true);
-  expect(calls.map(({ error, open }) => [error, open])).toEqual([
-    [null, false],
-    [null, false],
-    [null, false],
+  expect(calls.map(({ error, open }) => [error, open])).toEqual(new Array(4).fill([null, false]));
+  expect(logOfStop(fixture).slice(0, 9)).toEqual([
+    "Waiting for in-flight requests to complete.",
+    "Timeout 30: Found 1 model versions that have in-flight inferences",
+    "Model 'm' (version 1) has 1 in-flight inferences",
+    "Timeout 29: Found 1 model versions that have in-flight inferences",
+    "Model 'm' (version 1) has 1 in-flight inferences",
+    "Timeout 28: Found 1 model versions that have in-flight inferences",
+    "Model 'm' (version 1) has 1 in-flight inferences",
+    "Timeout 27: Found 0 model versions that have in-flight inferences",
+    "All models are stopped, unloading models",
   ]);
+});
+
+test("stop: without a batcher unloads at once, and what instances have before them is answered", () => {
+  const fixture = tritonServer({ models: { m: modelConfig() }, loaded: ["m"] });
+  fixture.backend.executeUs = 1_500_000;
+  const calls = [fixture.infer("m"), fixture.infer("m")];
+  const ended = stop(fixture, 10);
+  expect(fixture.infer("m").error?.asString()).toBe(
+    "Not found: Request for unknown model: 'm' has no available versions",
+  );
+  fixture.clock.advance(3_000_000);
+  expect(ended.clean).toBe(true);
+  expect(calls.map(({ error, open }) => [error, open])).toEqual(new Array(2).fill([null, false]));
   expect(logOfStop(fixture)).toEqual([
     "Waiting for in-flight requests to complete.",
-    "Timeout 10: Found 1 model versions that have in-flight inferences",
-    "Model 'm' (version 1) has 2 in-flight inferences",
-    "Timeout 9: Found 1 model versions that have in-flight inferences",
-    "Model 'm' (version 1) has 2 in-flight inferences",
-    "Timeout 8: Found 1 model versions that have in-flight inferences",
-    "Model 'm' (version 1) has 1 in-flight inferences",
-    "Timeout 7: Found 0 model versions that have in-flight inferences",
+    "Timeout 10: Found 0 model versions that have in-flight inferences",
     "All models are stopped, unloading models",
-    "Timeout 7: Found 1 live models and 0 in-flight non-inference requests",
-    "Timeout 6: Found 1 live models and 0 in-flight non-inference requests",
+    "Timeout 10: Found 1 live models and 0 in-flight non-inference requests",
+    "Timeout 9: Found 1 live models and 0 in-flight non-inference requests",
+    "Timeout 8: Found 1 live models and 0 in-flight non-inference requests",
     "successfully unloaded 'm' version 1",
-    "Timeout 5: Found 0 live models and 0 in-flight non-inference requests",
+    "Timeout 7: Found 0 live models and 0 in-flight non-inference requests",
   ]);
 });
 
