@@ -14,7 +14,7 @@ const tensor = (kind: "input" | "output", name: string, dims: string, type = "FP
   `${kind} { name: "${name}" data_type: TYPE_${type} dims: [ ${dims} ] ${more} }`;
 
 /** One member with input I and output O; the ensemble's X and Y are tied to them. */
-const fit = (ensemble: string, member: string): Result<ModelConfig> => {
+const fitOne = (ensemble: string, member: string): Result<ModelConfig> => {
   const whole = config(`${ensemble}
 ensemble_scheduling { step {
   model_name: "m" model_version: -1
@@ -50,7 +50,7 @@ test.each([
     inner: `${member("3", "4")} ${tensor("input", "K", "1", "FP32", "optional: true")}`,
   },
 ])("fit ensemble: shapes agree when they are $title", ({ ensemble, inner }) => {
-  expect(fit(ensemble, inner)).toMatchObject({ ok: true });
+  expect(fitOne(ensemble, inner)).toMatchObject({ ok: true });
 });
 
 test.each([
@@ -73,14 +73,14 @@ test.each([
     text: "in ensemble e, ensemble tensor X: inconsistent shape: [2,3] is inferred from model e while [-1,4] is inferred from model m",
   },
 ])("fit ensemble: an error for shapes $title", ({ ensemble, inner, text }) => {
-  const fitted = fit(ensemble, inner);
+  const fitted = fitOne(ensemble, inner);
   expect(fitted.ok ? null : fitted.error.asString()).toBe(`Invalid argument: ${text}`);
 });
 
 test("fit ensemble: says whether the ensemble is decoupled, whatever was written", () => {
   const decoupled = "model_transaction_policy { decoupled: true }";
   const policy = (ensemble: string, inner: string): boolean | undefined => {
-    const fitted = fit(ensemble, inner);
+    const fitted = fitOne(ensemble, inner);
     return fitted.ok ? fitted.value.model_transaction_policy?.decoupled : undefined;
   };
   expect(policy(ends("3", "4"), `${member("3", "4")} ${decoupled}`)).toBe(true);
