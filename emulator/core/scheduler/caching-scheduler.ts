@@ -36,6 +36,10 @@ export class CachingScheduler implements Scheduler {
     return this.#inner.inflight;
   }
 
+  get waiting(): number {
+    return this.#inner.waiting;
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#inner.stop();
