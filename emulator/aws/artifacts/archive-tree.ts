@@ -110,7 +110,7 @@ export class ArchiveTree {
     }
     if (written.startsWith("/") || parts.includes("..")) throw refusal.leaves(this.#targetModel, name).error;
     // A backslash separates folders on some disks, and a control character hides what is really there.
-    if (written === "" || /[\\\p{Cc}]/u.test(written)) throw refusal.badName(this.#targetModel, name).error;
+    if (/[\\\p{Cc}]/u.test(written)) throw refusal.badName(this.#targetModel, name).error;
     if (parts.length > depth) throw refusal.tooDeep(this.#targetModel, name, this.#limits).error;
     return parts.join("/");
   }
@@ -160,12 +160,12 @@ export class ArchiveTree {
       refusal.linkLeaves(this.#targetModel, printable(link.path), printable(link.target)).error;
     const dangles = (): TritonError =>
       refusal.linkDangles(this.#targetModel, printable(link.path), printable(link.target)).error;
-    if (link.target === "" || link.target.includes("\0")) throw dangles();
+    if (link.target === "") throw dangles();
     const at = link.path.split("/").slice(0, -1);
     const ahead = targetParts(link.target);
     if (link.target.startsWith("/")) throw leaves();
     if (link.target.length > this.#limits.pathLength || ahead.length > 2 * this.#limits.depth) {
-      throw refusal.tooLong(this.#targetModel, printable(link.target), this.#limits).error;
+      throw refusal.linkTooLong(this.#targetModel, printable(link.path)).error;
     }
     let hops = 0;
     for (let part = ahead.shift(); part !== undefined; part = ahead.shift()) {
@@ -177,7 +177,6 @@ export class ArchiveTree {
       const node = this.#node(path);
       if (node === undefined || node.path !== path) throw dangles();
       if (node.kind === "link") {
-        if (node.target.startsWith("/")) throw leaves();
         // What Linux allows, too.
         if (++hops > 40) throw dangles();
         ahead.unshift(...targetParts(node.target));

@@ -36,6 +36,8 @@ export const refusal = {
     refuseEntry(targetModel, entry, "is no name of a file"),
   linkLeaves: (targetModel: string, entry: string, target: string): Refusal =>
     refuseEntry(targetModel, entry, `is a link to '${target}', which leads out of the folder`),
+  linkTooLong: (targetModel: string, entry: string): Refusal =>
+    refuseEntry(targetModel, entry, "is a link whose way is too long to be followed"),
   linkDangles: (targetModel: string, entry: string, target: string): Refusal =>
     refuseEntry(targetModel, entry, `is a link to '${target}', which is not in the archive`),
   linksInLink: (targetModel: string, entry: string, target: string): Refusal =>

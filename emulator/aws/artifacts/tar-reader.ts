@@ -207,8 +207,7 @@ export class TarReader {
       const space = bytes.indexOf(0x20, at);
       const digits = space < 0 ? "" : bytes.toString("latin1", at, space);
       const end = at + Number(digits);
-      if (!/^[1-9]\d*$/.test(digits) || end > bytes.length || bytes[end - 1] !== 0x0a)
-        throw this.#badHeader();
+      if (!/^[1-9]\d*$/.test(digits) || bytes[end - 1] !== 0x0a) throw this.#badHeader();
       const equals = bytes.indexOf(0x3d, space);
       if (equals < 0 || equals >= end) throw this.#badHeader();
       const key = bytes.toString("latin1", space + 1, equals);
