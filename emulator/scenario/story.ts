@@ -36,6 +36,16 @@ export class Story {
   readonly #accounts = new Map<string, PoolAccount>();
   /** Equal news since the last line: good answers, or calls for a model that is not there. */
   #row: Row | null = null;
+  /** A quiet line that may come again at once. */
+  #quiet: {
+    readonly line: string;
+    readonly instance: string;
+    readonly fromUs: number;
+    toUs: number;
+    count: number;
+  } | null = null;
+  /** Calls that wait for their answer, in words. */
+  readonly #open = new Map<string, string>();
   /** Bytes that one cause moved at one moment. */
   #moved: {
     atUs: number;
@@ -57,6 +67,7 @@ export class Story {
     if (this.#moved !== null && !isSameMove(event, this.#moved)) this.#tellMoved();
     if (this.#drawing !== null && event.atUs > this.#drawing.atUs) this.#draw();
     this.#account(instance).apply(event);
+    this.#follow(event);
     if (event.event === "bytes") {
       this.#gather(event);
       return;
@@ -76,6 +87,13 @@ export class Story {
     this.#tellMoved();
     this.#drawing = null;
     this.#tellRow();
+    this.#tellQuiet();
+    if (this.#open.size > 0) {
+      const shown = [...this.#open.values()].slice(0, MOST_OPEN);
+      const more = this.#open.size - shown.length;
+      const all = more > 0 ? [...shown, counted(more, "other")] : shown;
+      this.#options.write(`Not answered at the end: ${listed(all)}`, "bad");
+    }
     for (const [instance, account] of this.#accounts) {
       const picture = poolPicture(worthDrawing(account.contents()), WIDTH).trimEnd();
       if (account.contents().length === 0) continue;
@@ -91,6 +109,16 @@ export class Story {
     const account = new PoolAccount();
     if (instance !== "" || !this.#options.severalInstances) this.#accounts.set(instance, account);
     return account;
+  }
+
+  /** Who waits for an answer. */
+  #follow(event: JournalEvent): void {
+    const { instance = "", model = "?", request = "a request" } = event;
+    const load = `load ${instance} ${model} ${request}`;
+    if (event.event === "invocation") this.#open.set(request, `${request} for ${model}`);
+    else if (event.event === "answer") this.#open.delete(request);
+    else if (event.event === "load") this.#open.set(load, `load of ${model}${ofRequest(event.request)}`);
+    else if (event.event === "load-answer") this.#open.delete(load);
   }
 
   #gather({
@@ -173,10 +201,28 @@ export class Story {
 
   #line(event: { readonly atUs: number; readonly instance?: string }, line: Line): void {
     this.#tellRow();
-    this.#print(event.atUs, event.instance ?? "", line);
+    const { atUs, instance = "" } = event;
+    const quiet = this.#quiet;
+    if (quiet !== null && quiet.line === line.text && quiet.instance === instance) {
+      quiet.count++;
+      quiet.toUs = atUs;
+    } else if (line.tone === "quiet" && line.details === undefined) {
+      this.#tellQuiet();
+      this.#quiet = { line: line.text, instance, fromUs: atUs, toUs: atUs, count: 1 };
+    } else this.#print(atUs, instance, line);
+  }
+
+  #tellQuiet(): void {
+    const quiet = this.#quiet;
+    this.#quiet = null;
+    if (quiet === null) return;
+    const { line, instance, fromUs, toUs, count } = quiet;
+    const again = count === 1 ? "" : `, ${count} times until ${(toUs / 1e6).toFixed(3)}`;
+    this.#print(fromUs, instance, { text: `${line}${again}`, tone: "quiet" });
   }
 
   #print(atUs: number, instance: string, { text, tone = "plain", details = [] }: Line): void {
+    this.#tellQuiet();
     const where = this.#options.severalInstances ? `${instance.padEnd(12)} ` : "";
     const [first = "", ...more] = [text, ...details];
     this.#options.write(`${timeText(atUs)}  ${where}${first}`, tone);
@@ -190,6 +236,7 @@ export class Story {
     const bars = poolBars(worthDrawing(this.#account(drawing.instance).contents()), WIDTH);
     if (bars === "" || bars === this.#lastBars) return;
     this.#tellRow();
+    this.#tellQuiet();
     this.#lastBars = bars;
     for (const bar of bars.trimEnd().split("\n")) {
       this.#options.write(`${" ".repeat(TIME_WIDTH)}  ${bar}`, "picture");
@@ -218,6 +265,8 @@ interface Line {
 }
 
 const TIME_WIDTH = 11;
+/** Calls that are named where they are not answered. */
+const MOST_OPEN = 6;
 
 /** `     12.345` seconds since the start. */
 const timeText = (atUs: number): string => (atUs / 1e6).toFixed(3).padStart(TIME_WIDTH);
@@ -230,7 +279,11 @@ const isSameMove = (
   event.atUs === moved.atUs &&
   (event.instance ?? "") === moved.instance &&
   (event.model ?? "") === moved.model &&
-  event.cause === moved.cause;
+  (event.cause === moved.cause || isRest(event, moved.cause));
+
+/** What is left of residue of which a part is used again. */
+const isRest = (event: Extract<JournalEvent, { event: "bytes" }>, cause: string): boolean =>
+  cause === "reused" && event.kind === "residue" && event.change > 0;
 
 /** /dev/shm only where a cell of its bar would be filled. */
 const worthDrawing = (pools: readonly PoolContent[]): readonly PoolContent[] =>

@@ -102,8 +102,18 @@ test("story: calls for a model that is not there are one line, a bad answer has 
     "      1.000  r1 and 1 more request ask for a, which is not loaded",
     "      2.000  r1 for a is answered 424 by the platform after 1 s",
     "               “no room”",
+    "Not answered at the end: r2 for a",
   ]);
-  expect(tones).toEqual(["plain", "bad", "bad"]);
+  expect(tones).toEqual(["plain", "bad", "bad", "bad"]);
+});
+
+test("story: a load that is never answered is named at the end", () => {
+  const { lines } = tell([
+    at(1, { event: "load", model: "a", request: "first" }),
+    at(2, { event: "load-answer", model: "a", request: "first", status: 200, durationUs: 1e6 }),
+    at(3, { event: "load", model: "b", request: "second" }),
+  ]);
+  expect(lines.at(-1)).toBe("Not answered at the end: load of b (second)");
 });
 
 const bytes = (seconds: number, pool: "host" | "gpu:0", change: number, after: number): JournalEvent =>
@@ -118,6 +128,44 @@ const bytes = (seconds: number, pool: "host" | "gpu:0", change: number, after: n
     after,
     cause: "load",
   });
+
+const residue = (seconds: number, change: number, cause: string): JournalEvent =>
+  at(seconds, {
+    event: "bytes",
+    model: "a",
+    process: "tritonserver",
+    pool: "host",
+    kind: "residue",
+    change,
+    before: 0,
+    after: 0,
+    cause,
+  });
+
+test("story: what an unload leaves behind, and what of it is used again", () => {
+  const { lines } = tell([
+    residue(1, 3 * 2 ** 20, "unload"),
+    residue(2, -3 * 2 ** 20, "reused"),
+    residue(2, 2 ** 20, "unload"),
+  ]);
+  expect(lines.slice(0, 2)).toEqual([
+    "      1.000  a leaves 3.0 MiB of host behind (unload)",
+    "      2.000  a had left 2.0 MiB of host, which are used again (reused)",
+  ]);
+});
+
+test("story: instances that take the same one after the other are one line", () => {
+  const { lines } = tell([
+    bytes(1, "host", 2 ** 20, 2 ** 20),
+    bytes(2, "host", 2 ** 20, 2 ** 21),
+    bytes(3, "host", 2 ** 20, 3 * 2 ** 20),
+    bytes(4, "host", 2 ** 21, 5 * 2 ** 20),
+  ]);
+  expect(lines.slice(0, 2)).toEqual([
+    "      1.000  a takes 1.0 MiB of host (load), 3 times until 3.000",
+    "      4.000  a takes 2.0 MiB of host (load)",
+  ]);
+});
 
 const started = at(0, {
   event: "container-started",
