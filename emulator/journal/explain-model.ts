@@ -13,6 +13,7 @@ import {
   onInstance,
   quoted,
   statusText,
+  stepText,
 } from "./sentences.ts";
 import { counted, durationText } from "./words.ts";
 
@@ -142,7 +143,8 @@ const departureLine = (model: string, { atUs, event, eviction }: StayEnd, inFull
 };
 
 const otherLine = ({ instance, model }: Resident, event: JournalEvent): readonly Told[] => {
-  if (event.model !== model || event.instance !== instance) return [];
+  const isHere = event.instance === instance || (event.event === "fault" && event.instance === undefined);
+  if (event.model !== model || !isHere) return [];
   const { atUs } = event;
   switch (event.event) {
     case "artifact-refused":
@@ -151,6 +153,8 @@ const otherLine = ({ instance, model }: Resident, event: JournalEvent): readonly
       return [{ atUs, text: `its archive was deleted from the disk: ${event.rule}` }];
     case "fault":
       return [{ atUs, text: `the fault ${event.fault} struck at ${event.operation}` }];
+    case "step":
+      return [{ atUs, text: stepText(event) }];
     case "placed":
       return [{ atUs, text: `placed${onInstance(instance)}: ${event.because}` }];
     default:

@@ -16,6 +16,7 @@ import {
   onInstance,
   quoted,
   statusText,
+  stepText,
 } from "./sentences.ts";
 import { counted, durationText, listed } from "./words.ts";
 
@@ -184,7 +185,12 @@ const arrivalText = (
     if (isDead(stay, startUs))
       return `${model} looked ready, but it ${absenceText(history, resident, startUs)}`;
     const since = stay === undefined ? "" : `, loaded ${durationText(startUs - stay.begin.atUs)} before`;
-    return `${model} was in memory${since}`;
+    const others = history.inFlight([resident], startUs) - 1;
+    const company =
+      others > 0
+        ? `; ${counted(others, "other request")} for it ${others === 1 ? "was" : "were"} in flight`
+        : "";
+    return `${model} was in memory${since}${company}`;
   }
   if (broughtBy !== null) {
     return `${model} was not in memory, but request ${broughtBy} was already bringing it in: this one waited for it`;
@@ -247,6 +253,8 @@ const toldOf = (
       };
     case "killed":
       return { ...told(killText(history, event)), details: holderLines(history, "host", event) };
+    case "step":
+      return told(stepText(event));
     case "freeze-risk":
       return told(
         `only ${formatByteSize(event.free)} of the host were left: the real server may stand still for minutes here`,
@@ -355,7 +363,10 @@ const figuresOf = ({ request, events, resident, startUs, endUs }: RequestChain):
       startUs,
       endUs,
     );
-  const download = spent(({ event }) => event === "unpacked");
+  const refused = events.find(({ event }) => event === "artifact-refused");
+  const begun = events.findLast(({ event }) => event === "download");
+  const inVain = refused === undefined || begun === undefined ? 0 : Math.max(0, refused.atUs - begun.atUs);
+  const download = spent(({ event }) => event === "unpacked") + inVain;
   const unload = spent(({ event }) => event === "unload-answer");
   const load = spent(({ event, model }) => event === "load-answer" && model === resident.model);
   const rest = Math.max(0, total - download - unload - load);
@@ -366,6 +377,7 @@ const figuresOf = ({ request, events, resident, startUs, endUs }: RequestChain):
     [rest, request.invocation.cacheHit ? "waiting and the inference" : "the rest: waiting and the inference"],
   ] as const;
   const shown = parts.filter(([us]) => us > 0).map(([us, what]) => `${durationText(us)} ${what}`);
+  if (rest === total) return [];
   return [`Of ${durationText(total)}: ${shown.join(", ")}.`];
 };
 

@@ -44,6 +44,8 @@ interface ModelHistory extends Resident {
   lastEviction: EventOf<"eviction"> | null;
   /** Asked for and not answered. */
   unload: EventOf<"unload"> | null;
+  /** Triton's own states are in the journal, so that it shows whether a load has really loaded. */
+  hasStates: boolean;
 }
 
 /** The events of a journal, put together by request and by model. Made in one pass. */
@@ -53,6 +55,8 @@ export class History {
   readonly endUs: number;
   /** Lines are missing before the first event. */
   readonly isCut: boolean;
+  /** A platform decides what is loaded and unloaded. */
+  readonly hasPlatform: boolean;
   readonly #requests = new Map<string, RequestHistory>();
   /** The first event of what is no invocation: a load that somebody asked the container for himself. */
   readonly #operations = new Map<string, JournalEvent>();
@@ -62,6 +66,8 @@ export class History {
   constructor(events: readonly JournalEvent[], nowUs = 0) {
     this.events = events;
     this.endUs = Math.max(nowUs, events.at(-1)?.atUs ?? 0);
+    const [run] = events;
+    this.hasPlatform = run?.event !== "run" || run.policy !== null;
     this.isCut = events.some(({ event }) => event === "dropped");
     for (const event of events) this.#read(event);
   }
@@ -110,11 +116,12 @@ export class History {
     return this.staysOf(resident).findLast(({ begin }) => begin.atUs < atUs);
   }
 
-  /** Requests for a model that are not answered at a time. */
-  inFlight(resident: Resident, atUs: number): number {
-    return this.requestsOf(resident).filter(
-      ({ invocation, answer }) => invocation.atUs <= atUs && (answer === null || answer.atUs >= atUs),
-    ).length;
+  /** Requests that are not answered at a time. @param residents a model, on all instances or one */
+  inFlight(residents: readonly Resident[], atUs: number): number {
+    return residents
+      .flatMap((resident) => this.requestsOf(resident))
+      .filter(({ invocation, answer }) => invocation.atUs <= atUs && (answer === null || answer.atUs >= atUs))
+      .length;
   }
 
   /** For how long nobody has used it; `busy` = a request is in flight; null = nobody ever has. */
@@ -130,7 +137,8 @@ export class History {
 
   #read(event: JournalEvent): void {
     const { model, instance, request } = event;
-    const known = model === undefined ? null : this.#modelOf({ instance, model });
+    // Who strikes knows no instance.
+    const known = model === undefined || event.event === "fault" ? null : this.#modelOf({ instance, model });
     if (request !== undefined && !this.#operations.has(request)) this.#operations.set(request, event);
     switch (event.event) {
       case "invocation":
@@ -146,8 +154,10 @@ export class History {
         return;
       }
       case "load":
-        // The platform loads only what it has learned is not there.
-        if (known?.stays.at(-1)?.begin.event === "load-answer") this.#leave(known, event);
+        // The platform loads only what it has learned is not there; others may load what is.
+        if (this.hasPlatform && known?.stays.at(-1)?.begin.event === "load-answer") {
+          this.#leave(known, event);
+        }
         return;
       case "load-answer":
         if (known === null) return;
@@ -178,6 +188,7 @@ export class History {
       }
       case "model-state":
         if (known === null) return;
+        known.hasStates = true;
         if (event.state === "READY") this.#enter(known, event);
         else if (event.state === "UNAVAILABLE") this.#leave(known, event);
         return;
@@ -206,6 +217,7 @@ export class History {
       bytes: [],
       lastEviction: null,
       unload: null,
+      hasStates: false,
     };
     this.#models.set(key, known);
     return known;
@@ -219,8 +231,10 @@ export class History {
       if (open.begin.event === "model-state" && begin.event === "load-answer") open.begin = begin;
       return;
     }
-    if (isOpen && begin.event === "model-state")
-      open.end = { atUs: begin.atUs, event: begin, eviction: null };
+    if (isOpen) {
+      if (begin.event === "load-answer" && known.hasStates) return;
+      if (begin.event === "model-state") open.end = { atUs: begin.atUs, event: begin, eviction: null };
+    }
     known.stays.push({ instance: known.instance, model: known.model, begin, killed: null, end: null });
   }
 

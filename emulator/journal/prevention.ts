@@ -162,10 +162,12 @@ const answerHints = (
   const hints: string[] = [];
   const killed = history.stayBefore(resident, startUs)?.killed;
   if (killed && answer.status >= 400 && killed.atUs <= startUs) {
-    hints.push(
-      ...killHints(killed),
-      `Only a new load brings ${resident.model} back, and the platform sees no reason for one: its answer is no 507.`,
-    );
+    hints.push(...killHints(killed));
+    if (history.hasPlatform) {
+      hints.push(
+        `Only a new load brings ${resident.model} back, and the platform sees no reason for one: its answer is no 507.`,
+      );
+    }
   }
   const load = events.findLast((event): event is EventOf<"load-answer"> => event.event === "load-answer");
   if (load !== undefined && load.status === 200 && load.atUs > answer.atUs) {

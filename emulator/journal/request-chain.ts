@@ -28,6 +28,7 @@ const ofTheModel: ReadonlySet<string> = new Set([
   "freeze-risk",
   "fault",
   "killed",
+  "step",
 ]);
 
 const ofTheInstance: ReadonlySet<string> = new Set(["container-died", "container-started", "ping"]);
@@ -40,28 +41,31 @@ export const chainOf = (history: History, id: string): RequestChain | null => {
   const resident = { instance: first.instance, model: first.model ?? "" };
   const startUs = first.atUs;
   const endUs = request === null ? lastOf(history, id) : (request.answer?.atUs ?? history.endUs);
-  const isOfInstance = ({ instance }: JournalEvent): boolean => instance === resident.instance;
-  const isWithin = ({ atUs }: JournalEvent): boolean => atUs >= startUs && atUs <= endUs;
+  const isOfInstance = ({ event, instance }: JournalEvent): boolean =>
+    instance === resident.instance || (event === "fault" && instance === undefined);
+  const start = history.events.indexOf(first);
+  const end = history.events.findLastIndex(({ atUs }) => atUs <= endUs);
+  const isWithin = (index: number): boolean => index >= start && index <= end;
   const isAboutModel = (event: JournalEvent): boolean =>
     event.model === resident.model || (event.event === "killed" && event.newcomer === resident.model);
-  const belongs = (event: JournalEvent): boolean => {
+  const belongs = (event: JournalEvent, index: number): boolean => {
     if (event.event === "invocation" || event.event === "answer" || event.event === "bytes") return false;
     if (event.event === "model-state") return false;
     if (event.request === id) return true;
     if (event.event === "fault" && isOfAnyRequest(history, event)) return false;
-    if (!isWithin(event) || !isOfInstance(event)) return false;
+    if (!isWithin(index) || !isOfInstance(event)) return false;
     return ofTheInstance.has(event.event) || (ofTheModel.has(event.event) && isAboutModel(event));
   };
   const events = history.events.filter(belongs);
   // Where another request loads the model, its unloads of others are waited for as well.
   const loaders = new Set(events.flatMap((event) => event.request ?? []));
   const unloads = history.events.filter(
-    (event) =>
+    (event, index) =>
       (event.event === "unload" || event.event === "unload-answer") &&
       event.request !== id &&
       event.request !== undefined &&
       loaders.has(event.request) &&
-      isWithin(event) &&
+      isWithin(index) &&
       isOfInstance(event),
   );
   return {
@@ -82,13 +86,10 @@ const lastOf = (history: History, id: string): number =>
   history.events.findLast(({ request }) => request === id)?.atUs ?? history.endUs;
 
 /** A fault at an inference says not whose: with several in flight nobody knows. */
-const isOfAnyRequest = (
-  history: History,
-  { operation, request, instance, model, atUs }: EventOf<"fault">,
-): boolean =>
+const isOfAnyRequest = (history: History, { operation, request, model, atUs }: EventOf<"fault">): boolean =>
   request === undefined &&
   (operation === "infer" || operation === "respond") &&
-  history.inFlight({ instance, model: model ?? "" }, atUs) > 1;
+  history.inFlight(history.instancesOf(model ?? ""), atUs) > 1;
 
 /** Events at one time keep their order. */
 const inOrder = (history: History, chosen: ReadonlySet<JournalEvent>): readonly JournalEvent[] =>

@@ -206,6 +206,12 @@ const holderState = (history: History, resident: Resident, atUs: number): string
   return idleUs === null ? "" : `idle for ${durationText(idleUs)}`;
 };
 
+/** What a scenario did, and what it was told. */
+export const stepText = ({ did, status, text }: EventOf<"step">): string => {
+  const answer = status === undefined ? "" : `: ${statusText(status)}`;
+  return `${did}${answer}${text === undefined || text === "" ? "" : `, ${quoted(text)}`}`;
+};
+
 /** Events that happened to an instance as a whole. */
 export const instanceText = (event: JournalEvent): string | null => {
   switch (event.event) {

@@ -12,7 +12,7 @@ export class Story {
   readonly journal: Journal;
   readonly #scenario: string | null;
 
-  constructor(scenario: string | null = "by hand", limit = 1000) {
+  constructor(scenario: string | null = "by hand", limit = 1000, policy: string | null = "sagemaker") {
     this.#scenario = scenario;
     this.journal = new Journal({
       clock: this.#clock,
@@ -21,7 +21,7 @@ export class Story {
         seed: 1,
         machine: "ml.g4dn.xlarge",
         profile: "builtin",
-        policy: "sagemaker",
+        policy,
         scenario: this.#scenario,
       },
     });

@@ -391,6 +391,43 @@ test("a refusal says who held the pool, though it may have been told to go", () 
   expect(text).toContain(`refused with “${"x".repeat(80)} ... ${"x".repeat(120)}”`);
 });
 
+test("what happened at the moment it came, but before it, is not told", () => {
+  const story = new Story()
+    .write({ event: "container-started" })
+    .write({ model: "a", request: "r-1", event: "invocation", cacheHit: true });
+  expect(story.explain({ request: "r-1" })).not.toContain("started");
+});
+
+test("a slow request that found its model in memory says how many others were in flight", () => {
+  const story = new Story().cold(1, "a", "r-1").at(20);
+  for (const request of ["r-2", "r-3", "r-4"]) {
+    story.write({ model: "a", request, event: "invocation", cacheHit: true });
+  }
+  expect(story.explain({ request: "r-4" })).toContain(
+    "a was in memory, loaded 16 s before; 2 other requests for it were in flight",
+  );
+});
+
+test("many unloads that go together are one line, and so are those who want to be back", () => {
+  const names = ["v-1", "v-2", "v-3", "v-4", "v-5", "v-6"];
+  const story = new Story()
+    .at(1)
+    .write({ model: "c", request: "r-1", event: "invocation", cacheHit: false })
+    .write(eviction("c", "r-1", { victims: names.map((name) => victim(name)) }));
+  for (const model of names) story.write({ model, request: "r-1", event: "unload", because: "room" });
+  story.at(1.5);
+  for (const model of names) {
+    story.write({ model, request: "r-1", event: "unload-answer", status: 200, durationUs: 500_000 });
+  }
+  for (const [index, model] of names.entries()) story.cold(10 * (index + 1), model, `again-${index}`);
+  const text = story.explain({ request: "r-1" });
+  expect(text).toContain("v-1, v-2, v-3, v-4 and 2 more were unloaded in 0.5 s");
+  expect(text).toContain(
+    "6 of the 6 that were unloaded for this were asked for again, first v-1 by request again-0",
+  );
+  expect(text.match(/unloaded in/g)).toHaveLength(1);
+});
+
 test("unloads at the same time are counted once", () => {
   const story = new Story()
     .at(1)
@@ -434,8 +471,8 @@ test("a request without an answer: how far it has come", () => {
 });
 
 /** `d` comes at 200 s and the kernel kills `c` for it; at 260 s somebody calls `c`. */
-const killed = () =>
-  new Story()
+const killed = (story = new Story()) =>
+  story
     .cold(10, "c", "r-1")
     .at(200)
     .write({ model: "d", request: "r-2", event: "invocation", cacheHit: false })
@@ -518,6 +555,38 @@ What would have prevented it:
     expect(text).toContain(
       "the kernel killed c_0_0 of c (500.0 MiB), idle for 3 min 7 s and innocent, when d asked for 700.0 MiB of host with 300.0 MiB free (rule: largest resident size, by chance among 3 processes of that size). Nobody is told: c still looks READY",
     );
+  });
+
+  test("whose process was killed is not brought back by a load that loads nothing", () => {
+    const state = { model: "c", event: "model-state", version: 1, reason: "" } as const;
+    const story = killed(new Story("by hand", 1000, null))
+      .write({ ...state, state: "LOADING" })
+      .at(300)
+      .write({ model: "c", request: "again", event: "load" })
+      .write({ model: "c", request: "again", event: "load-answer", status: 200, durationUs: 0 });
+    expect(story.explain({ model: "c" })).toContain("c looks ready on i-1 and is not");
+    expect(story.explain({ request: "r-3" })).not.toContain("the platform");
+    story.write({ ...state, state: "READY" }).at(301);
+    expect(story.explain({ model: "c" })).toContain("c is in memory on i-1");
+  });
+
+  test("that a fault struck, which names no instance, is one model, not two", () => {
+    const story = new Story()
+      .cold(1, "a", "r-1")
+      .at(9)
+      .write({ model: "a", request: "r-2", event: "invocation", cacheHit: true });
+    story.journal.write({ model: "a", event: "fault", fault: "broken", operation: "infer" });
+    story.write({
+      model: "a",
+      request: "r-2",
+      event: "answer",
+      status: 424,
+      from: "container",
+      durationUs: 0,
+    });
+    expect(story.explain({ model: "a" }).match(/In all/g)).toHaveLength(1);
+    expect(story.explain({ model: "a" })).toContain("the fault broken struck at infer");
+    expect(story.explain({ request: "r-2" })).toContain("because the fault broken struck at infer.");
   });
 
   test("that comes and goes: how often, and how soon it was back", () => {
