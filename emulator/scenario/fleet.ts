@@ -65,12 +65,13 @@ const memoryParameters = (words: ModelWords): readonly (readonly [string, string
       bytes === undefined ? [] : [[`${where}_${byteNames[name as keyof typeof byteNames]}`, String(bytes)]],
     ),
   );
-  const { weights_per, arena, taken_in, backend = "synthetic" } = words;
+  const { weights_per, arena, taken_in, only_gpu, backend = "synthetic" } = words;
   const all: [string, string][] = [
     ...stated,
     ...(weights_per === undefined ? [] : [["weights_per", weights_per] as [string, string]]),
     ...(arena === undefined ? [] : [["arena", arena] as [string, string]]),
     ...(taken_in === undefined ? [] : [["taken_in", taken_in] as [string, string]]),
+    ...(only_gpu === undefined ? [] : [["only_gpu", String(only_gpu)] as [string, string]]),
     ...(backend === "synthetic" ? [] : [["profile", backend] as [string, string]]),
   ];
   return all.map(([name, value]) => [`memory.${name}`, value]);

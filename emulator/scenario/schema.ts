@@ -86,6 +86,7 @@ const modelShape = {
   /** How the arena for a batch is taken: docs/memory.md. */
   arena: word(["reserved", "grows", "fragments"]).optional(),
   taken_in: word(["initialize", "import"]).optional(),
+  only_gpu: whole(0, 999).optional(),
   /** Largest batch; 0 = rows are no batch. */
   max_batch: whole(0, 1_000_000).optional(),
   load: latency.optional(),
@@ -121,6 +122,7 @@ const changedModel = mapping({
   weights_per: modelShape.weights_per,
   arena: modelShape.arena,
   taken_in: modelShape.taken_in,
+  only_gpu: modelShape.only_gpu,
   max_batch: modelShape.max_batch,
   load: modelShape.load,
   warm: modelShape.warm,

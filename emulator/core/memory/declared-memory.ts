@@ -30,6 +30,11 @@ export interface DeclaredMemory {
   readonly arena: (typeof arenas)[number];
   /** What of a Python model takes the bytes of its load: its `initialize`, or its module while it is imported. */
   readonly takenIn: (typeof phases)[number];
+  /**
+   * GPU on which the code of a Python model puts everything, whatever GPU its instance was given; null = it looks at
+   * `model_instance_device_id`.
+   */
+  readonly onlyGpu: number | null;
   /** For the time of a run. */
   readonly run: DeclaredBytes;
   /** What each run leaves, until the unload. */
@@ -71,6 +76,7 @@ export const declaredMemoryNames: readonly string[] = [
   "weights_per",
   "arena",
   "taken_in",
+  "only_gpu",
   "profile",
 ].map((name) => PREFIX + name);
 
@@ -83,6 +89,7 @@ export const readDeclaredMemory = (config: DeclaringConfig): Result<DeclaredMemo
   let weightsPer: DeclaredMemory["weightsPer"] = "instance";
   let arena: DeclaredMemory["arena"] = "reserved";
   let takenIn: DeclaredMemory["takenIn"] = "initialize";
+  let onlyGpu: number | null = null;
   let profile: string | null = null;
   for (const [parameter, { string_value: value }] of config.parameters) {
     if (!parameter.startsWith(PREFIX)) continue;
@@ -101,6 +108,9 @@ export const readDeclaredMemory = (config: DeclaringConfig): Result<DeclaredMemo
       const known = phases.find((word) => word === value);
       if (known === undefined) return refuse(`expected ${phases.join(", ")}`);
       takenIn = known;
+    } else if (name === "only_gpu") {
+      if (!/^\d{1,3}$/.test(value)) return refuse("expected the index of a GPU");
+      onlyGpu = Number(value);
     } else if (name === "profile") {
       if (value === "") return refuse("expected the name of a memory profile");
       profile = value;
@@ -131,10 +141,17 @@ export const readDeclaredMemory = (config: DeclaringConfig): Result<DeclaredMemo
     arenaPerElement: of("arena_bytes_per_element"),
     arena,
     takenIn,
+    onlyGpu,
     run: of("run_bytes"),
     keptPerRun: of("kept_bytes_per_run"),
   });
 };
+
+/** The GPU that an instance takes bytes of, or none. */
+export const gpusOfInstance = (
+  { onlyGpu }: DeclaredMemory,
+  { kind, deviceId }: { readonly kind: string; readonly deviceId: number },
+): readonly number[] => (kind === "KIND_GPU" ? [onlyGpu ?? deviceId] : []);
 
 /** What is held once for the version: on the host, and on each of its GPUs. */
 export const versionDemands = (declared: DeclaredMemory, gpus: readonly number[]): readonly MemoryDemand[] =>

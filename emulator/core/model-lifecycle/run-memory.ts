@@ -4,6 +4,7 @@ import {
   type DeclaredBytes,
   type DeclaredMemory,
   demandsOf,
+  gpusOfInstance,
   growsAtRuns,
   plus,
   reservedArena,
@@ -34,16 +35,11 @@ export class RunMemory {
   #regionBytes: number;
   #regionUsed = 0;
 
-  constructor(
-    declared: DeclaredMemory,
-    reservation: Reservation,
-    config: ModelConfig,
-    { name, kind, deviceId }: InstanceSpec,
-  ) {
+  constructor(declared: DeclaredMemory, reservation: Reservation, config: ModelConfig, spec: InstanceSpec) {
     this.#declared = declared;
     this.#reservation = reservation;
-    this.#instance = name;
-    this.#gpus = kind === "KIND_GPU" ? [deviceId] : [];
+    this.#instance = spec.name;
+    this.#gpus = gpusOfInstance(declared, spec);
     this.#grows = growsAtRuns(declared);
     this.#arena = reservedArena(declared, config.max_batch_size);
     this.#regionBytes = reservation.stub?.regionBytes ?? Number.POSITIVE_INFINITY;

@@ -5,6 +5,7 @@ import { fail, ok, type Result } from "../../common/status.ts";
 import type { Backend, BackendModel, InstanceSpec, ModelContext } from "../backend.ts";
 import {
   type DeclaredMemory,
+  gpusOfInstance,
   instanceLoadDemands,
   readDeclaredMemory,
   reservedDemands,
@@ -130,10 +131,10 @@ export class VersionLoader {
 
   /** What the model states of its memory, and whether that can be. */
   #declaredMemory(config: ModelConfig): Result<DeclaredMemory> {
-    const { account } = this.#dependencies;
+    const { account, options } = this.#dependencies;
     const declared = readDeclaredMemory(config);
     if (!declared.ok) return declared;
-    const { profile, weightsPer, takenIn } = declared.value;
+    const { profile, weightsPer, takenIn, onlyGpu } = declared.value;
     const refuse = (parameter: string, text: string) =>
       fail("INVALID_ARG", `model '${config.name}': parameter 'memory.${parameter}' is ${text}`);
     if (profile !== null && account.profileNames?.includes(profile) === false) {
@@ -151,6 +152,12 @@ export class VersionLoader {
     }
     if (takenIn === "import" && !account.hasStubs(costs)) {
       return refuse("taken_in", `'import', but models of '${costs}' import nothing: expected initialize`);
+    }
+    if (onlyGpu !== null && !account.hasStubs(costs)) {
+      return refuse("only_gpu", `'${onlyGpu}', but code of its own is what only Python models have`);
+    }
+    if (onlyGpu !== null && onlyGpu >= options.gpuCount) {
+      return refuse("only_gpu", `'${onlyGpu}', but there are ${options.gpuCount} GPUs`);
     }
     return declared;
   }
@@ -379,7 +386,7 @@ const instanceDemands = (
   config: ModelConfig,
   spec: InstanceSpec,
 ): readonly MemoryDemand[] => {
-  const gpus = spec.kind === "KIND_GPU" ? [spec.deviceId] : [];
+  const gpus = gpusOfInstance(declared, spec);
   return [
     ...(declared.statesLoad
       ? instanceLoadDemands(declared, gpus)

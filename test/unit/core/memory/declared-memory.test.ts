@@ -83,6 +83,7 @@ describe("declared memory that is refused", () => {
     ["weights_per", "model", "expected instance or device"],
     ["arena", "shrinks", "expected reserved, grows, fragments"],
     ["taken_in", "execute", "expected initialize, import"],
+    ["only_gpu", "-1", "expected the index of a GPU"],
     ["profile", "", "expected the name of a memory profile"],
     ["host_bytes", "5", `but there is no such parameter, only ${declaredMemoryNames.join(", ")}`],
   ])("%s: %j", (name, value, text) => {

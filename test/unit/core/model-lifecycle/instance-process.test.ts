@@ -386,6 +386,25 @@ describe("loads", () => {
     );
   });
 
+  test("code that does not look at the GPU of its instance puts everything on one", () => {
+    const gpus = { "memory.gpu_weights_bytes": 20, "memory.gpu_run_bytes": 5, "memory.only_gpu": "0" };
+    const { fixture, held } = serve(
+      { m: model({ ...gpus, "memory.profile": "python" }, "", "kind: KIND_GPU count: 1") },
+      { gpuCount: 2 },
+    );
+    expect(load(fixture, "m")).toBeNull();
+    expect([held("weights", "gpu:0"), held("weights", "gpu:1")]).toEqual([40, 0]);
+  });
+
+  test.each([
+    ["synthetic", 0, "'0', but code of its own is what only Python models have"],
+    ["python", 1, "'1', but there are 1 GPUs"],
+  ])("only_gpu: refused for %s and GPU %i", (profile, index, text) => {
+    const parameters = profile === "synthetic" ? {} : { "memory.profile": profile };
+    const { fixture } = serve({ m: model({ ...parameters, "memory.only_gpu": String(index) }) });
+    expect(load(fixture, "m")).toContain(`model 'm': parameter 'memory.only_gpu' is ${text}`);
+  });
+
   test("only a stub imports a module", () => {
     const { fixture } = serve({ m: model({ "memory.taken_in": "import" }) });
     expect(load(fixture, "m")).toContain(
