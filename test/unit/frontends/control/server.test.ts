@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { silentLog } from "../../../../emulator/common/log.ts";
@@ -101,6 +102,14 @@ describe("routes", () => {
         summary,
       })),
     });
+  });
+
+  test("are all in docs/explain.md", () => {
+    const page = readFileSync(new URL("../../../../docs/explain.md", import.meta.url), "utf8");
+    const documented = [...page.matchAll(/`(GET|POST|DELETE) \/_emulator\/([^`?]*)`/g)].map(
+      ([, method, path = ""]) => `${method} ${path.replace("<", "{").replace(">", "}")}`,
+    );
+    expect(new Set(documented)).toEqual(new Set(routes.map(({ method, path }) => `${method} ${path}`)));
   });
 
   test.each([
