@@ -73,7 +73,7 @@ export class Story {
       return;
     }
     if (event.event === "invocation" && event.cacheHit) return;
-    if (event.event === "invocation" || (event.event === "answer" && isGood(event.status))) {
+    if (event.event === "invocation" || event.event === "answer") {
       this.#count(event);
       return;
     }
@@ -154,11 +154,11 @@ export class Story {
 
   #count(event: Extract<JournalEvent, { event: "answer" | "invocation" }>): void {
     const { atUs, instance = "", model = "?", request = "a request" } = event;
-    const kind = event.event;
+    const news = newsOf(event);
     const row = this.#row;
-    if (row !== null && (row.kind !== kind || row.instance !== instance)) this.#tellRow();
+    if (row !== null && (row.instance !== instance || !isSameNews(row.news, news))) this.#tellRow();
     this.#row ??= {
-      kind,
+      news,
       instance,
       first: request,
       count: 0,
@@ -180,10 +180,10 @@ export class Story {
     const row = this.#row;
     this.#row = null;
     if (row === null) return;
-    const { kind, instance, first, count, fromUs, toUs, models } = row;
+    const { news, instance, first, count, fromUs, toUs, models } = row;
     const who = count === 1 ? first : `${first} and ${counted(count - 1, "more request")}`;
     const whose = models.size > 4 ? counted(models.size, "model") : listed([...models]);
-    if (kind === "invocation") {
+    if (news.status === null) {
       const text = `${who} ask${count === 1 ? "s" : ""} for ${whose}, which ${models.size === 1 ? "is" : "are"} not loaded`;
       this.#print(fromUs, instance, { text });
       return;
@@ -193,9 +193,16 @@ export class Story {
       .filter((text, index, all) => all.indexOf(text) === index);
     const times = most === 0 ? `${least}` : `${least} to ${most}`;
     const span = toUs > fromUs ? `, until ${(toUs / 1e6).toFixed(3)}` : "";
+    const answer =
+      news.status === 0
+        ? "nobody answers, the connection breaks"
+        : isGood(news.status)
+          ? `answered ${news.status} after ${times}`
+          : `answered ${news.status} by the ${news.from} after ${times}`;
     this.#print(fromUs, instance, {
-      text: `${who} for ${whose}: answered 200 after ${times}${span}`,
-      tone: "good",
+      text: `${who} for ${whose}: ${answer}${span}`,
+      tone: toneOf(news.status),
+      details: news.text === "" ? [] : [quoted(news.text)],
     });
   }
 
@@ -244,9 +251,25 @@ export class Story {
   }
 }
 
-/** News that are told in one line. */
+/** What is told of calls: that a model is not there (status null), or how they were answered. */
+interface News {
+  readonly status: number | null;
+  readonly from: string;
+  readonly text: string;
+}
+
+/** In the journal an answer of status 0 is none. */
+const newsOf = (event: Extract<JournalEvent, { event: "answer" | "invocation" }>): News =>
+  event.event === "invocation"
+    ? { status: null, from: "", text: "" }
+    : { status: event.status, from: event.from, text: event.text ?? "" };
+
+const isSameNews = (a: News, b: News): boolean =>
+  a.status === b.status && a.from === b.from && a.text === b.text;
+
+/** Equal news in a row. */
 interface Row {
-  readonly kind: "answer" | "invocation";
+  readonly news: News;
   readonly instance: string;
   /** The first request of it. */
   readonly first: string;
@@ -294,7 +317,6 @@ const ofRequest = (request: string | undefined): string => (request === undefine
 const answeredText = (status: number | null): string =>
   status === null ? "no answer" : `answered ${status}`;
 
-/** In the journal an answer of status 0 is none. */
 const isGood = (status: number | null): boolean => status !== null && status >= 200 && status < 300;
 
 const toneOf = (status: number | null): Tone => (isGood(status) ? "good" : "bad");
@@ -309,16 +331,8 @@ const lineOf = (event: JournalEvent): Line | null => {
         tone: "quiet",
       };
     case "invocation":
-      return null;
     case "answer":
-      return {
-        text:
-          event.status === 0
-            ? `${request ?? "the request"} for ${model}: nobody answers, the connection breaks`
-            : `${request ?? "the request"} for ${model} is answered ${event.status} by the ${event.from} after ${durationText(event.durationUs)}`,
-        tone: toneOf(event.status),
-        details: event.text === undefined ? [] : [quoted(event.text)],
-      };
+      return null;
     case "download":
       return { text: `${model}: its archive of ${formatByteSize(event.bytes)} is downloaded`, tone: "quiet" };
     case "unpacked":

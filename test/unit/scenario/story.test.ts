@@ -84,6 +84,26 @@ test("story: what happens between ends the row", () => {
   ]);
 });
 
+test("story: bad answers in a row with the same text are one line; another text is another one", () => {
+  const bad = (seconds: number, request: string, text: string): JournalEvent =>
+    at(seconds, {
+      event: "answer",
+      model: "a",
+      request,
+      status: 424,
+      from: "container",
+      durationUs: 1e6,
+      text,
+    });
+  const { lines } = tell([bad(1, "r1", "dead"), bad(2, "r2", "dead"), bad(3, "r3", "no room")]);
+  expect(lines).toEqual([
+    "      1.000  r1 and 1 more request for a: answered 424 by the container after 1 s, until 2.000",
+    "               “dead”",
+    "      3.000  r3 for a: answered 424 by the container after 1 s",
+    "               “no room”",
+  ]);
+});
+
 test("story: calls for a model that is not there are one line, a bad answer has one of its own with its text", () => {
   const { lines, tones } = tell([
     at(1, { event: "invocation", model: "a", request: "r1", cacheHit: false }),
@@ -100,7 +120,7 @@ test("story: calls for a model that is not there are one line, a bad answer has 
   ]);
   expect(lines).toEqual([
     "      1.000  r1 and 1 more request ask for a, which is not loaded",
-    "      2.000  r1 for a is answered 424 by the platform after 1 s",
+    "      2.000  r1 for a: answered 424 by the platform after 1 s",
     "               “no room”",
     "Not answered at the end: r2 for a",
   ]);
