@@ -14,7 +14,10 @@ import {
 
 const checkout = fileURLToPath(new URL("..", import.meta.url));
 
-test("package: packed and installed into an empty folder, npx triton-local serves the sample models", {
+/** One of those that come in the package. */
+const SCENARIO = "reload-needs-twice-the-memory";
+
+test("package: packed and installed into an empty folder, npx triton-local serves the sample models and plays a scenario", {
   timeout: 600_000,
 }, async (context) => {
   const folder = await mkdtemp(join(tmpdir(), "triton-local-package-"));
@@ -33,6 +36,12 @@ test("package: packed and installed into an empty folder, npx triton-local serve
       context.skip("npm install could not reach the registry: run this test with a network");
     }
     expect(install, install.stderr).toMatchObject({ exitCode: 0 });
+
+    const scenario = await runCommand(
+      ["npx", "triton-local", "scenario", "run", SCENARIO, "--quiet"],
+      inUser,
+    );
+    expect(scenario, scenario.stdout).toMatchObject({ exitCode: 0 });
 
     const portsFile = join(folder, "ports.json");
     await using server = await startCommand(["npx", "triton-local"], portsFile, {
