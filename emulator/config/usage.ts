@@ -36,7 +36,13 @@ export const usageText = (): string => {
     const options = optionEntries.filter(({ meta }) => meta.group === group).map(describe);
     return [`${group}:`, ...options].join("\n");
   });
-  return ["Usage: triton-local [serve] [options]\n  --help\n\tPrint usage", ...groups].join("\n\n");
+  const head = [
+    "Usage: triton-local [serve] [options]",
+    "       triton-local scenario --help",
+    "       triton-local explain --help",
+    "  --help\n\tPrint usage",
+  ];
+  return [head.join("\n"), ...groups].join("\n\n");
 };
 
 /** All that goes to stderr for a command line that cannot be used. */

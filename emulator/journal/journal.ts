@@ -2,7 +2,7 @@ import type { Clock } from "../common/clock.ts";
 import type { EventBody, EventSubject, JournalEvent, JournalWriter } from "./event.ts";
 import { eventText } from "./event-text.ts";
 
-/** About 25 MB of events. */
+/** About 40 MB of events. */
 const DEFAULT_LIMIT = 100_000;
 
 /** What the first line says; its date comes from the clock. */
