@@ -28,6 +28,8 @@ export interface DeclaredMemory {
    * is larger than all before it takes its whole size anew, because regions are neither joined nor given back.
    */
   readonly arena: (typeof arenas)[number];
+  /** Devices (`cpu:0`, `gpu:0`) whose arena gives back after each run what the run made it grow. */
+  readonly shrinks: readonly string[];
   /** What of a Python model takes the bytes of its load: its `initialize`, or its module while it is imported. */
   readonly takenIn: (typeof phases)[number];
   /**
@@ -55,8 +57,8 @@ const phases = ["initialize", "import"] as const;
 
 const arenas = ["reserved", "grows", "fragments"] as const;
 
-/** ONNX Runtime's own parameter. */
-const foreign = "enable_memory_arena_shrinkage";
+/** ONNX Runtime's own parameter: `cpu:0;gpu:0`. Its backend says what is wrong with it, at a run. */
+const SHRINKAGE = "enable_memory_arena_shrinkage";
 
 const byteNames = [
   "weights_bytes",
@@ -77,6 +79,7 @@ export const declaredMemoryNames: readonly string[] = [
   "arena",
   "taken_in",
   "only_gpu",
+  SHRINKAGE,
   "profile",
 ].map((name) => PREFIX + name);
 
@@ -90,11 +93,15 @@ export const readDeclaredMemory = (config: DeclaringConfig): Result<DeclaredMemo
   let arena: DeclaredMemory["arena"] = "reserved";
   let takenIn: DeclaredMemory["takenIn"] = "initialize";
   let onlyGpu: number | null = null;
+  let shrinks: DeclaredMemory["shrinks"] = [];
   let profile: string | null = null;
   for (const [parameter, { string_value: value }] of config.parameters) {
     if (!parameter.startsWith(PREFIX)) continue;
     const name = parameter.slice(PREFIX.length);
-    if (name === foreign) continue;
+    if (name === SHRINKAGE) {
+      shrinks = value.split(";");
+      continue;
+    }
     const refuse = (allowed: string) =>
       fail("INVALID_ARG", `model '${config.name}': parameter '${parameter}' is '${value}', ${allowed}`);
     if (name === "weights_per") {
@@ -140,6 +147,7 @@ export const readDeclaredMemory = (config: DeclaringConfig): Result<DeclaredMemo
     arenaPerRow: of("arena_bytes_per_row"),
     arenaPerElement: of("arena_bytes_per_element"),
     arena,
+    shrinks,
     takenIn,
     onlyGpu,
     run: of("run_bytes"),

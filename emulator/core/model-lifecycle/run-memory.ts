@@ -28,6 +28,7 @@ export class RunMemory {
   readonly #instance: string;
   readonly #gpus: readonly number[];
   readonly #grows: boolean;
+  readonly #shrinks: { readonly host: boolean; readonly gpu: boolean };
   /** Of the largest batch so far. */
   #arena: DeclaredBytes;
   /** Of this run only. */
@@ -41,6 +42,10 @@ export class RunMemory {
     this.#instance = spec.name;
     this.#gpus = gpusOfInstance(declared, spec);
     this.#grows = growsAtRuns(declared);
+    this.#shrinks = {
+      host: declared.shrinks.includes("cpu:0"),
+      gpu: this.#gpus.some((index) => declared.shrinks.includes(`gpu:${index}`)),
+    };
     this.#arena = reservedArena(declared, config.max_batch_size);
     this.#regionBytes = reservation.stub?.regionBytes ?? Number.POSITIVE_INFINITY;
   }
@@ -62,11 +67,18 @@ export class RunMemory {
       this.#declared.arena === "fragments"
         ? newRegions(this.#arena, arena)
         : plus(arena, times(this.#arena, -1));
-    const grown = plus(more, keptPerRun);
-    const kept = this.#grow(demandsOf(grown, "arena", this.#gpus));
+    const passing = { host: this.#shrinks.host ? more.host : 0, gpu: this.#shrinks.gpu ? more.gpu : 0 };
+    const staying = plus(more, times(passing, -1));
+    const kept = this.#grow(demandsOf(plus(staying, keptPerRun), "arena", this.#gpus));
     if (!kept.ok) return kept.error;
-    this.#arena = arena;
-    const ofRun = this.#grow(demandsOf(run, "workspace", this.#gpus));
+    this.#arena = {
+      host: this.#shrinks.host ? this.#arena.host : arena.host,
+      gpu: this.#shrinks.gpu ? this.#arena.gpu : arena.gpu,
+    };
+    const ofRun = this.#grow([
+      ...demandsOf(passing, "arena", this.#gpus),
+      ...demandsOf(run, "workspace", this.#gpus),
+    ]);
     if (!ofRun.ok) return ofRun.error;
     this.#run = ofRun.value;
     return null;

@@ -107,6 +107,45 @@ describe("growth at inference", () => {
     expect(held("arena")).toBe(0);
   });
 
+  test("an arena that shrinks gives back after each run what the run made it grow", () => {
+    const { fixture, held } = serve({
+      m: model(
+        {
+          "memory.host_arena_bytes_per_row": 10,
+          "memory.arena": "grows",
+          "memory.enable_memory_arena_shrinkage": "cpu:0",
+          "synthetic.warm_us": 1000,
+        },
+        "max_batch_size: 8",
+      ),
+    });
+    load(fixture, "m");
+    for (const rows of [5, 2]) {
+      fixture.infer("m", { rows });
+      fixture.clock.advance(500);
+      expect(held("arena")).toBe(10 * rows);
+      fixture.clock.runAll();
+      expect(held("arena")).toBe(0);
+    }
+  });
+
+  test("shrinkage of another device is none", () => {
+    const { fixture, held } = serve({
+      m: model(
+        {
+          "memory.gpu_arena_bytes_per_row": 5,
+          "memory.arena": "grows",
+          "memory.enable_memory_arena_shrinkage": "cpu:0;gpu:1",
+        },
+        "max_batch_size: 8",
+        "kind: KIND_GPU count: 1",
+      ),
+    });
+    load(fixture, "m");
+    ask(fixture, "m", 4);
+    expect(held("arena", "gpu:0")).toBe(20);
+  });
+
   test("each instance has an arena of its own", () => {
     const { fixture, held } = serve({
       m: model(
