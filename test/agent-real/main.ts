@@ -14,6 +14,9 @@ const { values: options } = parseArgs({
   },
 });
 
+// Servers that were started end when this process exits; a signal alone would leave them.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+
 process.exitCode = await main();
 
 /**
