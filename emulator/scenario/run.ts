@@ -7,11 +7,12 @@ import { Journal } from "../journal/journal.ts";
 import { type Arrivals, chooser, drawFrom, firstArrivals, nextArrival } from "./arrivals.ts";
 import { requestBody } from "./fleet.ts";
 import { Foresight } from "./foresight.ts";
+import type { Answer } from "./http-port.ts";
 import type { Call, CallAnswer, Run } from "./observed.ts";
 import { matchModels, type Scenario } from "./scenario.ts";
 import type { Level, Step } from "./schema.ts";
 import { type Instance, Stage, unpackedFolder } from "./stage.ts";
-import { type Answer, callContainer, callTriton } from "./wires.ts";
+import { callContainer, callTriton, stopTriton } from "./wires.ts";
 
 export interface RunOptions {
   readonly scenario: Scenario;
@@ -265,7 +266,7 @@ class Runner {
       this.#tell(subject, "SIGTERM to tritonserver");
       if (server === null) answered(null);
       else {
-        server.stop(step.within ?? 30, (clean) => {
+        stopTriton(server, this.#clock, step.within ?? 30, (clean) => {
           const status = clean ? 0 : 1;
           this.#tell(subject, `tritonserver ends with exit code ${status}`);
           answered({ status, text: "" });

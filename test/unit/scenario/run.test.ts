@@ -213,6 +213,56 @@ expect: [{ answer: first, status: 200 }, { answer: stop, status: 0 }]`);
   expect(failed).toEqual([]);
 });
 
+test("run: Triton's own port is closed with the stop, one behind the platform is not", () => {
+  const { failed } = playScenario(`level: container
+models: [{ name: a, warm: 3s, max_batch: 1, config: "dynamic_batching { }" }]
+traffic:
+  - { at: 0s, load: a }
+  - { at: 2s, invoke: a, as: first }
+  - { at: 2.1s, invoke: a }
+  - { at: 2.2s, invoke: a }
+  - { at: 2.3s, invoke: a }
+  - { at: 3s, stop: container, as: stop }
+  - { at: 3.5s, ask: live, as: closed }
+  - { at: 3.5s, invoke: a, as: late }
+  - { at: 7s, invoke: a, as: later }
+expect:
+  - { answer: first, status: 200 }
+  - { answer: closed, status: 0 }
+  - { answer: late, status: 400, text: Server is stopping }
+  - { answer: later, status: 400, text: is not found in global map }
+  - { answer: stop, status: 0, took: 11s }`);
+  expect(failed).toEqual([]);
+});
+
+test("run: a stop waits for what is open at Triton's port, no longer than it may", () => {
+  for (const [within, code] of [
+    [30, 0],
+    [2, 1],
+  ]) {
+    const { failed } = playScenario(`level: triton
+models: [{ name: a, warm: 4s }]
+traffic:
+  - { at: 0s, load: a }
+  - { at: 2s, invoke: a }
+  - { at: 3s, stop: container, within: ${within}, as: stop }
+expect: [{ answer: stop, status: ${code}, took: ${code === 0 ? 3 : 2}s }]`);
+    expect(failed).toEqual([]);
+  }
+});
+
+test("run: a stop waits for a load at Triton's port however long it takes", () => {
+  const { failed } = playScenario(`level: triton
+models: [{ name: a, load: 9s }]
+traffic:
+  - { at: 0s, load: a, as: first }
+  - { at: 1s, stop: container, within: 3, as: stop }
+expect:
+  - { answer: first, status: 200 }
+  - { answer: stop, status: 1, took: 8s }`);
+  expect(failed).toEqual([]);
+});
+
 test("run: faults strike, and the journal has them", () => {
   const { failed } = playScenario(`
 faults: [{ name: full, operation: unpack, effect: disk-full, nth: 1 }]
