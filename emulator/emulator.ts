@@ -337,9 +337,9 @@ const startFrontends = async (
       nowMs: () => clock.epochMs(),
     });
     const metricsText = (): string => {
-      const { metrics } = process();
+      const { metrics, server } = process();
       summaries?.keepOnly(metrics.models());
-      return prometheusText(metrics, gauges, summaries);
+      return prometheusText(metrics, gauges, summaries, server.responseCacheStatistics());
     };
     frontends.metrics = await startMetricsFrontend(
       { address: config.metricsAddress, port: config.metricsPort },

@@ -39,6 +39,8 @@ export interface Config
   extends DeepReadonly<Omit<Options, FoldedAway | "metricsAddress" | "workerThreads" | "emulatorPort">> {
   readonly metricsAddress: string;
   readonly workerThreads: number;
+  /** Of the `local` response cache that `cacheConfig` asks for; null = none. */
+  readonly responseCacheByteSize: number | null;
   /** Trace settings at start. */
   readonly trace: TraceSettings;
   /** What the server itself reads from the environment of a SageMaker container, as the real one does. */
@@ -223,8 +225,10 @@ const noticesOf = (raw: RawValues, options: Options): string[] => {
   });
 };
 
+type UncheckedConfig = Omit<Config, "responseCacheByteSize">;
+
 /** Port 0 means any free port, so it clashes with nothing; the real server refuses to be told 0 twice. */
-const checkPorts = (config: Config): void => {
+const checkPorts = (config: UncheckedConfig): void => {
   const services = [
     { name: "HTTP", allowed: config.allowHttp, address: config.httpAddress, port: config.httpPort },
     { name: "GRPC", allowed: config.allowGrpc, address: config.grpcAddress, port: config.grpcPort },
@@ -260,7 +264,7 @@ const checkPorts = (config: Config): void => {
 };
 
 /** Options that the real server hands to its core one by one and that the core refuses. */
-const checkCoreOptions = ({ modelLoadGpuLimit, hostPolicy }: Config): void => {
+const checkCoreOptions = ({ modelLoadGpuLimit, hostPolicy }: UncheckedConfig): void => {
   const refused = (what: string, reason: string): ConfigError =>
     new ConfigError(`Failed to build Triton option:\nerror: setting ${what}: ${reason}`, false);
   const fraction = modelLoadGpuLimit.map(([, limit]) => limit).find((limit) => limit < 0 || limit > 1);
@@ -283,7 +287,10 @@ const checkCoreOptions = ({ modelLoadGpuLimit, hostPolicy }: Config): void => {
 const cannotCreate = (reason: string): ConfigError =>
   new ConfigError(`error: creating server: ${reason}`, false);
 
-const checkCache = (settings: readonly NamedSetting[], directory: string): void => {
+const SMALLEST_CACHE_BYTES = 192;
+
+/** @returns bytes of the cache that is asked for; null = none */
+const readCache = (settings: readonly NamedSetting[], directory: string): number | null => {
   const names = new Set(settings.map(({ name }) => name));
   if (names.size > 1) {
     throw cannotCreate(
@@ -291,7 +298,7 @@ const checkCache = (settings: readonly NamedSetting[], directory: string): void 
     );
   }
   const [name] = names;
-  if (name === undefined) return;
+  if (name === undefined) return null;
   if (name !== "local") {
     throw cannotCreate(
       `Invalid argument - unable to find 'libtritoncache_${name}.so' for cache. Searched: ${directory}`,
@@ -303,7 +310,16 @@ const checkCache = (settings: readonly NamedSetting[], directory: string): void 
       "Invalid argument - Failed to initialize LocalCache: config didn't contain a valid 'size' field.",
     );
   }
-  if (!/^\s*[+-]?\d/.test(size)) throw cannotCreate("Internal - Failed to initialize LocalCache: stoull");
+  const [digits] = /^\s*[+-]?\d+/.exec(size) ?? [];
+  const fails = (why: string) => cannotCreate(`Internal - Failed to initialize LocalCache: ${why}`);
+  if (digits === undefined) throw fails("stoull");
+  const bytes = Number(digits);
+  // A negative one is taken for an enormous one.
+  if (bytes < 0 || bytes > Number.MAX_SAFE_INTEGER) throw fails("failed to allocate buffer");
+  if (bytes < SMALLEST_CACHE_BYTES) {
+    throw fails("Could not initialize buffer in basic_managed_external_buffer constructor");
+  }
+  return bytes;
 };
 
 const DEFAULT_EMULATOR_PORT = 4570;
@@ -426,7 +442,7 @@ const resolve = (
   } = options;
   const repositories = [...modelStore, ...rest.modelRepository];
   const emulatorPort = rest.emulatorPort ?? (endpoint === null ? null : DEFAULT_EMULATOR_PORT);
-  const config: Config = {
+  const config: UncheckedConfig = {
     ...rest,
     modelRepository:
       endpoint !== null ? [] : repositories.length > 0 ? repositories : [sources.defaultModelRepository],
@@ -463,9 +479,9 @@ const resolve = (
   };
   checkPorts(config);
   checkCoreOptions(config);
-  checkCache(config.cacheConfig, config.cacheDirectory);
+  const cacheBytes = readCache(config.cacheConfig, config.cacheDirectory);
   checkStartupModels(config.loadModel);
-  return deepFreeze(config);
+  return deepFreeze({ ...config, responseCacheByteSize: cacheBytes });
 };
 
 /** All values together: what concerns several values of one option shows only here. */

@@ -597,7 +597,6 @@ export const configSchema = z.object({
     argument: "<<string>,<string>=<string>>",
     repeated: true,
     description: "`<cache>,<setting>=<value>`, such as `local,size=1048576` (bytes).",
-    withoutEffect: "the response cache is not emulated yet",
   }),
   cacheDirectory: option(text().default("/opt/tritonserver/caches"), {
     group: "Response Cache",
@@ -817,7 +816,6 @@ export const configSchema = z.object({
     unit: "bytes",
     defaultText: "no cache",
     description: "--cache-config=local,size=<bytes>.",
-    withoutEffect: "the response cache is not emulated yet",
     deprecation: (value) =>
       "Warning: '--response-cache-byte-size' has been deprecated! This will default to the 'local' cache implementation with the provided byte size for its config. Please use '--cache-config' instead. The equivalent --cache-config CLI args would be: " +
       `'--cache-config=local,size=${value}'`,

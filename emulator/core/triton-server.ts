@@ -21,6 +21,7 @@ import { ModelLifecycle, type ModelStateChange, type VersionRow } from "./model-
 import { VersionLoader } from "./model-lifecycle/version-loader.ts";
 import { type ModelControlMode, ModelRepository } from "./model-repository/model-repository.ts";
 import type { RepositoryRegistry } from "./repository-registry.ts";
+import { ResponseCache, type ResponseCacheStatistics } from "./response-cache/response-cache.ts";
 import type { LogSettings, LogSettingsStore, LogSettingsUpdate } from "./settings/log-settings.ts";
 import type { TraceSettings, TraceSettingsUpdate } from "./settings/trace-settings.ts";
 import type { MetricsRegistry } from "./statistics/metrics-registry.ts";
@@ -50,6 +51,8 @@ export interface TritonServerOptions {
   readonly modelNamespacing: boolean;
   readonly backendConfig: ReadonlyMap<string, ReadonlyMap<string, string>>;
   readonly gpuCount: number;
+  /** Of the `local` response cache; null = there is none. */
+  readonly responseCacheByteSize: number | null;
   readonly trace: TraceSettings;
   readonly randomSeed: number;
 }
@@ -98,6 +101,7 @@ export class TritonServer implements InferenceServer, RepositoryRegistry {
   readonly #repository: ModelRepository;
   readonly #logSettings: LogSettingsStore;
   readonly #trace: TraceManager;
+  readonly #responseCache: ResponseCache | null;
   #state: "INITIALIZING" | "READY" | "EXITING" = "INITIALIZING";
   #pollTimer: Timer | null = null;
 
@@ -108,6 +112,11 @@ export class TritonServer implements InferenceServer, RepositoryRegistry {
     this.#log = log;
     this.#logSettings = dependencies.logSettings;
     this.#trace = new TraceManager(options.trace, dependencies.traceSink, clock);
+    const { responseCacheByteSize } = options;
+    this.#responseCache =
+      responseCacheByteSize === null
+        ? null
+        : new ResponseCache(responseCacheByteSize, dependencies.account, clock);
     const loader = new VersionLoader({
       clock,
       log,
@@ -116,6 +125,7 @@ export class TritonServer implements InferenceServer, RepositoryRegistry {
       account: dependencies.account,
       metrics,
       backends: new Map(dependencies.backends.map((backend) => [backend.name, backend])),
+      responseCache: this.#responseCache,
       findVersion: (identifier, version) => this.#lifecycle.find(identifier, version),
       options: {
         autoComplete: options.autoCompleteConfig,
@@ -367,6 +377,11 @@ export class TritonServer implements InferenceServer, RepositoryRegistry {
     if (!(version instanceof LoadedVersion))
       throw new Error("infer: the version did not come from findVersion");
     return version.infer(request);
+  }
+
+  /** null = the server has no response cache. */
+  responseCacheStatistics(): ResponseCacheStatistics | null {
+    return this.#responseCache?.read() ?? null;
   }
 
   traceSettings(model: string | null): Result<TraceSettings> {

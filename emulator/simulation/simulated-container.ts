@@ -30,7 +30,7 @@ export interface SimulatedContainerOptions {
   readonly pingMode?: string;
   /** What tritonserver logs; nothing where it is not given. */
   readonly log?: Log;
-  /** Its sizes that are other than the profile's: pools, response cache, regions in /dev/shm. */
+  /** Its sizes that are other than the profile's: pools, regions in /dev/shm. */
   readonly start?: ServerStart;
   /** Flags of tritonserver that are other than those of the SageMaker image. */
   readonly flags?: Partial<TritonServerOptions>;
@@ -150,6 +150,7 @@ const serverOptions = ({ pools }: Machine, randomSeed: number): TritonServerOpti
   modelNamespacing: true,
   backendConfig: new Map(),
   gpuCount: pools.filter(({ pool }) => pool.startsWith("gpu:")).length,
+  responseCacheByteSize: null,
   trace: {
     trace_level: ["OFF"],
     trace_rate: 1000,

@@ -138,6 +138,7 @@ export class CoreFixture {
         exitOnError: true,
         modelLoadThreadCount: 4,
         modelLoadRetryCount: 0,
+        responseCacheByteSize: null,
         modelNamespacing: false,
         backendConfig: new Map(),
         gpuCount: 0,

@@ -20,6 +20,8 @@ export const serverDocument = (numbers: NumbersOf = {}) => ({
       "pinned_pool_bytes",
       "cuda_context_bytes",
       "cuda_pool_bytes",
+      "response_cache_entry_bytes",
+      "response_cache_leak_bytes",
       "second_kill_after_us",
       "longest_reclaim_us",
       "freeze_band_bytes",

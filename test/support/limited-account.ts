@@ -10,6 +10,7 @@ import {
 /** Grants `limit` bytes of the host in all. */
 export class LimitedAccount implements MemoryAccount {
   readonly profileNames = null;
+  readonly responseCacheCosts = { entryBytes: 0, leakBytes: 0 };
   limit: number;
   refusals = 0;
   readonly #inner = new UnlimitedMemoryAccount();

@@ -11,6 +11,7 @@ import type {
   MemoryDemand,
   PoolName,
   Reservation,
+  ResponseCacheCosts,
   StubProcess,
 } from "./memory-account.ts";
 import type { BackendProfile, MemoryProfiles } from "./profile.ts";
@@ -115,8 +116,6 @@ export interface LedgerOptions {
 export interface ServerStart {
   /** `--pinned-memory-pool-byte-size`; taken only where there is a GPU. */
   readonly pinnedPoolBytes?: number;
-  /** Size of the response cache, taken at once. Default none. */
-  readonly responseCacheBytes?: number;
   /**
    * `--backend-config=python,shm-default-byte-size`, of each stub's region in /dev/shm. The SageMaker image starts with
    * 16777216 (spec/python-backend.md).
@@ -225,6 +224,11 @@ export class Ledger implements MemoryAccount {
 
   get profileNames(): readonly string[] {
     return [...this.#options.profiles.backends.keys()];
+  }
+
+  get responseCacheCosts(): ResponseCacheCosts {
+    const { response_cache_entry_bytes, response_cache_leak_bytes } = this.#options.profiles.server;
+    return { entryBytes: response_cache_entry_bytes.value, leakBytes: response_cache_leak_bytes.value };
   }
 
   hasStubs(profile: string): boolean {
@@ -408,7 +412,6 @@ export class Ledger implements MemoryAccount {
     const demands: MemoryDemand[] = [
       { pool: "host", kind: "server", bytes: server.private_bytes.value },
       { pool: "host", kind: "server", bytes: server.kernel_bytes.value },
-      { pool: "host", kind: "cache", bytes: start.responseCacheBytes ?? 0 },
       { pool: "shm", kind: "leak", bytes: start.orphanedShmBytes ?? 0 },
       ...(gpus.length === 0 ? [] : [{ pool: "host", kind: "server", bytes: pinned } as const]),
       ...gpus.flatMap((pool): MemoryDemand[] => [

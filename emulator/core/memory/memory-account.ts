@@ -65,8 +65,17 @@ export interface Reservation {
   release(after?: "unload" | "failed load"): void;
 }
 
+/** What the response cache takes beside its buffer. */
+export interface ResponseCacheCosts {
+  /** For each answer that it holds. */
+  readonly entryBytes: number;
+  /** Left by each answer that it ever kept, for ever. */
+  readonly leakBytes: number;
+}
+
 /** Every byte a model takes is asked for here before it is taken. */
 export interface MemoryAccount {
+  readonly responseCacheCosts: ResponseCacheCosts;
   /** Profiles that a model may name; null = any. */
   readonly profileNames: readonly string[] | null;
   /** Whether each instance of a profile is a process of its own. */
@@ -80,6 +89,7 @@ export interface MemoryAccount {
 /** Plain serving: refuses nothing, kills nobody and still counts. */
 export class UnlimitedMemoryAccount implements MemoryAccount {
   readonly profileNames = null;
+  readonly responseCacheCosts = { entryBytes: 0, leakBytes: 0 };
   readonly #used = new Map<PoolName, number>();
 
   hasStubs(profile: string): boolean {

@@ -28,6 +28,8 @@ const serverKeys = [
   "pinned_pool_bytes",
   "cuda_context_bytes",
   "cuda_pool_bytes",
+  "response_cache_entry_bytes",
+  "response_cache_leak_bytes",
   "second_kill_after_us",
   "longest_reclaim_us",
   "freeze_band_bytes",

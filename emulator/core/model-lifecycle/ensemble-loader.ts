@@ -1,10 +1,13 @@
 import type { Clock } from "../../common/clock.ts";
+import type { Log } from "../../common/log.ts";
 import { ok, type Result } from "../../common/status.ts";
 import type { BackendModel } from "../backend.ts";
 import type { MemoryAccount } from "../memory/memory-account.ts";
 import type { EnsembleStep, ModelConfig, ModelEnsembling } from "../model-config/model-config.ts";
 import { finishConfig } from "../model-config/prepare.ts";
 import { identifierText, type ModelIdentifier } from "../model-identifier.ts";
+import type { ResponseCache } from "../response-cache/response-cache.ts";
+import { withResponseCache } from "../scheduler/create-scheduler.ts";
 import { EnsembleScheduler } from "../scheduler/ensemble-scheduler.ts";
 import type { MetricsRegistry } from "../statistics/metrics-registry.ts";
 import { VersionStatistics } from "../statistics/version-statistics.ts";
@@ -14,9 +17,11 @@ import { LoadedVersion } from "./loaded-version.ts";
 
 export interface EnsembleLoaderDependencies {
   readonly clock: Clock;
+  readonly log: Log;
   readonly storage: Storage;
   readonly account: MemoryAccount;
   readonly metrics: MetricsRegistry;
+  readonly responseCache: ResponseCache | null;
   /** The version that serves; @param version -1 = the latest */
   readonly findVersion: (identifier: ModelIdentifier, version: number) => Result<LoadedVersion>;
 }
@@ -28,7 +33,7 @@ export const loadEnsemble = (
   scheduling: ModelEnsembling,
   version: number,
   folder: ModelFolder,
-  { clock, storage, account, metrics, findVersion }: EnsembleLoaderDependencies,
+  { clock, log, storage, account, metrics, responseCache, findVersion }: EnsembleLoaderDependencies,
   done: (result: Result<LoadedVersion>) => void,
 ): void => {
   const finished = finishConfig(written, null, { gpuCount: 0 });
@@ -50,8 +55,9 @@ export const loadEnsemble = (
       return;
     }
     const statistics = new VersionStatistics(
-      metrics.acquire(identifier, String(version), config.metric_tags),
+      metrics.acquire(identifier, String(version), config.metric_tags, config.response_cache?.enable),
     );
+    const scheduler = new EnsembleScheduler(config, scheduling, findMember, statistics, clock);
     done(
       ok(
         new LoadedVersion({
@@ -60,7 +66,13 @@ export const loadEnsemble = (
           config,
           version,
           statistics,
-          scheduler: new EnsembleScheduler(config, scheduling, findMember, statistics, clock),
+          scheduler: withResponseCache(scheduler, config, responseCache, {
+            model: identifier.name,
+            version: String(version),
+            statistics,
+            clock,
+            log,
+          }),
           backendModel: noBackend,
           warmup: [],
           instances: [],

@@ -16,7 +16,8 @@ import { normaliseInstanceGroups } from "../model-config/instance-groups.ts";
 import type { ModelConfig } from "../model-config/model-config.ts";
 import { finishConfig } from "../model-config/prepare.ts";
 import { identifierText, type ModelIdentifier } from "../model-identifier.ts";
-import { createScheduler } from "../scheduler/create-scheduler.ts";
+import type { ResponseCache } from "../response-cache/response-cache.ts";
+import { createScheduler, withResponseCache } from "../scheduler/create-scheduler.ts";
 import { InstanceSlot } from "../scheduler/instance-slot.ts";
 import { type InitialStates, readInitialStates } from "../scheduler/sequence-states.ts";
 import type { MetricsRegistry } from "../statistics/metrics-registry.ts";
@@ -36,6 +37,8 @@ export interface LoaderDependencies {
   readonly account: MemoryAccount;
   readonly metrics: MetricsRegistry;
   readonly backends: ReadonlyMap<string, Backend>;
+  /** null = the server has none. */
+  readonly responseCache: ResponseCache | null;
   /** The version that serves, for ensembles. @param version -1 = the latest */
   readonly findVersion: (identifier: ModelIdentifier, version: number) => Result<LoadedVersion>;
   readonly options: LoaderOptions;
@@ -220,9 +223,10 @@ export class VersionLoader {
     reservation: Reservation,
     done: (result: Result<LoadedVersion>) => void,
   ): void {
-    const { clock, log, metrics } = this.#dependencies;
+    const { clock, log, metrics, responseCache } = this.#dependencies;
+    const version = String(context.version);
     const statistics = new VersionStatistics(
-      metrics.acquire(identifier, String(context.version), config.metric_tags),
+      metrics.acquire(identifier, version, config.metric_tags, config.response_cache?.enable),
     );
     const specs = instanceSpecs(config);
     this.#createInstances(
@@ -239,7 +243,12 @@ export class VersionLoader {
           done(made);
           return;
         }
-        const scheduler = createScheduler(config, states, statistics, clock, log);
+        const scheduler = withResponseCache(
+          createScheduler(config, states, statistics, clock, log),
+          config,
+          responseCache,
+          { model: identifier.name, version, statistics, clock, log },
+        );
         done(
           ok(
             new LoadedVersion({

@@ -6,7 +6,7 @@ import type { ResponseCache } from "../response-cache/response-cache.ts";
 import type { VersionStatistics } from "../statistics/version-statistics.ts";
 import type { InferenceRequest, InferenceResponse } from "../tensor/inference-request.ts";
 import type { InstanceSlot } from "./instance-slot.ts";
-import { type Scheduler, serverStopping } from "./scheduler.ts";
+import type { Scheduler } from "./scheduler.ts";
 
 export interface CachingParts {
   readonly cache: ResponseCache;
@@ -54,7 +54,7 @@ export class CachingScheduler implements Scheduler {
   }
 
   enqueue(request: InferenceRequest): TritonError | null {
-    if (this.#stopped) return serverStopping(request);
+    if (this.#stopped) return this.#inner.enqueue(request);
     const { cache, model, version, statistics, clock } = this.#parts;
     const queuedUs = clock.now();
     const key = cacheKey(model, version, request.inputs);

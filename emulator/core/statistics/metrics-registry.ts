@@ -38,7 +38,13 @@ export class MetricsRegistry {
     this.#options = options;
   }
 
-  acquire(identifier: ModelIdentifier, version: string, tags: ReadonlyMap<string, string>): ModelMetrics {
+  /** @param caching whether the configuration asks for the response cache */
+  acquire(
+    identifier: ModelIdentifier,
+    version: string,
+    tags: ReadonlyMap<string, string>,
+    caching = false,
+  ): ModelMetrics {
     const { namespace, name: model } = identifier;
     const key = keyOf({ namespace, model, version, tags });
     const known = this.#entries.get(key);
@@ -58,6 +64,7 @@ export class MetricsRegistry {
       version,
       tags,
       failures.counts,
+      caching,
       this.#options.counting,
       onLatencies === null ? null : (latencies) => onLatencies(metrics, latencies),
     );

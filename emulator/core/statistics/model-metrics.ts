@@ -4,13 +4,13 @@ import type { ModelIdentifier } from "../model-identifier.ts";
 export const failureReasons = ["REJECTED", "CANCELED", "BACKEND", "OTHER"] as const;
 export type FailureReason = (typeof failureReasons)[number];
 
-/** Durations of one request in microseconds, for the latency summaries. */
+/** Durations of one request in microseconds, for the latency summaries; null = the response cache answered it. */
 export interface RequestLatencies {
   readonly request: number;
   readonly queue: number;
-  readonly computeInput: number;
-  readonly computeInfer: number;
-  readonly computeOutput: number;
+  readonly computeInput: number | null;
+  readonly computeInfer: number | null;
+  readonly computeOutput: number | null;
 }
 
 /** What `/metrics` shows of one model version. Durations are microseconds, truncated per request as the real server does. */
@@ -21,6 +21,8 @@ export class ModelMetrics {
   /** `metric_tags` of the configuration, label name without the leading `_`. */
   readonly tags: ReadonlyMap<string, string>;
   readonly failures: Record<FailureReason, number>;
+  /** The model asks for the response cache, whether the server has one or not. */
+  readonly caching: boolean;
   success = 0;
   inferences = 0;
   executions = 0;
@@ -29,6 +31,10 @@ export class ModelMetrics {
   computeInputUs = 0;
   computeInferUs = 0;
   computeOutputUs = 0;
+  cacheHits = 0;
+  cacheHitUs = 0;
+  cacheMisses = 0;
+  cacheMissUs = 0;
   /** Queued and not yet executing. */
   pending = 0;
   readonly #counting: boolean;
@@ -39,6 +45,7 @@ export class ModelMetrics {
     version: string,
     tags: ReadonlyMap<string, string>,
     failures: Record<FailureReason, number>,
+    caching: boolean,
     counting: boolean,
     onLatencies: ((latencies: RequestLatencies) => void) | null,
   ) {
@@ -47,6 +54,7 @@ export class ModelMetrics {
     this.version = version;
     this.tags = tags;
     this.failures = failures;
+    this.caching = caching;
     this.#counting = counting;
     this.#onLatencies = onLatencies;
   }
@@ -60,6 +68,10 @@ export class ModelMetrics {
     this.computeInputUs = 0;
     this.computeInferUs = 0;
     this.computeOutputUs = 0;
+    this.cacheHits = 0;
+    this.cacheHitUs = 0;
+    this.cacheMisses = 0;
+    this.cacheMissUs = 0;
   }
 
   recordExecution(): void {
@@ -83,6 +95,23 @@ export class ModelMetrics {
     this.computeInputUs += Math.floor(computeInput);
     this.computeInferUs += Math.floor(computeInfer);
     this.computeOutputUs += Math.floor(computeOutput);
+  }
+
+  recordCacheHit(request: number, queue: number, lookup: number): void {
+    this.#onLatencies?.({ request, queue, computeInput: null, computeInfer: null, computeOutput: null });
+    if (!this.#counting) return;
+    this.success++;
+    this.requestUs += Math.floor(request);
+    this.queueUs += Math.floor(queue);
+    this.cacheHits++;
+    this.cacheHitUs += Math.floor(lookup);
+  }
+
+  recordCacheMiss(us: number): void {
+    if (!this.#counting) return;
+    this.requestUs += Math.floor(us);
+    this.cacheMisses++;
+    this.cacheMissUs += Math.floor(us);
   }
 
   recordFailure(reason: FailureReason): void {

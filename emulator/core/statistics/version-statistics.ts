@@ -11,6 +11,11 @@ class Duration {
     this.#us += us;
   }
 
+  /** More time for what was counted. */
+  prolong(us: number): void {
+    this.#us += us;
+  }
+
   read(): StatisticDuration {
     return { count: this.count, ns: Math.round(this.#us * 1000) };
   }
@@ -37,6 +42,8 @@ export class VersionStatistics {
   readonly #input = new Duration();
   readonly #infer = new Duration();
   readonly #output = new Duration();
+  readonly #cacheHit = new Duration();
+  readonly #cacheMiss = new Duration();
   readonly #batches = new Map<number, BatchDurations>();
 
   constructor(metrics: ModelMetrics) {
@@ -79,13 +86,27 @@ export class VersionStatistics {
     this.metrics.recordSuccess(rows, nowUs - arrivedUs, queue, input, infer, output);
   }
 
+  /** A request that the response cache answered. @param queueUs, lookupUs how long it waited and was looked up */
+  recordCacheHit(arrivedUs: number, queueUs: number, lookupUs: number, nowUs: number): void {
+    this.#success.add(nowUs - arrivedUs);
+    this.#queue.add(queueUs);
+    this.#cacheHit.add(lookupUs);
+    this.metrics.recordCacheHit(nowUs - arrivedUs, queueUs, lookupUs);
+  }
+
+  /** Beside what is recorded of the execution. @param us of the lookup and of keeping the answer */
+  recordCacheMiss(us: number): void {
+    this.#success.prolong(us);
+    this.#cacheMiss.add(us);
+    this.metrics.recordCacheMiss(us);
+  }
+
   recordFailure(reason: FailureReason, arrivedUs: number, nowUs: number): void {
     this.#fail.add(nowUs - arrivedUs);
     this.metrics.recordFailure(reason);
   }
 
   read(name: string, version: string): ModelStatistics {
-    const none = { count: 0, ns: 0 };
     return {
       name,
       version,
@@ -99,8 +120,8 @@ export class VersionStatistics {
         compute_input: this.#input.read(),
         compute_infer: this.#infer.read(),
         compute_output: this.#output.read(),
-        cache_hit: none,
-        cache_miss: none,
+        cache_hit: this.#cacheHit.read(),
+        cache_miss: this.#cacheMiss.read(),
       },
       batch_stats: [...this.#batches]
         .sort(([a], [b]) => a - b)

@@ -118,6 +118,8 @@ export class InferenceRequest {
   /** Clock times in microseconds; set by the core. */
   arrivedUs = 0;
   queuedUs = 0;
+  /** Called with what an instance or an ensemble answers, before it goes out; for the response cache. */
+  onExecuted: ((response: InferenceResponse) => void) | null = null;
   /** Called when the core is done with the request, after its last response; for an ensemble that it is a step of. */
   onEnd: ((times: ComputeTimes | null) => void) | null = null;
   /** Set by `cancel`; a request still queued is then answered CANCELLED, one that runs may be dropped by its backend. */

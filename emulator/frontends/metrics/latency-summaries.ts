@@ -98,7 +98,10 @@ export class LatencySummaries {
       this.#series.set(metrics, series);
     }
     const now = this.#nowMs();
-    for (const { key } of families) series[key].add(Math.floor(latencies[key]), now);
+    for (const { key } of families) {
+      const us = latencies[key];
+      if (us !== null) series[key].add(Math.floor(us), now);
+    }
   }
 
   /** Forgets versions that are no longer loaded. */

@@ -1,3 +1,4 @@
+import type { ResponseCacheStatistics } from "../../core/response-cache/response-cache.ts";
 import type { MetricsRegistry, SeriesLabels } from "../../core/statistics/metrics-registry.ts";
 import type { ModelMetrics } from "../../core/statistics/model-metrics.ts";
 import type { LatencySummaries } from "./latency-summaries.ts";
@@ -62,11 +63,87 @@ const modelFamilies: readonly ModelFamily[] = [
     help: "Cumulative inference compute output duration in microseconds (does not include cached requests)",
     read: (metrics) => metrics.computeOutputUs,
   },
+];
+
+/** Of models that ask for the response cache. */
+const cachingFamilies: readonly ModelFamily[] = [
   {
-    name: "nv_inference_pending_request_count",
-    type: "gauge",
-    help: "Instantaneous number of pending requests awaiting execution per-model.",
-    read: (metrics) => metrics.pending,
+    name: "nv_cache_num_hits_per_model",
+    type: "counter",
+    help: "Number of cache hits per model",
+    read: (metrics) => metrics.cacheHits,
+  },
+  {
+    name: "nv_cache_hit_duration_per_model",
+    type: "counter",
+    help: "Total cache hit duration per model, in microseconds",
+    read: (metrics) => metrics.cacheHitUs,
+  },
+  {
+    name: "nv_cache_num_misses_per_model",
+    type: "counter",
+    help: "Number of cache misses per model",
+    read: (metrics) => metrics.cacheMisses,
+  },
+  {
+    name: "nv_cache_miss_duration_per_model",
+    type: "counter",
+    help: "Total cache miss (insert+lookup) duration per model, in microseconds",
+    read: (metrics) => metrics.cacheMissUs,
+  },
+];
+
+const pending: ModelFamily = {
+  name: "nv_inference_pending_request_count",
+  type: "gauge",
+  help: "Instantaneous number of pending requests awaiting execution per-model.",
+  read: (metrics) => metrics.pending,
+};
+
+const cacheGauges: readonly {
+  readonly name: string;
+  readonly help: string;
+  readonly read: (cache: ResponseCacheStatistics) => number;
+}[] = [
+  {
+    name: "nv_cache_util",
+    help: "Cache utilization [0.0 - 1.0]",
+    read: ({ utilization }) => utilization,
+  },
+  {
+    name: "nv_cache_num_entries",
+    help: "Number of responses stored in response cache",
+    read: ({ entries }) => entries,
+  },
+  {
+    name: "nv_cache_num_hits",
+    help: "Number of cache hits in response cache",
+    read: ({ hits }) => hits,
+  },
+  {
+    name: "nv_cache_num_misses",
+    help: "Number of cache misses in response cache",
+    read: ({ misses }) => misses,
+  },
+  {
+    name: "nv_cache_num_lookups",
+    help: "Number of cache lookups in response cache",
+    read: ({ lookups }) => lookups,
+  },
+  {
+    name: "nv_cache_num_evictions",
+    help: "Number of cache evictions in response cache",
+    read: ({ evictions }) => evictions,
+  },
+  {
+    name: "nv_cache_lookup_duration",
+    help: "Total cache lookup duration (hit and miss), in microseconds",
+    read: ({ lookupUs }) => Math.floor(lookupUs),
+  },
+  {
+    name: "nv_cache_insertion_duration",
+    help: "Total cache insertion duration, in microseconds",
+    read: ({ insertionUs }) => Math.floor(insertionUs),
   },
 ];
 
@@ -75,18 +152,19 @@ export const prometheusText = (
   registry: MetricsRegistry,
   gauges: SystemGauges,
   summaries: LatencySummaries | null,
+  responseCache: ResponseCacheStatistics | null = null,
 ): string => {
   const lines: string[] = [];
   const family = (name: string, type: string, help: string, samples: readonly string[]): void => {
     if (samples.length > 0) lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...samples);
   };
   const models = registry.models();
-  const modelFamily = ({ name, type, help, read }: ModelFamily): void =>
+  const modelFamily = ({ name, type, help, read }: ModelFamily, owners = models): void =>
     family(
       name,
       type,
       help,
-      models.map((metrics) => `${name}${labels(metrics)} ${valueText(read(metrics))}`),
+      owners.map((metrics) => `${name}${labels(metrics)} ${valueText(read(metrics))}`),
     );
   modelFamily(success);
   family(
@@ -100,9 +178,17 @@ export const prometheusText = (
           `nv_inference_request_failure${labels(failure, { reason: failure.reason })} ${valueText(failure.count)}`,
       ),
   );
-  modelFamilies.forEach(modelFamily);
+  for (const each of modelFamilies) modelFamily(each);
+  const caching = models.filter((metrics) => metrics.caching);
+  for (const each of cachingFamilies) modelFamily(each, caching);
+  modelFamily(pending);
   for (const { name, type, help, value } of gauges.read()) {
     family(name, type, help, [`${name} ${valueText(value)}`]);
+  }
+  if (responseCache !== null) {
+    for (const { name, help, read } of cacheGauges) {
+      family(name, "gauge", help, [`${name} ${valueText(read(responseCache))}`]);
+    }
   }
   for (const summary of summaries?.read() ?? []) {
     family(

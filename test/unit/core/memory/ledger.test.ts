@@ -44,11 +44,11 @@ describe("start", () => {
     expect(ledger.allocations().every(({ cause }) => cause === "server start")).toBe(true);
   });
 
-  test("ledger: takes a response cache, a pinned pool of another size and what a killed server left in /dev/shm", () => {
+  test("ledger: takes a pinned pool of another size and what a killed server left in /dev/shm", () => {
     const { ledger } = small([base], {
-      start: { pinnedPoolBytes: 7, responseCacheBytes: 30, orphanedShmBytes: 200 },
+      start: { pinnedPoolBytes: 7, orphanedShmBytes: 200 },
     });
-    expect(used(ledger)).toEqual({ host: 243, shm: 200, "gpu:0": 15, "gpu:1": 15 });
+    expect(used(ledger)).toEqual({ host: 213, shm: 200, "gpu:0": 15, "gpu:1": 15 });
   });
 
   test("ledger: takes no pinned pool where there is no GPU", () => {
