@@ -229,7 +229,7 @@ const toldOf = (
     case "placed":
       return told(`placed${onInstance(event.instance)}: ${event.because}`);
     case "download":
-      return told(downloadText(event, end));
+      return told(downloadText(history, event, end));
     case "unpacked":
       return told(`its archive was unpacked: ${formatByteSize(event.bytes)}`);
     case "artifact-refused":
@@ -268,14 +268,32 @@ const toldOf = (
   }
 };
 
-const downloadText = (event: EventOf<"download">, end: JournalEvent | undefined): string => {
-  const archive = `its archive of ${formatByteSize(event.bytes)}`;
+const downloadText = (
+  history: History,
+  event: EventOf<"download">,
+  end: JournalEvent | undefined,
+): string => {
+  const archive = `its archive of ${formatByteSize(event.bytes)}${deletedText(history, event)}`;
   if (end?.event === "unpacked") {
     return `${archive} was downloaded and unpacked in ${durationText(end.durationUs)}: ${formatByteSize(end.bytes)} on disk`;
   }
   return end?.event === "artifact-refused"
     ? `${archive} could not be used: ${quoted(end.text)}`
     : `${archive} began to come, and was not there when the journal ended`;
+};
+
+/** Why an archive that was there has to come again. */
+const deletedText = (history: History, { model, instance, atUs }: EventOf<"download">): string => {
+  const deleted = history.events.findLast(
+    (event) =>
+      event.event === "archive-deleted" &&
+      event.model === model &&
+      event.instance === instance &&
+      event.atUs <= atUs,
+  );
+  if (deleted === undefined) return "";
+  const whose = deleted.request === undefined ? "" : `, for request ${deleted.request}`;
+  return ` (deleted from the disk ${durationText(atUs - deleted.atUs)} before${whose})`;
 };
 
 const unloadEnd = (end: JournalEvent | undefined): string => {

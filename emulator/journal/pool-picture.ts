@@ -90,9 +90,10 @@ export class PoolAccount {
     } else if (event.event === "bytes") {
       const totals = this.#totalsOf(event.pool);
       totals.used = event.after;
-      totals.kinds.set(event.kind, (totals.kinds.get(event.kind) ?? 0) + event.change);
+      if (event.after === 0) totals.kinds.clear();
+      else totals.kinds.set(event.kind, (totals.kinds.get(event.kind) ?? 0) + event.change);
     } else if (event.event === "container-died") {
-      // Everything in its memory went with it, and nobody writes that down byte for byte.
+      // Everything in its memory went with it, whether or not that is written down byte for byte.
       for (const totals of this.#pools.values()) {
         totals.used = 0;
         totals.kinds.clear();

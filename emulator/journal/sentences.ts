@@ -1,8 +1,8 @@
 import { formatByteSize } from "../core/memory/byte-size.ts";
 import type { PoolName } from "../core/memory/memory-account.ts";
-import type { JournalEvent } from "./event.ts";
+import type { JournalEvent, PoolReading } from "./event.ts";
 import type { EventOf, History, Resident, StayEnd } from "./history.ts";
-import { counted, durationText, listed } from "./words.ts";
+import { counted, durationText, listed, percentText } from "./words.ts";
 
 /** Longer texts of others lose their middle: the whole stands in the journal. */
 const LONGEST_QUOTE = 200;
@@ -94,22 +94,43 @@ export const statusText = (status: number | null): string =>
 export const evictionLines = (
   event: EventOf<"eviction">,
 ): { readonly text: string; readonly details: readonly string[] } => {
-  const { because, reading, readingAgeUs, rule, trigger, victims, enough } = event;
-  const pools = reading.map(
-    ({ pool, used, capacity }) => `${pool} ${formatByteSize(used)} of ${formatByteSize(capacity)}`,
-  );
-  const age = readingAgeUs > 0 ? `, read ${durationText(readingAgeUs)} before` : "";
-  const seen = pools.length === 0 ? "" : ` (${pools.join(", ")}${age})`;
+  const { rule, trigger, victims, enough } = event;
   const need = needText(event);
+  const nobody = enough
+    ? "nobody had to go"
+    : "nobody could be unloaded: all others were busy, pinned or too recently used";
   const chosen =
     victims.length === 0
-      ? "nobody could be unloaded: all others were busy, pinned or too recently used"
+      ? nobody
       : `rule ${rule} chose ${counted(victims.length, "model")} for ${event.model}${need}`;
   const short = enough || victims.length === 0 ? "" : "; that was all that could go, and not enough";
   return {
-    text: `room was to be made (${trigger}): ${because}${seen}`,
+    text: `room was to be made (${trigger}): ${readingText(event)}`,
     details: [`${chosen}${short}${victims.length > 0 ? ":" : ""}`, ...victimLines(event)],
   };
+};
+
+/** Why it fired, with what had been read. */
+const readingText = ({
+  trigger,
+  because,
+  reading,
+  readingAgeUs,
+  highWater,
+  measured = [],
+}: EventOf<"eviction">): string => {
+  const poolText = ({ used, capacity }: PoolReading): string =>
+    `${formatByteSize(used)} of ${formatByteSize(capacity)}`;
+  const age = readingAgeUs > 0 ? `, read ${durationText(readingAgeUs)} before` : "";
+  const share = ({ used, capacity }: PoolReading): number => (capacity === 0 ? 0 : used / capacity);
+  const [fullest] = reading.filter(({ pool }) => measured.includes(pool)).sort((a, b) => share(b) - share(a));
+  if (trigger !== "high-utilisation" || highWater === undefined || fullest === undefined) {
+    const pools = reading.map((pool) => `${pool.pool} ${poolText(pool)}`).join(", ");
+    return `${because}${pools === "" ? "" : ` (${pools}${age})`}`;
+  }
+  const others = reading.filter(({ pool }) => pool !== fullest.pool);
+  const rest = others.map((pool) => `; ${pool.pool} ${poolText(pool)}`).join("");
+  return `${fullest.pool} stood at ${percentText(share(fullest))} (${poolText(fullest)}${age}), above the mark of ${percentText(highWater)}${rest}`;
 };
 
 const needText = ({ needHostBytes, needGpuBytes }: EventOf<"eviction">): string => {

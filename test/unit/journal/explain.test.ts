@@ -48,7 +48,7 @@ describe("a request that took long", () => {
 
      +0 s  c was not in memory: it had not been loaded on i-1
      +0 s  its archive of 292.0 MiB was downloaded and unpacked in 2 s: 400.0 MiB on disk
-     +2 s  room was to be made (high-utilisation): host memory stood at 84.0 %, above 80.0 % (host 12.6 GiB of 15.0 GiB, read 0.4 s before)
+     +2 s  room was to be made (high-utilisation): host stood at 84 % (12.6 GiB of 15.0 GiB, read 0.4 s before), above the mark of 80 %
              rule lru, until-estimate-fits chose 2 models for c, which needs an estimated 512.0 MiB of host:
                b: idle 3 min, 3 uses, frees 1.9 GiB of host
                a: idle 3 min, 3 uses, frees 1.9 GiB of host
@@ -97,6 +97,17 @@ What would have prevented it:
     );
     expect(story.explain({ request: "r-4" })).toContain(
       "  +1 min  a, unloaded for this, was asked for again by request r-5",
+    );
+  });
+
+  test("its archive had been deleted from the disk, and for whom", () => {
+    const story = new Story()
+      .cold(1, "a", "r-1")
+      .at(30)
+      .write({ model: "a", request: "r-2", event: "archive-deleted", bytes: 5, rule: "lru" })
+      .cold(90, "a", "r-3");
+    expect(story.explain({ request: "r-3" })).toContain(
+      "its archive of 292.0 MiB (deleted from the disk 1 min before, for request r-2) was downloaded and unpacked in 1 s",
     );
   });
 
@@ -520,7 +531,7 @@ describe("a model", () => {
 
        23 s  loaded for request r-2 in 2 s
   4 min 3 s  unloaded to make room for c, which request r-4 asked for (with 1 other)
-               room was to be made (high-utilisation): host memory stood at 84.0 %, above 80.0 % (host 12.6 GiB of 15.0 GiB, read 0.4 s before)
+               room was to be made (high-utilisation): host stood at 84 % (12.6 GiB of 15.0 GiB, read 0.4 s before), above the mark of 80 %
                rule lru, until-estimate-fits chose 2 models for c, which needs an estimated 512.0 MiB of host:
                  b: idle 3 min, 3 uses, frees 1.9 GiB of host
                  a: idle 3 min, 3 uses, frees 1.9 GiB of host
@@ -703,6 +714,15 @@ describe("what would have prevented it", () => {
     const both = makingRoom({ reading: [host, gpu] }).explain({ request: "r-4" });
     expect(both).toContain("15.8 GiB of host");
     expect(both).not.toContain("GiB of gpu:0 or more");
+    expect(both).toContain(
+      "host stood at 84 % (12.6 GiB of 15.0 GiB, read 0.4 s before), above the mark of 80 %; gpu:0 15.0 GiB of 16.0 GiB",
+    );
+    expect(
+      makingRoom({ reading: [host, gpu], measured: ["host", "gpu:0"] }).explain({ request: "r-4" }),
+    ).toContain("gpu:0 stood at 93.8 % (15.0 GiB of 16.0 GiB, read 0.4 s before), above the mark of 80 %");
+    expect(makingRoom({ victims: [], enough: true }).explain({ request: "r-4" })).toContain(
+      "nobody had to go",
+    );
     const answered = makingRoom({ trigger: "out-of-memory-answer" }).explain({ request: "r-4" });
     expect(answered).not.toContain("What would have prevented it");
   });
