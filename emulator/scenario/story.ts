@@ -1,4 +1,5 @@
 import { formatByteSize } from "../core/memory/byte-size.ts";
+import type { ReturnReason } from "../core/memory/ledger.ts";
 import type { JournalEvent } from "../journal/event.ts";
 import { PoolAccount, type PoolContent, poolBars, poolPicture } from "../journal/pool-picture.ts";
 import { bytesByPool, evictionLines, quoted } from "../journal/sentences.ts";
@@ -130,6 +131,8 @@ export class Story {
     change,
   }: Extract<JournalEvent, { event: "bytes" }>): void {
     this.#moved ??= { atUs, instance, model, cause, bytes: new Map() };
+    // A server that ends, with all that its models held.
+    if (this.#moved.model !== model) this.#moved.model = "";
     this.#moved.bytes.set(pool, (this.#moved.bytes.get(pool) ?? 0) + change);
   }
 
@@ -301,8 +304,10 @@ const isSameMove = (
   event.event === "bytes" &&
   event.atUs === moved.atUs &&
   (event.instance ?? "") === moved.instance &&
-  (event.model ?? "") === moved.model &&
+  (event.cause === PROCESS_ENDED || (event.model ?? "") === moved.model) &&
   (event.cause === moved.cause || isRest(event, moved.cause));
+
+const PROCESS_ENDED: ReturnReason = "process ended";
 
 /** What is left of residue of which a part is used again. */
 const isRest = (event: Extract<JournalEvent, { event: "bytes" }>, cause: string): boolean =>

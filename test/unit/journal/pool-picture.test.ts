@@ -81,3 +81,14 @@ test("poolPicture: without a machine there is no capacity to compare with", () =
   );
   expect(poolPicture([], 4)).toBe("No pool of memory is known here.\n");
 });
+
+test("poolsAt: a container that ends leaves nothing, and the next one begins anew", () => {
+  const events = started()
+    .bytes("a", 4 * GIB, 5 * GIB)
+    .write({ event: "container-died", because: "killed" })
+    .bytes("a", -4 * GIB, GIB)
+    .bytes("server", -GIB, 0)
+    .bytes("b", 2 * GIB, 2 * GIB).events;
+  const host = poolsAt(events).find(({ pool }) => pool === "host");
+  expect(host).toMatchObject({ used: 2 * GIB, kinds: [["weights", 2 * GIB]] });
+});

@@ -247,3 +247,24 @@ test("story: of several instances each line says which", () => {
     "      2.000  instance-1   ping: no answer",
   ]);
 });
+
+test("story: a server that ends gives everything back in one line", () => {
+  const gone = (model: string, bytes: number, after: number) =>
+    at(1, {
+      event: "bytes",
+      ...(model === "" ? {} : { model }),
+      process: "tritonserver",
+      pool: "host",
+      kind: model === "" ? "server" : "weights",
+      change: -bytes,
+      before: after + bytes,
+      after,
+      cause: "process ended",
+    });
+  expect(tell([gone("", 1024, 3072), gone("a", 1024, 2048), gone("b", 2048, 0)]).lines[0]).toBe(
+    "      1.000  tritonserver gives back 4.0 KiB of host (process ended)",
+  );
+  expect(tell([gone("a", 1024, 0)]).lines[0]).toBe(
+    "      1.000  a gives back 1.0 KiB of host (process ended)",
+  );
+});
