@@ -53,7 +53,8 @@ export const explanationText = ({ answer, story, figures, prevention }: Explanat
       ? ["", "What would have prevented it:", ...prevention.map((hint) => `  - ${hint}`)]
       : []),
   ];
-  return `${parts.join("\n")}\n`;
+  // Names and texts are other people's: a terminal is not to act on them.
+  return `${parts.join("\n").replace(/(?!\n)\p{Cc}/gu, "?")}\n`;
 };
 
 const unknownText = (history: History, question: Question): string => {

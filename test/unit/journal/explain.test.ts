@@ -468,6 +468,24 @@ test("what is no invocation: what was asked of the container itself", () => {
   expect(questionOf(story.events, "step-1")).toEqual({ request: "step-1" });
 });
 
+test("control characters of names and texts do not reach the terminal", () => {
+  const story = new Story()
+    .write({ model: "a\u001b[2J", request: "r-1", event: "invocation", cacheHit: true })
+    .write({
+      model: "a\u001b[2J",
+      request: "r-1",
+      event: "answer",
+      status: 424,
+      from: "container",
+      durationUs: 0,
+      text: "\u0007ring",
+    });
+  const text = story.explain({ request: "r-1" });
+  expect(text).toContain("Request r-1 for a?[2J");
+  expect(text).toContain("“?ring”");
+  expect(text).not.toMatch(/(?!\n)\p{Cc}/u);
+});
+
 test("a request without an answer: how far it has come", () => {
   const story = new Story()
     .at(1)
