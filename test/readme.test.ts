@@ -43,9 +43,22 @@ describe("README", () => {
   });
 });
 
+test("README: the story of a full GPU is told as it stands there", () => {
+  const blocks = blocksOf("Why was my model unloaded?");
+  const command = blocks.find((block) => block.includes("npm run scenario")) ?? "";
+  const args = command.trim().replace("npm run scenario -- ", "").split(" ");
+  const main = join(ROOT, "emulator/main.ts");
+  const told = execFileSync(process.execPath, [main, "scenario", ...args], { encoding: "utf8" }).split("\n");
+  const lines = (blocks.at(-1) ?? "").trimEnd().split("\n");
+  expect(lines.length).toBeGreaterThan(5);
+  for (const line of lines) expect(told).toContain(line);
+});
+
 test("README: its npm commands are scripts of package.json", () => {
   const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
-  const named = [...README.matchAll(/npm (?:run )?(start|test|models|bench|check|docs|build)\b/g)];
+  const named = [
+    ...README.matchAll(/npm (?:run )?(start|explain|scenario|test|models|bench|check|docs|build)\b/g),
+  ];
   expect(named.length).toBeGreaterThan(2);
   for (const [, name] of named) expect(scripts).toHaveProperty(name ?? "");
 });
