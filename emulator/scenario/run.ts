@@ -9,10 +9,10 @@ import { requestBody } from "./fleet.ts";
 import { Foresight } from "./foresight.ts";
 import type { Answer } from "./http-port.ts";
 import type { Call, CallAnswer, Run } from "./observed.ts";
-import { matchModels, type Scenario } from "./scenario.ts";
+import { matchModels, requestLine, type Scenario } from "./scenario.ts";
 import type { Level, Step } from "./schema.ts";
 import { type Instance, Stage, unpackedFolder } from "./stage.ts";
-import { callContainer, callTriton, stopTriton } from "./wires.ts";
+import { callContainer, callEndpoint, callTriton, stopTriton } from "./wires.ts";
 
 export interface RunOptions {
   readonly scenario: Scenario;
@@ -219,12 +219,13 @@ class Runner {
       }
       return;
     }
-    const files = this.#scenario.level === "endpoint" ? "archive" : "files";
+    const filesOf = (model: string): string =>
+      this.#scenario.level === "endpoint" ? `the archive of ${model} is` : `the files of ${model} are`;
     if ("overwrite" in step) {
       const { overwrite: model, with: changes = {}, config_text: written } = step;
       const what =
         written === undefined ? Object.keys(changes).join(", ") : `config.pbtxt: ${written.trim()}`;
-      this.#tell({ model, request: label }, `the ${files} of ${model} are overwritten (${what})`);
+      this.#tell({ model, request: label }, `${filesOf(model)} overwritten: ${what}`);
       this.#stage.overwrite(model, changes, written);
       return;
     }
@@ -234,7 +235,7 @@ class Runner {
       return;
     }
     if ("remove" in step) {
-      this.#tell({ model: step.remove, request: label }, `the ${files} of ${step.remove} are deleted`);
+      this.#tell({ model: step.remove, request: label }, `${filesOf(step.remove)} deleted`);
       this.#stage.remove(step.remove);
       return;
     }
@@ -337,8 +338,16 @@ class Runner {
     step: Extract<Step, { call: string }>,
     { name, simulated }: Instance,
   ): void {
-    const [method = "", path = ""] = step.call.split(/\s+/);
+    const [method, path] = requestLine(step.call);
     const { body = "", target_model } = step;
+    const { router } = this.#stage;
+    if (this.#wireOf(step) === "endpoint" && router !== null) {
+      const call = this.#begin(index, { kind: "invoke", request });
+      callEndpoint(router, request, path, body, target_model, (answer) =>
+        this.#end(call, platformAnswer(answer, this.#clock.now() - call.atUs)),
+      );
+      return;
+    }
     const answered = this.#ask(index, { kind: "ask", request });
     const done = (answer: Answer | null): void => {
       this.#tell({ instance: name, request }, step.call, answer);

@@ -186,6 +186,19 @@ expect:
   expect(failed).toEqual([]);
 });
 
+test("run: a call at the level of the endpoint is InvokeEndpoint as it goes over the wire", () => {
+  const body = '{"inputs":[{"name":"INPUT0","shape":[1],"datatype":"INT32","data":[1]}]}';
+  const { failed } = playScenario(`traffic:
+  - { at: 0s, call: POST /endpoints/any/invocations, as: nobody }
+  - { at: 1s, call: POST /endpoints/any/invocations, target_model: a, body: '${body}', as: a }
+  - { at: 5s, call: GET /models, via: container, as: list }
+expect:
+  - { answer: nobody, status: 400, error: ValidationError, text: Request nobody is missing a target model header }
+  - { answer: a, status: 200, cache_hit: false }
+  - { answer: list, status: 200 }`);
+  expect(failed).toEqual([]);
+});
+
 test("run: what no other event tells is a step of the journal", () => {
   const { events } = playScenario(`level: triton
 traffic:
@@ -198,7 +211,7 @@ traffic:
   expect(steps.map((event) => event.event === "step" && [event.did, event.status])).toEqual([
     ["GET /v2/health/ready", 200],
     ["GET /v2/nothing", 404],
-    ["the files of a are overwritten (host)", undefined],
+    ["the files of a are overwritten: host", undefined],
     ["the files of b are deleted", undefined],
     ["SIGTERM to tritonserver", undefined],
     ["tritonserver ends with exit code 0", undefined],
