@@ -163,7 +163,8 @@ type Fleet = ReadonlyMap<string, FleetModel>;
 
 /** The files of a model's archive, by path: its folder, or a repository with the ensemble and its members. */
 export const archiveFiles = (model: FleetModel, fleet: Fleet): ReadonlyMap<string, string> => {
-  if (model.members.length === 0) return modelFiles(model, "");
+  const { inside } = model.words;
+  if (model.members.length === 0) return modelFiles(model, inside === undefined ? "" : `${inside}/`);
   const parts = [model, ...new Set(model.members)].flatMap((part) => {
     const known = typeof part === "string" ? fleet.get(part) : part;
     return known === undefined ? [] : [...modelFiles(known, `${known.name}/`)];

@@ -1,6 +1,7 @@
 import { type EvictionSettings, evictionPresets } from "../aws/placement/eviction/presets.ts";
 import type { PlatformSettings } from "../aws/placement/platform-settings.ts";
 import { type RouterSettings, sagemakerRouter } from "../aws/placement/router.ts";
+import { isInvocation } from "../aws/runtime/invoke-endpoint.ts";
 import { fail, ok, type Result } from "../common/status.ts";
 import { type FaultSet, parseFaults } from "../core/faults/fault-rule.ts";
 import { modelMatcher } from "../core/faults/model-pattern.ts";
@@ -289,9 +290,21 @@ const wrongTraffic = (words: ScenarioWords, names: readonly string[]): readonly 
       const key = "load" in step && typeof step.load === "string" ? "load" : "unload";
       at(key, "callers of an endpoint cannot load or unload; say via: container, or level: container");
     }
+    if (via === "endpoint" && "call" in step && !isInvocation(...requestLine(step.call))) {
+      at(
+        "call",
+        "an endpoint has POST /endpoints/<name>/invocations only; say via: container or via: triton",
+      );
+    }
     if ("arrivals" in step) problems.push(...wrongArrivals(step, index, names));
     return problems;
   });
+};
+
+/** `GET /ping` */
+export const requestLine = (call: string): readonly [method: string, path: string] => {
+  const [method = "", path = ""] = call.split(/\s+/);
+  return [method, path];
 };
 
 type Arrivals = Extract<Step, { arrivals: unknown }>;

@@ -65,6 +65,10 @@ const machine = z.union(
   },
 );
 
+const folders = z.string().regex(/^[A-Za-z0-9_-]+(\/[A-Za-z0-9_-]+)*$/, {
+  error: "has to be names of folders joined by /, such as export/served",
+});
+
 const modelShape = {
   name: text,
   /** That many models; `{i}` in the name (or the end of it) becomes 1, 2, ... */
@@ -76,6 +80,8 @@ const modelShape = {
   /** Bytes of the archive, and of what is in it. */
   archive: size.optional(),
   unpacked: size.optional(),
+  /** Folder in the archive, or folders, in which the model lies. */
+  inside: folders.optional(),
   /** What is wrong with its archive. */
   damage: word(["not-gzip", "truncated", "leaves-folder"]).optional(),
   host: bytesOf.optional(),
@@ -116,6 +122,7 @@ const changedModel = mapping({
   instances: modelShape.instances,
   archive: modelShape.archive,
   unpacked: modelShape.unpacked,
+  inside: modelShape.inside,
   damage: modelShape.damage,
   host: modelShape.host,
   gpu: modelShape.gpu,

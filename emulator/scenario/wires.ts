@@ -1,4 +1,7 @@
 import type { InProcessContainer } from "../aws/containers/in-process-container.ts";
+import type { PlatformAnswer } from "../aws/placement/platform-answer.ts";
+import type { Router } from "../aws/placement/router.ts";
+import { handleInvocation } from "../aws/runtime/invoke-endpoint.ts";
 import type { Clock } from "../common/clock.ts";
 import type { ServerStart } from "../core/memory/ledger.ts";
 import type { TritonServer, TritonServerOptions } from "../core/triton-server.ts";
@@ -81,4 +84,26 @@ export const callContainer = (
 ): void => {
   const headers = new Map(targetModel === undefined ? [] : [[TARGET_MODEL_HEADER, targetModel]]);
   container.handle(exchangeOf(method, path, body, headers, answered));
+};
+
+/** A request to InvokeEndpoint as it goes over the wire, without a target model where that is undefined. */
+export const callEndpoint = (
+  router: Router,
+  requestId: string,
+  path: string,
+  body: string,
+  targetModel: string | undefined,
+  answered: (answer: PlatformAnswer) => void,
+): void => {
+  const headers = new Map([
+    ["content-type", "application/json"],
+    ...(targetModel === undefined ? [] : [["x-amzn-sagemaker-target-model", targetModel] as const]),
+  ]);
+  const exchange = exchangeOf("POST", path, body, headers, () => {});
+  const invoke: Parameters<typeof handleInvocation>[1] = (call, reply) =>
+    router.invoke(call, (answer) => {
+      reply(answer);
+      answered(answer);
+    });
+  handleInvocation(exchange, invoke, requestId);
 };

@@ -172,6 +172,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "journal",
     "aws/artifacts",
     "aws/placement",
+    "aws/runtime",
     "aws/containers",
     "simulation",
   ],

@@ -10,6 +10,9 @@ export type Invoke = (call: Invocation, answered: (answer: PlatformAnswer) => vo
 /** Whatever the endpoint is called, it is the one that is served. */
 const invocationPath = /^\/endpoints\/[^/]+\/invocations$/;
 
+export const isInvocation = (method: string, path: string): boolean =>
+  method === "POST" && invocationPath.test(path);
+
 /** What of a request's headers reaches the container; the platform drops the others (spec/sagemaker-mme.md 1.2, 2.1). */
 const forwarded = ["Content-Type", "Accept", "X-Amzn-SageMaker-Custom-Attributes", FAULT_HEADER] as const;
 
@@ -21,12 +24,16 @@ const VARIANT = "AllTraffic";
 
 /**
  * InvokeEndpoint of sagemaker-runtime (spec/sagemaker-mme.md 2.1): `POST /endpoints/{EndpointName}/invocations`.
+ * @param requestId goes into the answer and the journal
  * @returns false = it is another path, and not answered
  */
-export const handleInvocation = (exchange: HttpExchange, invoke: Invoke): boolean => {
+export const handleInvocation = (
+  exchange: HttpExchange,
+  invoke: Invoke,
+  requestId: string = randomUUID(),
+): boolean => {
   const { method, path, headers } = exchange.head;
-  if (method !== "POST" || !invocationPath.test(path)) return false;
-  const requestId = randomUUID();
+  if (!isInvocation(method, path)) return false;
   const call: Invocation = {
     requestId,
     targetModel: headers.get("x-amzn-sagemaker-target-model") ?? "",

@@ -43,6 +43,12 @@ test("fleet: a model with bytes on a GPU runs there, and what it says in its own
   expect(text).toContain("dynamic_batching { }");
 });
 
+test("fleet: the files of an archive lie on top, or in the folders that the model names", () => {
+  const pathsOf = (words: string) => [...archiveFiles(modelOf(words), new Map()).keys()];
+  expect(pathsOf("host: 1MiB")).toEqual(["config.pbtxt", "1/model"]);
+  expect(pathsOf("inside: export/m")).toEqual(["export/m/config.pbtxt", "export/m/1/model"]);
+});
+
 test("fleet: the configuration of an override is the same as JSON", () => {
   const model = changed(modelOf("backend: python, host: 100MiB"), { instances: 3 });
   expect(JSON.parse(configJson(model))).toMatchObject({

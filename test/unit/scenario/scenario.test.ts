@@ -119,6 +119,16 @@ test.each([
     "traffic.0.load: callers of an endpoint cannot load or unload",
   ],
   [
+    "a call that an endpoint does not have",
+    "traffic: [{ at: 0s, call: GET /ping, as: first }]",
+    "traffic.0.call: an endpoint has POST /endpoints/<name>/invocations only",
+  ],
+  [
+    "a folder that leads out of an archive",
+    "models: [{ name: a, inside: ../a }]",
+    "models.0.inside: has to be names of folders joined by /",
+  ],
+  [
     "a name of a step used twice",
     "traffic: [{ at: 0s, invoke: a, as: first }, { at: 0s, invoke: a, as: first }]",
     "traffic.1.as: 'first' is taken",
