@@ -135,6 +135,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
   "frontends/metrics": ["common", "core/response-cache", "core/statistics", "frontends/http1"],
   "frontends/control": ["common", "core/faults", "core/memory", "journal", "frontends/http1"],
+  "aws/wire": ["common", "frontends/http1"],
   "aws/artifacts": ["common"],
   "aws/placement": ["common", "core/faults", "journal", "aws/artifacts"],
   "aws/runtime": ["core/faults", "frontends/http1", "aws/placement"],
