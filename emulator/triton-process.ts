@@ -230,6 +230,7 @@ const serverOptions = (config: Config, gpuCount: number) => {
     modelNamespacing: config.modelNamespacing,
     backendConfig,
     gpuCount,
+    modelLoadGpuLimit: new Map(config.modelLoadGpuLimit),
     responseCacheByteSize: config.responseCacheByteSize,
     trace: config.trace,
     randomSeed: RANDOM_SEED,

@@ -667,8 +667,8 @@ export const configSchema = z.object({
     argument: "<<device_id>:<fraction>>",
     repeated: true,
     defaultText: "no limit",
-    description: "`<gpu>:<fraction>`: no model is loaded on a GPU that is fuller than this.",
-    withoutEffect: "the memory of GPUs is not watched",
+    description:
+      "`<gpu>:<fraction>`: a model is not loaded when the GPU is fuller than this with it. Only with --machine.",
   }),
 
   configFile: option(text().optional(), {

@@ -51,6 +51,8 @@ export interface TritonServerOptions {
   readonly modelNamespacing: boolean;
   readonly backendConfig: ReadonlyMap<string, ReadonlyMap<string, string>>;
   readonly gpuCount: number;
+  /** Share of a GPU's memory above which no instance is made on it, by its number. */
+  readonly modelLoadGpuLimit: ReadonlyMap<number, number>;
   /** Of the `local` response cache; null = there is none. */
   readonly responseCacheByteSize: number | null;
   readonly trace: TraceSettings;
@@ -130,6 +132,7 @@ export class TritonServer implements InferenceServer, RepositoryRegistry {
       options: {
         autoComplete: options.autoCompleteConfig,
         gpuCount: options.gpuCount,
+        modelLoadGpuLimit: options.modelLoadGpuLimit,
         backendConfig: options.backendConfig,
       },
     });

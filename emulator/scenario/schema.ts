@@ -189,6 +189,8 @@ const server = mapping({
   auto_complete_config: flag.optional(),
   load_thread_count: whole(1, 1000).optional(),
   load_retry_count: whole(0, 1000).optional(),
+  /** `--model-load-gpu-limit`, a share for each GPU. */
+  load_gpu_limit: z.array(share).optional(),
   ping_mode: word(["ready", "live"]).optional(),
   pinned_memory_pool_byte_size: size.optional(),
   /** Of the response cache. */

@@ -30,6 +30,8 @@ export const tritonFlags = (
     autoCompleteConfig: words.auto_complete_config,
     modelLoadThreadCount: words.load_thread_count,
     modelLoadRetryCount: words.load_retry_count,
+    modelLoadGpuLimit:
+      words.load_gpu_limit === undefined ? undefined : new Map(words.load_gpu_limit.entries()),
     responseCacheByteSize: words.cache_size,
   };
   return Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));

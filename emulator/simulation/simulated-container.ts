@@ -149,6 +149,7 @@ const serverOptions = ({ pools }: Machine, randomSeed: number): TritonServerOpti
   modelLoadRetryCount: 0,
   modelNamespacing: true,
   backendConfig: new Map(),
+  modelLoadGpuLimit: new Map(),
   gpuCount: pools.filter(({ pool }) => pool.startsWith("gpu:")).length,
   responseCacheByteSize: null,
   trace: {

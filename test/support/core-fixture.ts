@@ -142,6 +142,7 @@ export class CoreFixture {
         modelNamespacing: false,
         backendConfig: new Map(),
         gpuCount: 0,
+        modelLoadGpuLimit: new Map(),
         trace: {
           trace_level: ["OFF"],
           trace_rate: 1000,

@@ -32,6 +32,10 @@ export class LimitedAccount implements MemoryAccount {
     return false;
   }
 
+  capacity(): null {
+    return null;
+  }
+
   used(pool: "host"): number {
     return this.#inner.used(pool);
   }

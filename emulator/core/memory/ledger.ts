@@ -334,6 +334,10 @@ export class Ledger implements MemoryAccount {
     return this.#pool(pool).used;
   }
 
+  capacity(pool: PoolName): number {
+    return this.#pool(pool).capacityBytes;
+  }
+
   /** Bytes that may still be taken. */
   free(pool: PoolName): number {
     const { capacityBytes, reserveBytes, used } = this.#pool(pool);

@@ -84,6 +84,8 @@ export interface MemoryAccount {
   reserve(owner: AllocationOwner, demands: readonly MemoryDemand[]): Result<Reservation>;
   /** Bytes now reserved in a pool. */
   used(pool: PoolName): number;
+  /** Bytes of a pool, those that are not for models included; null = it has no end. */
+  capacity(pool: PoolName): number | null;
 }
 
 /** Plain serving: refuses nothing, kills nobody and still counts. */
@@ -130,6 +132,10 @@ export class UnlimitedMemoryAccount implements MemoryAccount {
 
   used(pool: PoolName): number {
     return this.#used.get(pool) ?? 0;
+  }
+
+  capacity(): null {
+    return null;
   }
 
   #add({ pool, bytes }: MemoryDemand, sign: 1 | -1): void {

@@ -1,7 +1,7 @@
 import type { Clock } from "../../common/clock.ts";
 import type { Log } from "../../common/log.ts";
 import type { Random } from "../../common/random.ts";
-import { fail, ok, type Result } from "../../common/status.ts";
+import { fail, ok, type Result, TritonError } from "../../common/status.ts";
 import type { Backend, BackendModel, InstanceSpec, ModelContext } from "../backend.ts";
 import {
   type DeclaredMemory,
@@ -48,6 +48,8 @@ export interface LoaderOptions {
   /** False with `--disable-auto-complete-config`. */
   readonly autoComplete: boolean;
   readonly gpuCount: number;
+  /** `--model-load-gpu-limit`: share of a GPU's memory, by its number. */
+  readonly modelLoadGpuLimit: ReadonlyMap<number, number>;
   /** `--backend-config`, by backend; "" = for every backend. */
   readonly backendConfig: ReadonlyMap<string, ReadonlyMap<string, string>>;
 }
@@ -375,11 +377,25 @@ export class VersionLoader {
       granted.value.endStaging();
       const slot = new InstanceSlot(spec.name, created.value, statistics, clock);
       const instance: LoadedInstance = { slot, signature, reservation: granted.value };
-      runWarmup(slot, samples, clock, (error) => {
+      runWarmup(slot, samples, clock, (failed) => {
+        const error = failed ?? this.#refuseAboveGpuLimit(spec);
         if (error === null) done(ok(instance));
         else releaseInstances([instance], () => done({ ok: false, error }));
       });
     });
+  }
+
+  /** Looks when the instance has taken all it takes, at everything that the GPU holds (2.51.0: backend_model_instance.cc). */
+  #refuseAboveGpuLimit({ name, kind, deviceId }: InstanceSpec): TritonError | null {
+    const { account, options } = this.#dependencies;
+    const limit = options.modelLoadGpuLimit.get(deviceId);
+    const capacity = account.capacity(`gpu:${deviceId}`);
+    if (kind !== "KIND_GPU" || limit === undefined || capacity === null) return null;
+    if (account.used(`gpu:${deviceId}`) <= Math.floor(capacity * limit)) return null;
+    return new TritonError(
+      "UNAVAILABLE",
+      `can not create model '${name}': memory limit set for GPU ${deviceId} has exceeded, model loading is rejected.`,
+    );
   }
 }
 

@@ -408,6 +408,34 @@ test("memory: an instance that is refused in an in-place update leaves the other
   fixture.clock.runAll();
 });
 
+const gpuModel = `backend: "scripted"
+input { name: "IN" data_type: TYPE_INT32 dims: [ 1 ] }
+output { name: "OUT" data_type: TYPE_INT32 dims: [ 1 ] }
+instance_group { kind: KIND_GPU count: 2 }
+parameters { key: "memory.gpu_weights_bytes" value { string_value: "30" } }`;
+
+test("memory: a GPU that is fuller than its limit with an instance refuses it, and gets its bytes back", () => {
+  const profiles = profilesOf(serverDocument(), backendDocument("scripted"));
+  const load = (limit: number) => {
+    const { ledger } = startLedger({ machine: smallMachine, profiles });
+    const modelLoadGpuLimit = new Map([[0, limit]]);
+    const fixture = tritonServer({
+      models: { m: gpuModel },
+      account: ledger,
+      gpuCount: 1,
+      modelLoadGpuLimit,
+    });
+    return { error: fixture.load("m").error, used: ledger.used("gpu:0") };
+  };
+  expect(load(0.6)).toEqual({ error: null, used: 60 });
+  const { error, used } = load(0.59);
+  expect(error?.asString()).toBe(
+    "Invalid argument: load failed for model 'm': version 1 is at UNAVAILABLE state: Unavailable: can not create model " +
+      "'m_0_1': memory limit set for GPU 0 has exceeded, model loading is rejected.;\n",
+  );
+  expect(used).toBe(0);
+});
+
 test("trace settings: of a model that does not serve are refused", () => {
   const fixture = tritonServer({ models: { m: modelConfig() } });
   const message = (result: Result<unknown>): string | null => (result.ok ? null : result.error.asString());
