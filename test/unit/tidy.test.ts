@@ -138,7 +138,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "aws/wire": ["common", "frontends/http1"],
   "aws/artifacts": ["common"],
   "aws/placement": ["common", "core/faults", "journal", "aws/artifacts"],
-  "aws/runtime": ["core/faults", "frontends/http1", "aws/placement"],
+  "aws/runtime": ["common", "core/faults", "frontends/http1", "aws/wire", "aws/placement"],
   "aws/containers": [
     "common",
     "core/memory",
