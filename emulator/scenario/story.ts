@@ -73,7 +73,7 @@ export class Story {
       this.#gather(event);
       return;
     }
-    if (event.event === "invocation" && event.cacheHit) return;
+    if (event.event === "invocation" && (event.cacheHit || event.model === "")) return;
     if (event.event === "invocation" || event.event === "answer") {
       this.#count(event);
       return;
@@ -156,7 +156,8 @@ export class Story {
   }
 
   #count(event: Extract<JournalEvent, { event: "answer" | "invocation" }>): void {
-    const { atUs, instance = "", model = "?", request = "a request" } = event;
+    const { atUs, instance = "", request = "a request" } = event;
+    const model = event.model === "" ? "no TargetModel" : (event.model ?? "?");
     const news = newsOf(event);
     const row = this.#row;
     if (row !== null && (row.instance !== instance || !isSameNews(row.news, news))) this.#tellRow();
@@ -346,7 +347,7 @@ const lineOf = (event: JournalEvent): Line | null => {
         tone: "quiet",
       };
     case "artifact-refused":
-      return { text: `${model}: its archive is refused: ${quoted(event.text)}`, tone: "bad" };
+      return { text: `${model}: its archive cannot be used: ${quoted(event.text)}`, tone: "bad" };
     case "archive-deleted":
       return { text: `${model}: deleted from the disk, ${formatByteSize(event.bytes)} (${event.rule})` };
     case "load":
@@ -369,7 +370,7 @@ const lineOf = (event: JournalEvent): Line | null => {
         tone: event.status === 200 ? "plain" : "bad",
       };
     case "placed":
-      return { text: `${model} is placed here: ${event.because}` };
+      return model === "" ? null : { text: `${model} is placed here: ${event.because}` };
     case "model-state":
       return event.state === "LOADING"
         ? null

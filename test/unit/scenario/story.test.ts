@@ -54,6 +54,16 @@ test("story: an answer of status 0 is none", () => {
   expect(tones).toEqual(["bad"]);
 });
 
+test("story: a call without a TargetModel is no call for a model", () => {
+  const subject = { instance: "i", model: "", request: "r1" };
+  const { lines } = tell([
+    at(1, { ...subject, event: "placed", because: "0 models, the fewest" }),
+    at(1, { ...subject, event: "invocation", cacheHit: false }),
+    at(1, { ...subject, event: "answer", status: 400, from: "platform", durationUs: 0 }),
+  ]);
+  expect(lines).toEqual(["      1.000  r1 for no TargetModel: answered 400 by the platform after 0 s"]);
+});
+
 test("story: a step of the traffic, and what was answered", () => {
   const { lines, tones } = tell([
     at(1, { event: "step", request: "half", did: "the files of a are overwritten" }),
@@ -267,4 +277,21 @@ test("story: a server that ends gives everything back in one line", () => {
   expect(tell([gone("a", 1024, 0)]).lines[0]).toBe(
     "      1.000  a gives back 1.0 KiB of host (process ended)",
   );
+});
+
+test("story: of an error of the platform what the container said", () => {
+  const text =
+    'Received server error (507) from primary with message "{"error":"no room"}". See https://console for more.';
+  const { lines } = tell([
+    at(1, {
+      event: "answer",
+      model: "a",
+      request: "r1",
+      status: 424,
+      from: "container",
+      durationUs: 0,
+      text,
+    }),
+  ]);
+  expect(lines.at(-1)).toBe("               “Received server error (507): no room”");
 });
