@@ -10,6 +10,9 @@ const QUOTE_HEAD = 80;
 const MOST_VICTIMS = 8;
 const MOST_HOLDERS = 4;
 
+/** Around the container's own text: what the platform says of every error of its, and where its log is. */
+const platformError = /^(Received \w+ error \(\d+\)) from primary with message "(.*)"\. See https:.*$/s;
+
 /** A text of somebody else, in one line; of a JSON error its message. */
 export const quoted = (text: string): string => {
   const line = messageIn(text).replace(/\s+/g, " ").trim();
@@ -17,6 +20,8 @@ export const quoted = (text: string): string => {
 };
 
 const messageIn = (text: string): string => {
+  const [, received, message] = platformError.exec(text) ?? [];
+  if (received !== undefined && message !== undefined) return `${received}: ${messageIn(message)}`;
   if (!text.startsWith("{")) return text;
   try {
     const value: unknown = JSON.parse(text);
@@ -98,7 +103,7 @@ export const evictionLines = (
   const need = needText(event);
   const nobody = enough
     ? "nobody had to go"
-    : "nobody could be unloaded: all others were busy, pinned or too recently used";
+    : "nobody could be unloaded: no other model is loaded, or they are busy, pinned or too recently used";
   const chosen =
     victims.length === 0
       ? nobody

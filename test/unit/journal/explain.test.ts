@@ -208,7 +208,7 @@ describe("a request that failed", () => {
     expect(text).toContain(
       "gpu:0 had 300.0 MiB free when c asked for 700.0 MiB: refused with “CUDA out of memory. Tried to allocate 700.00 MiB”",
     );
-    expect(text).toContain("nobody could be unloaded: all others were busy, pinned or too recently used");
+    expect(text).toContain("nobody could be unloaded: no other model is loaded, or they are busy");
     expect(text).toContain("  - With 400.0 MiB more of free memory on gpu:0 it would not have been refused.");
   });
 
