@@ -287,6 +287,7 @@ const checkCoreOptions = ({ modelLoadGpuLimit, hostPolicy }: UncheckedConfig): v
 const cannotCreate = (reason: string): ConfigError =>
   new ConfigError(`error: creating server: ${reason}`, false);
 
+/** Seen on 2.51.0. */
 const SMALLEST_CACHE_BYTES = 192;
 
 /** @returns bytes of the cache that is asked for; null = none */

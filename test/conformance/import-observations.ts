@@ -18,6 +18,7 @@ const areas = [
   "logging",
   "metrics",
   "onnxruntime",
+  "response-cache",
   "sagemaker",
   "scheduler",
   "sequence",
@@ -54,6 +55,8 @@ const act = (text: string, models: readonly string[]): Act => {
       text: "# changed\n",
       mtime: found[1] === "restore its mtime" ? "kept" : "2001",
     };
+  found = match(/^config.pbtxt: tag (\S+) -> (\S+)$/);
+  if (found) return { replace: `${model}/config.pbtxt`, pattern: `"${found[1]}"`, by: `"${found[2]}"` };
   found = match(/^append to config.pbtxt of (\S+): (.*)$/);
   if (found) return { append: `${found[1]}/config.pbtxt`, text: `${found[2]}\n` };
   found = match(/^create an empty file (\S+) in (\S+)$/);

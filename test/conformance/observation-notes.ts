@@ -2,14 +2,12 @@ import type { ConformanceCase, Step } from "../support/cases.ts";
 
 /** Observed probes that are not cases, and why. Whole areas are listed in fixtures/conformance/README.md. */
 export const leftOut: ReadonlyMap<string, string> = new Map([
-  ["command-line-02", "response cache: a later issue"],
-  ["command-line-03", "response cache: a later issue"],
-  ["command-line-04", "response cache: a later issue"],
-  ["command-line-05", "response cache: a later issue"],
-  ["command-line-06", "response cache: a later issue"],
-  ["command-line-07", "response cache: a later issue"],
-  ["command-line-08", "response cache: a later issue"],
-  ["metrics-01", "response cache: a later issue"],
+  ["command-line-02", "begins in the middle of the real server's usage: load.test.ts has its error"],
+  ["command-line-03", "shows log lines of the cache's library: load.test.ts has its error"],
+  ["command-line-04", "shows a log line of the cache's library: load.test.ts takes small sizes"],
+  ["command-line-05", "shows a log line of the cache's library: load.test.ts takes small sizes"],
+  ["command-line-06", "shows log lines of the cache's library: load.test.ts has its error"],
+  ["command-line-08", "begins in the middle of the real server's usage: load.test.ts has its error"],
   [
     "sagemaker-01",
     "only with `load-blocks-worker` imitated: container-api.test.ts and workers.test.ts play it",
@@ -21,6 +19,8 @@ export const leftOut: ReadonlyMap<string, string> = new Map([
   ["sagemaker-24", "a dead process of the Python backend: container-api.test.ts plays it with a stand-in"],
   ["sagemaker-44", "takes 350 s: container-api.test.ts plays it on a virtual clock"],
   ["sagemaker-48", "only with `unload-during-invoke-hang` imitated: container-api.test.ts plays it"],
+  ["response-cache-01", "1.2 MB of numbers; response-cache-requests.json asks the same of a smaller cache"],
+  ["response-cache-07", "names of metrics, which metrics-01 shows"],
   ["lifecycle-27", "recorded on a server without an ONNX Runtime backend; ours always has one"],
   ["lifecycle-45", "starts from what other probes left behind; http-repository.json asks the same"],
 ]);
@@ -89,6 +89,10 @@ export const adjustments: ReadonlyMap<string, Adjust> = new Map([
   // The real server dies now and then.
   ["onnxruntime-211", unsteady],
   ["onnxruntime-212", unsteady],
+  // The table of options at the start is not ours.
+  ["response-cache-09", without(6)],
+  // Recorded when the answer was in the cache already; response-cache-requests-01 asks a fresh one.
+  ["response-cache-12", without(3)],
   // Step 11 asks the SageMaker port; the text of step 12 was cut off.
   ["shutdown-02", chain(silence(["body"], 12), without(11))],
 ]);

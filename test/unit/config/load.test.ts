@@ -140,6 +140,7 @@ describe("values", () => {
       ["--response-cache-byte-size=1048576"],
       {
         cacheConfig: [{ name: "local", setting: "size", value: "1048576" }],
+        responseCacheByteSize: 1_048_576,
       },
     ],
     [["--"], { httpPort: 8000 }],
@@ -427,6 +428,14 @@ describe("refusals", () => {
     [
       "--cache-config=local,size=x",
       "error: creating server: Internal - Failed to initialize LocalCache: stoull\n",
+    ],
+    [
+      "--cache-config=local,size=191",
+      "error: creating server: Internal - Failed to initialize LocalCache: Could not initialize buffer in basic_managed_external_buffer constructor\n",
+    ],
+    [
+      "--cache-config=local,size=-1",
+      "error: creating server: Internal - Failed to initialize LocalCache: failed to allocate buffer\n",
     ],
   ])("load: %s fails as on the real server", (line, expected) => {
     expect(failureOf((line ?? "").split(" "))).toBe(expected);
