@@ -9,6 +9,9 @@ export const imitations = {
   "load-blocks-worker":
     "A load or an unload through the container API occupies one of its threads until it ends, as a rule the one that is to " +
     "send the answer of an invocation in flight, which then has to wait. Not imitated: nobody is held up.",
+  "load-unload-race":
+    "Many loads and unloads through the container API at the same time end the real server sooner or later (SIGSEGV or SIGABRT, " +
+    "fixed in 26.01). Not imitated: they do not disturb each other.",
 } as const;
 
 export type Imitation = keyof typeof imitations;

@@ -4,10 +4,12 @@ import { FAULT_HEADER, type FaultSource, faultOfAnswer } from "../../core/faults
 import type { InferenceServer } from "../../core/inference-server.ts";
 import type { RepositoryRegistry } from "../../core/repository-registry.ts";
 import type { Storage } from "../../core/storage.ts";
+import type { HttpReply } from "../http1/reply.ts";
 import { emptyReply, methodNotAllowed } from "../kserve-json/reply.ts";
 import type { ContainerExchange, ExchangeHandler } from "./container-exchange.ts";
 import { invokeDefault, invokeOfMany } from "./invoke.ts";
 import { loadModel } from "./load-model.ts";
+import { LoadUnloadRace } from "./load-unload-race.ts";
 import { getReply, listReply, type ModelList } from "./model-list.ts";
 import { ModelUnloader } from "./unload-model.ts";
 import { Workers } from "./workers.ts";
@@ -17,7 +19,7 @@ export interface ContainerApiOptions {
   readonly pingMode: string;
   /** What `/invocations` calls. */
   readonly defaultModel: string;
-  /** `--sagemaker-thread-count`. Default 8. Only means something where `load-blocks-worker` is imitated. */
+  /** `--sagemaker-thread-count`. Default 8. Only means something to the imitations `load-blocks-worker` and `load-unload-race`. */
   readonly threads?: number;
 }
 
@@ -54,6 +56,7 @@ export class ContainerApi implements ExchangeHandler {
   readonly #models: ModelList = new Map();
   readonly #unloader: ModelUnloader;
   readonly #workers: Workers;
+  readonly #race: LoadUnloadRace;
   /** A load that will never be answered has begun. */
   #loadHangs = false;
 
@@ -61,7 +64,9 @@ export class ContainerApi implements ExchangeHandler {
     this.#options = options;
     this.#dependencies = dependencies;
     this.#unloader = new ModelUnloader({ ...dependencies, models: this.#models });
-    this.#workers = new Workers(options.threads ?? DEFAULT_THREADS);
+    const threads = options.threads ?? DEFAULT_THREADS;
+    this.#workers = new Workers(threads);
+    this.#race = new LoadUnloadRace(threads);
   }
 
   /** Ends what waits on the clock; nothing is answered any more. */
@@ -142,15 +147,31 @@ export class ContainerApi implements ExchangeHandler {
             this.#loadHangs = true;
           };
           const dependencies = { ...this.#dependencies, models: this.#models, onHang };
-          loadModel(exchange.body, targetModel, dependencies, (reply) => exchange.reply(reply));
+          this.#change(exchange, (reply) => loadModel(exchange.body, targetModel, dependencies, reply));
         }
         return;
       case "DELETE":
-        this.#unloader.unload(name, targetModel, (reply) => exchange.reply(reply));
+        this.#change(exchange, (reply) => this.#unloader.unload(name, targetModel, reply));
         return;
       default:
         exchange.reply(emptyReply(400));
     }
+  }
+
+  /** A load or an unload. */
+  #change(exchange: ContainerExchange, run: (reply: (reply: HttpReply) => void) => void): void {
+    const { faults, onCrash } = this.#dependencies;
+    if (!faults.imitates("load-unload-race")) {
+      run((reply) => exchange.reply(reply));
+      return;
+    }
+    const ended = this.#race.begin();
+    if (ended === null) onCrash("loads and unloads at the same time (load-unload-race)");
+    else
+      run((reply) => {
+        ended();
+        exchange.reply(reply);
+      });
   }
 
   #invoke(exchange: ContainerExchange, name: string, targetModel: string | undefined): void {

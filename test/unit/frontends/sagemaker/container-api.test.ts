@@ -202,3 +202,18 @@ test("unload of a model whose stub died in an invocation: 200 after 350 s, pings
   expect(statuses(fixture.ping())).toEqual([200]);
   expect(statuses(fixture.invoke("a"))).toEqual([200]);
 });
+
+test("load-unload-race: loads that meet others end the server in the end, and are only answered otherwise", () => {
+  const loadBesideAnother = (fixture: SimulatedContainerFixture) => {
+    fixture.put("slow", { "synthetic.load_us": 1000 * SECOND_US });
+    fixture.load("slow");
+    const body = '{"model_name":"absent","url":"/opt/ml/models/absent/model"}';
+    return Array.from({ length: 16_000 }, () => statuses(fixture.post("/models", body))).flat();
+  };
+  const fixture = containerWith({ imitate: "load-unload-race" });
+  const answers = loadBesideAnother(fixture);
+  expect(answers.slice(0, -1).every((status) => status === 400)).toBe(true);
+  expect(answers.at(-1)).toBe(null);
+  expect(fixture.events().at(-1)).toBe("container-died");
+  expect(loadBesideAnother(new SimulatedContainerFixture()).at(-1)).toBe(400);
+});
