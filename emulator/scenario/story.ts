@@ -35,8 +35,8 @@ const WIDTH = 48;
 export class Story {
   readonly #options: StoryOptions;
   readonly #accounts = new Map<string, PoolAccount>();
-  /** Equal news since the last line: good answers, or calls for a model that is not there. */
-  #row: Row | null = null;
+  /** Equal news since the last line, by instance: good answers, or calls for a model that is not there. */
+  readonly #rows = new Map<string, Row>();
   /** A quiet line that may come again at once. */
   #quiet: {
     readonly line: string;
@@ -74,6 +74,8 @@ export class Story {
       return;
     }
     if (event.event === "invocation" && (event.cacheHit || event.model === "")) return;
+    // With one instance there is no choice; a call without a model is refused wherever it goes.
+    if (event.event === "placed" && (!this.#options.severalInstances || event.model === "")) return;
     if (event.event === "invocation" || event.event === "answer") {
       this.#count(event);
       return;
@@ -87,7 +89,7 @@ export class Story {
   end(): void {
     this.#tellMoved();
     this.#drawing = null;
-    this.#tellRow();
+    this.#tellRows();
     this.#tellQuiet();
     if (this.#open.size > 0) {
       const shown = [...this.#open.values()].slice(0, MOST_OPEN);
@@ -159,9 +161,8 @@ export class Story {
     const { atUs, instance = "", request = "a request" } = event;
     const model = event.model === "" ? "no TargetModel" : (event.model ?? "?");
     const news = newsOf(event);
-    const row = this.#row;
-    if (row !== null && (row.instance !== instance || !isSameNews(row.news, news))) this.#tellRow();
-    this.#row ??= {
+    if ([...this.#rows.values()].some((row) => !isSameNews(row.news, news))) this.#tellRows();
+    const row = this.#rows.get(instance) ?? {
       news,
       instance,
       first: request,
@@ -169,21 +170,25 @@ export class Story {
       fromUs: atUs,
       toUs: atUs,
       times: [],
-      models: new Set(),
+      models: new Set<string>(),
     };
-    this.#row.count++;
-    this.#row.toUs = atUs;
-    this.#row.models.add(model);
+    this.#rows.set(instance, row);
+    row.count++;
+    row.toUs = atUs;
+    row.models.add(model);
     if (event.event === "answer") {
-      const [least = event.durationUs, most = event.durationUs] = this.#row.times;
-      this.#row.times = [Math.min(least, event.durationUs), Math.max(most, event.durationUs)];
+      const [least = event.durationUs, most = event.durationUs] = row.times;
+      row.times = [Math.min(least, event.durationUs), Math.max(most, event.durationUs)];
     }
   }
 
-  #tellRow(): void {
-    const row = this.#row;
-    this.#row = null;
-    if (row === null) return;
+  #tellRows(): void {
+    const rows = [...this.#rows.values()];
+    this.#rows.clear();
+    for (const row of rows) this.#tellRow(row);
+  }
+
+  #tellRow(row: Row): void {
     const { news, instance, first, count, fromUs, toUs, models } = row;
     const who = count === 1 ? first : `${first} and ${counted(count - 1, "more request")}`;
     const whose = models.size > 4 ? counted(models.size, "model") : listed([...models]);
@@ -211,7 +216,7 @@ export class Story {
   }
 
   #line(event: { readonly atUs: number; readonly instance?: string }, line: Line): void {
-    this.#tellRow();
+    this.#tellRows();
     const { atUs, instance = "" } = event;
     const quiet = this.#quiet;
     if (quiet !== null && quiet.line === line.text && quiet.instance === instance) {
@@ -246,7 +251,7 @@ export class Story {
     if (drawing === null) return;
     const bars = poolBars(worthDrawing(this.#account(drawing.instance).contents()), WIDTH);
     if (bars === "" || bars === this.#lastBars) return;
-    this.#tellRow();
+    this.#tellRows();
     this.#tellQuiet();
     this.#lastBars = bars;
     for (const bar of bars.trimEnd().split("\n")) {
@@ -260,16 +265,19 @@ interface News {
   readonly status: number | null;
   readonly from: string;
   readonly text: string;
+  /** The text without the model's name: the same for many models. */
+  readonly gist: string;
 }
 
 /** In the journal an answer of status 0 is none. */
-const newsOf = (event: Extract<JournalEvent, { event: "answer" | "invocation" }>): News =>
-  event.event === "invocation"
-    ? { status: null, from: "", text: "" }
-    : { status: event.status, from: event.from, text: event.text ?? "" };
+const newsOf = (event: Extract<JournalEvent, { event: "answer" | "invocation" }>): News => {
+  if (event.event === "invocation") return { status: null, from: "", text: "", gist: "" };
+  const { status, from, text = "", model = "" } = event;
+  return { status, from, text, gist: model === "" ? text : text.replaceAll(model, "") };
+};
 
 const isSameNews = (a: News, b: News): boolean =>
-  a.status === b.status && a.from === b.from && a.text === b.text;
+  a.status === b.status && a.from === b.from && a.gist === b.gist;
 
 /** Equal news in a row. */
 interface Row {
@@ -370,7 +378,7 @@ const lineOf = (event: JournalEvent): Line | null => {
         tone: event.status === 200 ? "plain" : "bad",
       };
     case "placed":
-      return model === "" ? null : { text: `${model} is placed here: ${event.because}` };
+      return { text: `${model} is placed here: ${event.because}` };
     case "model-state":
       return event.state === "LOADING"
         ? null

@@ -114,6 +114,43 @@ test("story: bad answers in a row with the same text are one line; another text 
   ]);
 });
 
+test("story: bad answers that differ by the model's name only are one line", () => {
+  const late = (model: string): JournalEvent =>
+    at(60, {
+      event: "answer",
+      model,
+      request: `call of ${model}`,
+      status: 429,
+      from: "platform",
+      durationUs: 60e6,
+      text: `Model ${model} is not ready`,
+    });
+  expect(tell([late("m1"), late("m2")]).lines).toEqual([
+    "     60.000  call of m1 and 1 more request for m1 and m2: answered 429 by the platform after 1 min",
+    "               “Model m1 is not ready”",
+  ]);
+});
+
+test("story: equal news of several instances are one line for each", () => {
+  const on = (instance: string, events: readonly JournalEvent[]) =>
+    events.map((event) => ({ ...event, instance }));
+  const events = [1, 2, 3, 4].flatMap((second) =>
+    on(second % 2 === 0 ? "left" : "right", hit(second, second, "a")),
+  );
+  expect(tell(events, true).lines).toEqual([
+    "      1.010  right        r1 and 1 more request for a: answered 200 after 10 ms, until 3.010",
+    "      2.010  left         r2 and 1 more request for a: answered 200 after 10 ms, until 4.010",
+  ]);
+});
+
+test("story: where a model is placed is told where there is a choice", () => {
+  const placed = at(1, { instance: "left", model: "a", event: "placed", because: "0 models, the fewest" });
+  expect(tell([placed]).lines).toEqual([]);
+  expect(tell([placed], true).lines).toEqual([
+    "      1.000  left         a is placed here: 0 models, the fewest",
+  ]);
+});
+
 test("story: calls for a model that is not there are one line, a bad answer has one of its own with its text", () => {
   const { lines, tones } = tell([
     at(1, { event: "invocation", model: "a", request: "r1", cacheHit: false }),
