@@ -43,7 +43,7 @@ const refusalHints = ({ pool, asked, free }: EventOf<"refused">): readonly strin
     ? [
         `With ${formatByteSize(asked - Math.max(0, free))} more of free memory on ${pool} it would not have been refused.`,
       ]
-    : [];
+    : [`There was room on ${pool}: a limit of the model's own, gpu_mem_limit, refused it.`];
 
 export const evictionHints = (
   history: History,

@@ -39,6 +39,7 @@ export interface BackendNumbers {
   readonly retained?: NumbersOf;
   readonly failure?: string;
   readonly failureAtRun?: string;
+  readonly limitFailure?: string;
 }
 
 /** `python`-like with `stub`, else in the server. */
@@ -51,6 +52,7 @@ export const backendDocument = (
     retained = {},
     failure = "no {bytes} on GPU {gpu}",
     failureAtRun,
+    limitFailure,
   }: BackendNumbers = {},
 ) => ({
   backend,
@@ -71,6 +73,7 @@ export const backendDocument = (
   ),
   device_failure: { value: failure, source: "test" },
   ...(failureAtRun === undefined ? {} : { device_failure_at_run: { value: failureAtRun, source: "test" } }),
+  ...(limitFailure === undefined ? {} : { limit_failure: { value: limitFailure, source: "test" } }),
 });
 
 export const profilesOf = (...documents: readonly unknown[]): MemoryProfiles => {

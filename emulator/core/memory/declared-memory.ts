@@ -41,6 +41,8 @@ export interface DeclaredMemory {
   readonly run: DeclaredBytes;
   /** What each run leaves, until the unload. */
   readonly keptPerRun: DeclaredBytes;
+  /** ONNX Runtime's own `gpu_mem_limit`: what an instance may hold of its GPU; null = no limit. */
+  readonly gpuLimitBytes: number | null;
 }
 
 /** The part of a model's configuration that tells. */
@@ -152,6 +154,7 @@ export const readDeclaredMemory = (config: DeclaringConfig): Result<DeclaredMemo
     onlyGpu,
     run: of("run_bytes"),
     keptPerRun: of("kept_bytes_per_run"),
+    gpuLimitBytes: readLimit(config.parameters.get("gpu_mem_limit")?.string_value ?? ""),
   });
 };
 
@@ -229,6 +232,9 @@ export const plus = (a: DeclaredBytes, b: DeclaredBytes): DeclaredBytes => ({
 const bytesSyntax = "a whole number of bytes from 0 to 9007199254740991, or of KiB, MiB, GiB with that unit";
 
 const units: Readonly<Record<string, number>> = { "": 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
+
+/** As the backend reads it: digits, and nothing else is a limit here; what it refuses it refuses itself. */
+const readLimit = (text: string): number | null => (/^\d+$/.test(text) ? Number(text) : null);
 
 const parseBytes = (text: string): number | null => {
   const match = /^(\d+)\s*(KiB|MiB|GiB)?$/.exec(text.trim());

@@ -163,6 +163,8 @@ interface Holding {
   readonly profile: BackendProfile | null;
   readonly holder: Process;
   readonly held: Set<Allocation>;
+  /** Of each GPU; null = no limit. */
+  readonly gpuLimitBytes: number | null;
 }
 
 const noPool: Pool = { capacityBytes: 0, reserveBytes: 0, used: 0, highWater: 0 };
@@ -235,11 +237,16 @@ export class Ledger implements MemoryAccount {
     return (this.#options.profiles.backends.get(profile)?.stub ?? null) !== null;
   }
 
-  reserve(owner: AllocationOwner, demands: readonly MemoryDemand[]): Result<Reservation> {
+  reserve(
+    owner: AllocationOwner,
+    demands: readonly MemoryDemand[],
+    gpuLimitBytes: number | null = null,
+  ): Result<Reservation> {
     const profile = this.#profileOf(owner);
     const stub = profile !== null && this.hasStubs(profile.backend) && owner.instance !== undefined;
     const holder = stub ? this.#newStub(owner, profile) : this.#server;
-    const holding: Holding = { owner, profile, holder, held: new Set() };
+    const limit = profile?.limit_failure === null ? null : gpuLimitBytes;
+    const holding: Holding = { owner, profile, holder, held: new Set(), gpuLimitBytes: limit };
     const claims = [
       ...(stub ? this.#stubClaims(owner, profile, holder) : []),
       ...(demands.length > 0 ? this.#firstUseClaims(owner, profile, holder, demands) : []),
@@ -518,6 +525,9 @@ export class Ledger implements MemoryAccount {
       if (pool !== "host" && askedOf(pool) > this.free(pool)) {
         return this.#refuse(holding, pool, askedOf(pool), during);
       }
+      const left = leftOfLimit(holding, pool);
+      const own = claims.filter((claim) => claim.held);
+      if (sizeOf(own, pool) > left) return this.#refuse(holding, pool, sizeOf(own, pool), during, left);
     }
     const room = this.#makeRoom(owner, holder, askedOf("host"));
     if (!room.ok) return room;
@@ -547,6 +557,7 @@ export class Ledger implements MemoryAccount {
     pool: PoolName,
     askedBytes: number,
     during: "load" | "growth",
+    leftBytes: number | null = null,
   ): Result<never> {
     const freeBytes = this.free(pool);
     const atRun = during === "growth";
@@ -557,9 +568,10 @@ export class Ledger implements MemoryAccount {
             askedBytes,
             atRun ? sum([...held].filter((allocation) => allocation.pool === "shm")) : null,
           )
-        : deviceFailure(profile, pool, askedBytes, this.#pool(pool).capacityBytes, freeBytes, {
+        : deviceFailure(profile, pool, askedBytes, this.#pool(pool).capacityBytes, leftBytes ?? freeBytes, {
             instance: owner.instance ?? "",
             atRun,
+            limited: leftBytes !== null,
           });
     const failure = fail("INTERNAL", text);
     this.#options.listener({ type: "refused", owner, pool, askedBytes, freeBytes, error: failure.error });
@@ -765,6 +777,12 @@ export class Ledger implements MemoryAccount {
 const sum = (allocations: readonly Allocation[]): number =>
   allocations.reduce((total, { bytes }) => total + bytes, 0);
 
+/** What the instance may still take of a GPU before it is at its own limit. */
+const leftOfLimit = ({ held, gpuLimitBytes }: Holding, pool: PoolName): number =>
+  gpuLimitBytes === null || !pool.startsWith("gpu:")
+    ? Number.POSITIVE_INFINITY
+    : gpuLimitBytes - sum([...held].filter((allocation) => allocation.pool === pool));
+
 const bytesByPool = (allocations: Iterable<Allocation>): BytesByPool => {
   const byPool = new Map<PoolName, number>();
   for (const { pool, bytes } of allocations) byPool.set(pool, (byPool.get(pool) ?? 0) + bytes);
@@ -819,7 +837,11 @@ export const deviceFailure = (
   asked: number,
   total: number,
   free: number,
-  { instance = "", atRun = false }: { readonly instance?: string; readonly atRun?: boolean } = {},
+  {
+    instance = "",
+    atRun = false,
+    limited = false,
+  }: { readonly instance?: string; readonly atRun?: boolean; readonly limited?: boolean } = {},
 ): string => {
   if (pool === "disk") return "No space left on device";
   if (pool === "shm") return regionFailure("triton_python_backend_shm_region", asked, null);
@@ -830,8 +852,12 @@ export const deviceFailure = (
     size: formatByteSize(asked),
     total: formatByteSize(total),
     free: formatByteSize(free),
+    left: String(free),
   };
-  const atLoad = profile?.device_failure.value ?? "CUDA out of memory. Tried to allocate {size}.";
-  const text = (atRun ? profile?.device_failure_at_run?.value : undefined) ?? atLoad;
+  const [load, run] = limited
+    ? [profile?.limit_failure, profile?.limit_failure_at_run]
+    : [profile?.device_failure, profile?.device_failure_at_run];
+  const atLoad = load?.value ?? "CUDA out of memory. Tried to allocate {size}.";
+  const text = (atRun ? run?.value : undefined) ?? atLoad;
   return text.replace(/\{(\w+)\}/g, (whole, name: string) => words[name] ?? whole);
 };

@@ -80,8 +80,16 @@ export interface MemoryAccount {
   readonly profileNames: readonly string[] | null;
   /** Whether each instance of a profile is a process of its own. */
   hasStubs(profile: string): boolean;
-  /** All demands of one call are granted or none. Error: a device has no room, in the backend's words. */
-  reserve(owner: AllocationOwner, demands: readonly MemoryDemand[]): Result<Reservation>;
+  /**
+   * All demands of one call are granted or none. Error: a device has no room, in the backend's words.
+   * @param gpuLimitBytes what the reservation may hold of each GPU, growth included; null = no limit. Only of a backend that
+   *   has such a limit
+   */
+  reserve(
+    owner: AllocationOwner,
+    demands: readonly MemoryDemand[],
+    gpuLimitBytes?: number | null,
+  ): Result<Reservation>;
   /** Bytes now reserved in a pool. */
   used(pool: PoolName): number;
   /** Bytes of a pool, those that are not for models included; null = it has no end. */

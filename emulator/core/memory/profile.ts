@@ -59,6 +59,12 @@ export interface BackendProfile {
   readonly device_failure: Sourced<string>;
   /** The same in a run, where it differs; null = the same words. */
   readonly device_failure_at_run: Sourced<string> | null;
+  /**
+   * The same, at a load and in a run, when an instance would hold more of a GPU than its `gpu_mem_limit`; `{left}` bytes of
+   * that are left. null = the backend has no such limit.
+   */
+  readonly limit_failure: Sourced<string> | null;
+  readonly limit_failure_at_run: Sourced<string> | null;
 }
 
 /** tritonserver itself, and how the kernel behaves when its container is full. */
@@ -124,7 +130,7 @@ const complete = <K extends string>(numbers: Partial<Record<K, Sourced<number>>>
   return numbers;
 };
 
-const placeholders = ["bytes", "gpu", "instance", "size", "total", "free"];
+const placeholders = ["bytes", "gpu", "instance", "size", "total", "free", "left"];
 
 const failureAt = (value: unknown, where: string): Sourced<string> => {
   const entry = fields(value, where, ["value", "source"]);
@@ -144,11 +150,15 @@ const backendKeys = [
   "retained",
   "device_failure",
   "device_failure_at_run",
+  "limit_failure",
+  "limit_failure_at_run",
 ];
 
 const backendProfile = (value: Fields, where: string): BackendProfile => {
   const file = fields(value, where, backendKeys);
   const { backend } = file;
+  const textAt = (key: "device_failure_at_run" | "limit_failure" | "limit_failure_at_run") =>
+    file[key] === undefined ? null : failureAt(file[key], `${where}.${key}`);
   if (typeof backend !== "string" || backend === "") throw new ProfileError(`${where}.backend is no name`);
   return {
     backend,
@@ -158,10 +168,9 @@ const backendProfile = (value: Fields, where: string): BackendProfile => {
     weights: file.weights === undefined ? null : numbersAt(file.weights, `${where}.weights`, weightsKeys),
     retained: numbersAt(file.retained, `${where}.retained`, retainedKeys),
     device_failure: failureAt(file.device_failure, `${where}.device_failure`),
-    device_failure_at_run:
-      file.device_failure_at_run === undefined
-        ? null
-        : failureAt(file.device_failure_at_run, `${where}.device_failure_at_run`),
+    device_failure_at_run: textAt("device_failure_at_run"),
+    limit_failure: textAt("limit_failure"),
+    limit_failure_at_run: textAt("limit_failure_at_run"),
   };
 };
 

@@ -362,7 +362,8 @@ export class VersionLoader {
       version,
       instance: spec.name,
     };
-    const granted = account.reserve(owner, instanceDemands(declared.value, backendModel, config, spec));
+    const demands = instanceDemands(declared.value, backendModel, config, spec);
+    const granted = account.reserve(owner, demands, declared.value.gpuLimitBytes);
     if (!granted.ok) {
       done(granted);
       return;

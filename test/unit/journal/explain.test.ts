@@ -212,6 +212,28 @@ describe("a request that failed", () => {
     expect(text).toContain("  - With 400.0 MiB more of free memory on gpu:0 it would not have been refused.");
   });
 
+  test("a limit of the model's own refused it, where there was room", () => {
+    const subject = { model: "a", request: "r-2" };
+    const text = new Story()
+      .cold(1, "a", "r-1")
+      .at(60)
+      .write({ ...subject, event: "invocation", cacheHit: true })
+      .write({
+        model: "a",
+        event: "refused",
+        pool: "gpu:0",
+        asked: MIB,
+        free: GIB,
+        text: "Available memory of 0",
+      })
+      .write({ ...subject, event: "answer", status: 400, from: "container", durationUs: 0, text: "no" })
+      .explain({ request: "r-2" });
+    expect(text).toContain("gpu:0 had 1.0 GiB free when a asked for 1.0 MiB: refused");
+    expect(text).toContain(
+      "  - There was room on gpu:0: a limit of the model's own, gpu_mem_limit, refused it.",
+    );
+  });
+
   test("its model's process had been killed for somebody else's sake, and nobody had been told", () => {
     const story = killed();
     const text = story.explain({ request: "r-3" });

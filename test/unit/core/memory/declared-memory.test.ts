@@ -97,6 +97,16 @@ describe("declared memory that is refused", () => {
   });
 });
 
+test("declared memory: gpu_mem_limit of ONNX Runtime is a number of bytes or none", () => {
+  const limit = (text: string) => read({ gpu_mem_limit: text }).gpuLimitBytes;
+  expect([limit("1500"), limit("1GiB"), limit("-1"), read({}).gpuLimitBytes]).toEqual([
+    1500,
+    null,
+    null,
+    null,
+  ]);
+});
+
 test("docs/memory.md: has every parameter and no other", () => {
   const page = readFileSync(new URL("../../../../docs/memory.md", import.meta.url), "utf8");
   const table = page.split("## What a model states")[1]!.split("\n\n")[2]!;

@@ -163,6 +163,25 @@ describe("device", () => {
     expect([used(ledger), load.grow([gpu(0, 10)]).ok]).toEqual([{ "gpu:0": 90 }, true]);
   });
 
+  test("ledger: an instance may hold no more of a GPU than its own limit, contexts apart", () => {
+    const { ledger } = small([
+      serverDocument(),
+      backendDocument("ort", { cuda: { gpu_bytes: 10 }, limitFailure: "{left} left, {bytes} wanted" }),
+    ]);
+    const load = granted(ledger.reserve(inServer("a"), [gpu(0, 20)], 30));
+    expect(load.grow([gpu(0, 11)])).toMatchObject({ ok: false, error: { message: "10 left, 11 wanted" } });
+    grown(load.grow([gpu(0, 10)]));
+    expect(load.grow([gpu(0, 1)]).ok).toBe(false);
+    expect(ledger.reserve(inServer("b"), [gpu(0, 31)], 30).ok).toBe(false);
+    granted(ledger.reserve(inServer("b"), [gpu(0, 30)], 30));
+    expect(used(ledger)).toEqual({ "gpu:0": 70 });
+  });
+
+  test("ledger: a backend without words for such a limit has none", () => {
+    const { ledger } = small([serverDocument(), backendDocument("ort")]);
+    expect(ledger.reserve(inServer("a"), [gpu(0, 31)], 30).ok).toBe(true);
+  });
+
   test("ledger: a full /dev/shm refuses a region, and more of one, in the words of the Python backend", () => {
     const { ledger, python } = small([
       serverDocument(),
