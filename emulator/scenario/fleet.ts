@@ -213,9 +213,12 @@ export const statedBytes = (model: FleetModel, fleet: Fleet): Bytes => {
   };
 };
 
-/** A request that the model takes, as KServe's JSON; without batching its rows follow each other in one tensor. */
-export const requestBody = (batching: boolean, rows: number, length: number): Uint8Array => {
+/**
+ * A request that the model takes, as KServe's JSON; without batching its rows follow each other in one tensor.
+ * @param value its first number, by which requests differ
+ */
+export const requestBody = (batching: boolean, rows: number, length: number, value = 0): Uint8Array => {
   const shape = batching ? [rows, length] : [rows * length];
-  const data = Array.from({ length: rows * length }, (_, index) => index % 100);
+  const data = Array.from({ length: rows * length }, (_, index) => value + (index % 100));
   return Buffer.from(JSON.stringify({ inputs: [{ name: INPUT, shape, datatype: "INT32", data }] }));
 };

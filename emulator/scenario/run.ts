@@ -63,6 +63,7 @@ type Operation = Exclude<
 interface InvokeWords {
   readonly rows?: number | undefined;
   readonly length?: number | undefined;
+  readonly value?: number | undefined;
   readonly body?: string | undefined;
   readonly via?: Level | undefined;
   readonly hash?: string | undefined;
@@ -172,7 +173,11 @@ class Runner {
     const isOver = (inUs = 0): boolean => sent >= most || this.#clock.now() + inUs >= endUs;
     const send = (afterwards: () => void): void => {
       sent++;
-      const size = { rows: drawFrom(words.rows, random), length: drawFrom(words.length, random) };
+      const size = {
+        rows: drawFrom(words.rows, random),
+        length: drawFrom(words.length, random),
+        value: words.value === undefined ? 0 : drawFrom(words.value, random),
+      };
       const to = this.#instanceOf(words);
       this.#invoke(index, `${label}-${sent}`, choose(), { ...size, via: words.via }, to, afterwards);
     };
@@ -388,8 +393,7 @@ class Runner {
     { simulated, name }: Instance,
     afterwards: () => void,
   ): void {
-    const { rows = 1, length = 1 } = step;
-    const body = step.body === undefined ? this.#bodyOf(model, rows, length) : Buffer.from(step.body);
+    const body = step.body === undefined ? this.#bodyOf(model, step) : Buffer.from(step.body);
     const via = this.#wireOf(step);
     const { router } = this.#stage;
     if (via === "endpoint" && router !== null) {
@@ -453,10 +457,10 @@ class Runner {
     this.#open--;
   }
 
-  #bodyOf(model: string, rows: number, length: number): Uint8Array {
+  #bodyOf(model: string, { rows = 1, length = 1, value = 0 }: InvokeWords): Uint8Array {
     const batching = this.#stage.model(model)?.batching ?? false;
-    const key = `${batching} ${rows} ${length}`;
-    const body = this.#bodies.get(key) ?? requestBody(batching, rows, length);
+    const key = `${batching} ${rows} ${length} ${value}`;
+    const body = this.#bodies.get(key) ?? requestBody(batching, rows, length, value);
     if (this.#bodies.size < MOST_BODIES) this.#bodies.set(key, body);
     return body;
   }

@@ -238,6 +238,8 @@ const step = byWord("a step", {
     rows: whole(0, 1_000_000).optional(),
     /** Elements of a row. */
     length: whole(1, 1_000_000).optional(),
+    /** First number of its inputs. */
+    value: whole(0, 1_000_000).optional(),
     /** Sent instead of a request made for the model. */
     body: z.string().optional(),
     /** That many at the same moment. */
@@ -305,6 +307,7 @@ const step = byWord("a step", {
     skew: z.number({ error: "has to be a number" }).positive().optional(),
     rows: wholeRange.optional(),
     length: wholeRange.optional(),
+    value: wholeRange.optional(),
     seed: whole(0).optional(),
   }),
 });

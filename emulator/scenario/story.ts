@@ -154,7 +154,7 @@ export class Story {
         : [moved.cause === "reused" ? `had left ${given}, which are used again` : `gives back ${given}`]),
     ];
     if (parts.length > 0)
-      this.#line(moved, { text: `${who} ${listed(parts)} (${moved.cause})`, tone: "quiet" });
+      this.#line(moved, { text: `${who} ${listed(parts)} (${whyMoved(moved)})`, tone: "quiet" });
   }
 
   #count(event: Extract<JournalEvent, { event: "answer" | "invocation" }>): void {
@@ -317,6 +317,10 @@ const isSameMove = (
   (event.cause === moved.cause || isRest(event, moved.cause));
 
 const PROCESS_ENDED: ReturnReason = "process ended";
+
+/** What grows without a model is the response cache. */
+const whyMoved = ({ model, cause }: { readonly model: string; readonly cause: string }): string =>
+  model === "" && cause === "growth" ? "response cache" : cause;
 
 /** What is left of residue of which a part is used again. */
 const isRest = (event: Extract<JournalEvent, { event: "bytes" }>, cause: string): boolean =>

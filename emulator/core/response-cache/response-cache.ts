@@ -28,7 +28,8 @@ const BUFFER_TAIL_BYTES = 16;
 const BLOCK_HEAD_BYTES = 8;
 const BLOCK_BYTES = 16;
 const SMALLEST_BLOCK_BYTES = 48;
-const PAGE_BYTES = 4096;
+/** Memory is taken in steps of this size: the journal would else have a line for nearly every answer. */
+const STEP_BYTES = 65_536;
 
 /**
  * The `local` cache: whole answers by key, the least recently used one goes first (spec/triton-core.md 4.5; sizes and texts seen
@@ -128,11 +129,11 @@ export class ResponseCache {
     return false;
   }
 
-  /** By pages: what was touched once stays, and so does what leaks. */
+  /** What was touched once stays, and so does what leaks. */
   #takeMemory(): void {
     const { entryBytes, leakBytes } = this.#account.responseCacheCosts;
-    const held = wholePages(this.#used + this.#entries.size * entryBytes);
-    const leaked = wholePages(this.#inserted * leakBytes);
+    const held = wholeSteps(this.#used + this.#entries.size * entryBytes);
+    const leaked = wholeSteps(this.#inserted * leakBytes);
     if (held > this.#heldBytes) {
       this.#reservation?.grow([{ pool: "host", kind: "cache", bytes: held - this.#heldBytes }]);
       this.#heldBytes = held;
@@ -144,7 +145,7 @@ export class ResponseCache {
   }
 }
 
-const wholePages = (bytes: number): number => Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
+const wholeSteps = (bytes: number): number => Math.floor(bytes / STEP_BYTES) * STEP_BYTES;
 
 const copyOf = (output: OutputTensor): OutputTensor => ({ ...output, data: output.data.slice() });
 

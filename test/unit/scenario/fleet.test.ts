@@ -95,4 +95,5 @@ test("fleet: rows are a batch where the model has one, else they follow each oth
     data: [0, 1, 2, 3, 4, 5],
   });
   expect(bodyOf(false).inputs[0].shape).toEqual([6]);
+  expect(JSON.parse(Buffer.from(requestBody(true, 1, 2, 7)).toString()).inputs[0].data).toEqual([7, 8]);
 });

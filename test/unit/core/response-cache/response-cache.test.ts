@@ -53,20 +53,21 @@ test("response cache: keeps a copy, once under each key", () => {
   expect(cache.lookup("key")?.[0]?.data).toEqual(new Uint8Array([1, 2, 3, 4]));
 });
 
-test("response cache: takes host memory by pages as it fills, beside its buffer, and leaks with every answer", () => {
+test("response cache: takes host memory in steps as it fills, beside its buffer, and leaks with every answer", () => {
   const profiles = profilesOf(
     serverDocument({ response_cache_entry_bytes: 500, response_cache_leak_bytes: 100 }),
   );
   const { ledger } = startLedger({ machine: machineOf("1GiB"), profiles });
-  const cache = new ResponseCache(10_000, ledger, new VirtualClock());
+  const cache = new ResponseCache(100_000, ledger, new VirtualClock());
   const held = (kind: string): number =>
     ledger.allocations().reduce((sum, each) => (each.kind === kind ? sum + each.bytes : sum), 0);
   expect(held("cache")).toBe(0);
-  for (let i = 0; i < 8; i++) cache.insert(`a${i}`, outputs(100));
-  expect([held("cache"), held("leak")]).toEqual([3 * 4096, 4096]);
-  for (let i = 0; i < 100; i++) cache.insert(`b${i}`, outputs(100));
-  expect(cache.read().entries).toBe(10);
-  expect([held("cache"), held("leak")]).toEqual([4 * 4096, 3 * 4096]);
+  const step = 65_536;
+  for (let i = 0; i < 50; i++) cache.insert(`a${i}`, outputs(100));
+  expect([held("cache"), held("leak")]).toEqual([step, 0]);
+  for (let i = 0; i < 950; i++) cache.insert(`b${i}`, outputs(100));
+  expect(cache.read().entries).toBe(109);
+  expect([held("cache"), held("leak")]).toEqual([2 * step, step]);
 });
 
 test("cache key: names and bytes of the inputs, model and version count, and nothing else", () => {
