@@ -496,7 +496,7 @@ export const configSchema = z.object({
     group: "Sagemaker",
     argument: "<integer>",
     description:
-      "Threads that handle SageMaker requests. Here they only count where `load-blocks-worker` is imitated (docs/faults.md).",
+      "Threads that handle SageMaker requests. Here they only count where `load-blocks-worker` or `load-unload-race` is imitated (docs/faults.md).",
   }),
 
   allowVertexAi: option(boolean().default(false), {
