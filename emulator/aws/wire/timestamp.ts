@@ -13,6 +13,11 @@ export class Timestamp {
     return this.epochMs / 1000;
   }
 
+  /** As JSON has it. */
+  toJSON(): number {
+    return this.seconds;
+  }
+
   /** e.g. `2026-11-25T19:48:47Z`; milliseconds only where there are some. */
   get iso(): string {
     return new Date(this.epochMs).toISOString().replace(".000Z", "Z");
