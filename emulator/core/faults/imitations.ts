@@ -1,4 +1,4 @@
-/** What kills or hangs the real server (2.51.0), and is only imitated when asked for. */
+/** What kills or hangs the real server (2.51.0), or what a newer one refuses; only imitated when asked for. */
 export const imitations = {
   "load-body-crash":
     "A load whose body does not parse, or has members of other types, ends the real server; without `model_name` the load " +
@@ -12,6 +12,9 @@ export const imitations = {
   "load-unload-race":
     "Many loads and unloads through the container API at the same time end the real server sooner or later (SIGSEGV or SIGABRT, " +
     "fixed in 26.01). Not imitated: they do not disturb each other.",
+  "slash-in-name":
+    "From 26.03 on a load through the container API is refused where the TargetModel has a / in it. Not imitated: as in 24.10 it " +
+    "is loaded like any other.",
 } as const;
 
 export type Imitation = keyof typeof imitations;

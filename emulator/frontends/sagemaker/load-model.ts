@@ -73,6 +73,10 @@ export const loadModel = (
   }
   const model = targetModel ?? name;
   log.info(`Loading SageMaker TargetModel: ${targetModel ?? ""}`);
+  if (model.includes("/") && faults.imitates("slash-in-name")) {
+    reply(plainErrorReply(400, nameRefused(model)));
+    return;
+  }
   locateModel(storage, url, ({ repository, folder }) => {
     server.registerRepository(repository, new Map([[folder, model]]), (refused) => {
       if (refused !== null) {
@@ -92,5 +96,9 @@ export const loadModel = (
     });
   });
 };
+
+/** Of releases from 26.03 on (spec/sagemaker-mme.md 1.6). */
+const nameRefused = (model: string): string =>
+  `invalid model name '${model}', model name must not contain path traversal characters`;
 
 const statusOf = ({ message }: TritonError): number => (tellsOutOfMemory(message) ? 507 : 400);

@@ -74,6 +74,31 @@ test("load-body-crash: a load without a name is never answered, and pings fail f
   expect(statuses(new SimulatedContainerFixture().post("/models", body))).toEqual([400]);
 });
 
+test("slash-in-name: a TargetModel in a folder is refused as by newer servers, and leaves nothing", () => {
+  const loadAs = (fixture: SimulatedContainerFixture, targetModel: string) => {
+    const answers: object[] = [];
+    const call = { modelName: "ha", targetModel, url: "/opt/ml/models/ha/model" };
+    fixture.container.load(call, (answer) =>
+      answers.push({ status: answer?.status, text: Buffer.from(answer?.body ?? []).toString() }),
+    );
+    fixture.clock.advance(SECOND_US);
+    return answers;
+  };
+  const usual = new SimulatedContainerFixture();
+  const newer = containerWith({ imitate: "slash-in-name" });
+  for (const fixture of [usual, newer]) fixture.put("a");
+  expect(loadAs(usual, "team/a.tar.gz")).toEqual([{ status: 200, text: "" }]);
+  expect(loadAs(newer, "team/a.tar.gz")).toEqual([
+    {
+      status: 400,
+      text: `{"error":"invalid model name 'team/a.tar.gz', model name must not contain path traversal characters"}`,
+    },
+  ]);
+  expect(statuses(newer.ping())).toEqual([200]);
+  expect(newer.list()).toMatchObject([{ text: '{"models":[]}' }]);
+  expect(loadAs(newer, "a.tar.gz")).toEqual([{ status: 200, text: "" }]);
+});
+
 /** A model whose invocation takes 2 s is unloaded 0.5 s after the invocation began. */
 const unloadDuringInvoke = (fixture: SimulatedContainerFixture) => {
   fixture.put("a", { "synthetic.warm_us": 2 * SECOND_US });
