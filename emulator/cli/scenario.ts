@@ -137,7 +137,15 @@ class ScenarioCommand {
 
   #play(made: Scenario, { without, journal, quiet }: RunArguments): number {
     if (!quiet) this.#introduce(made, without);
-    const story = new Story({ write: this.#print, severalInstances: made.mostInstances > 1 });
+    const story = new Story({
+      write: this.#print,
+      severalInstances: made.mostInstances > 1,
+      pools: made.machine.pools.map(({ pool, capacityBytes, reserveBytes }) => ({
+        pool,
+        capacity: capacityBytes,
+        reserve: reserveBytes,
+      })),
+    });
     const lines: string[] = [];
     const run = runScenario({
       scenario: made,

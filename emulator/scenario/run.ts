@@ -4,6 +4,7 @@ import { Random } from "../common/random.ts";
 import { VirtualClock } from "../common/virtual-clock.ts";
 import type { EventSubject, JournalEvent } from "../journal/event.ts";
 import { Journal } from "../journal/journal.ts";
+import { counted } from "../journal/words.ts";
 import { type Arrivals, chooser, drawFrom, firstArrivals, nextArrival } from "./arrivals.ts";
 import { requestBody } from "./fleet.ts";
 import { Foresight } from "./foresight.ts";
@@ -235,7 +236,7 @@ class Runner {
       return;
     }
     if ("scale_to" in step) {
-      this.#tell({ request: label }, `the endpoint is to have ${step.scale_to} instances`);
+      this.#tell({ request: label }, `the endpoint is to have ${counted(step.scale_to, "instance")}`);
       this.#stage.scaleTo(step.scale_to);
       return;
     }

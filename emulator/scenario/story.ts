@@ -1,6 +1,6 @@
 import { formatByteSize } from "../core/memory/byte-size.ts";
 import type { ReturnReason } from "../core/memory/ledger.ts";
-import type { JournalEvent } from "../journal/event.ts";
+import type { JournalEvent, PoolSize } from "../journal/event.ts";
 import { PoolAccount, type PoolContent, poolBars, poolPicture } from "../journal/pool-picture.ts";
 import { bytesByPool, evictionLines, quoted } from "../journal/sentences.ts";
 import { counted, durationText, listed } from "../journal/words.ts";
@@ -14,6 +14,8 @@ export interface StoryOptions {
   readonly write: WriteLine;
   /** Several instances: each line says which. */
   readonly severalInstances: boolean;
+  /** Of each instance's machine; the journal has them only once its container is up. */
+  readonly pools?: readonly PoolSize[];
 }
 
 /** What makes the pools worth a look when it is over. */
@@ -24,6 +26,9 @@ const pictured: ReadonlySet<string> = new Set([
   "container-died",
   "refused",
 ]);
+
+/** What the pools are drawn from. */
+const ofPools: ReadonlySet<string> = new Set(["bytes", "container-started", "container-died"]);
 
 /** Cells of a bar. */
 const WIDTH = 48;
@@ -67,7 +72,7 @@ export class Story {
     const instance = event.instance ?? "";
     if (this.#moved !== null && !isSameMove(event, this.#moved)) this.#tellMoved();
     if (this.#drawing !== null && event.atUs > this.#drawing.atUs) this.#draw();
-    this.#account(instance).apply(event);
+    if (ofPools.has(event.event)) this.#account(instance).apply(event);
     this.#follow(event);
     if (event.event === "bytes") {
       this.#gather(event);
@@ -110,6 +115,8 @@ export class Story {
     const known = this.#accounts.get(instance);
     if (known !== undefined) return known;
     const account = new PoolAccount();
+    const { pools } = this.#options;
+    if (pools !== undefined) account.apply({ atUs: 0, event: "container-started", pools });
     if (instance !== "" || !this.#options.severalInstances) this.#accounts.set(instance, account);
     return account;
   }

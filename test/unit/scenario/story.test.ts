@@ -64,6 +64,26 @@ test("story: a call without a TargetModel is no call for a model", () => {
   expect(lines).toEqual(["      1.000  r1 for no TargetModel: answered 400 by the platform after 0 s"]);
 });
 
+test("story: the pools are drawn by their size before the container is up", () => {
+  const lines: string[] = [];
+  const pools = [{ pool: "host" as const, capacity: 4000, reserve: 0 }];
+  const story = new Story({ write: (text) => lines.push(text), severalInstances: false, pools });
+  story.tell(
+    at(0, {
+      event: "bytes",
+      process: "tritonserver",
+      pool: "host",
+      kind: "server",
+      change: 1000,
+      before: 0,
+      after: 1000,
+      cause: "server start",
+    }),
+  );
+  story.end();
+  expect(lines.join("\n")).toContain("[SSSSSSSSSSSS....................................]");
+});
+
 test("story: a step of the traffic, and what was answered", () => {
   const { lines, tones } = tell([
     at(1, { event: "step", request: "half", did: "the files of a are overwritten" }),
