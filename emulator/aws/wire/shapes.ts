@@ -32,8 +32,8 @@ export interface Shape<T> {
    * @throws AwsError `SerializationException` where the type is wrong
    */
   read(value: unknown, path: string, reading: Reading): T | undefined;
-  /** Constraints that the value does not meet, without its path: a list reports those of its members in one sentence. */
-  readonly scalar?: (value: T) => readonly string[];
+  /** A text or a number: a list reports what its members do not meet in one sentence. */
+  readonly isScalar?: true;
   readonly required?: true;
 }
 
@@ -66,13 +66,17 @@ export interface Range {
 export interface StringConstraints extends Range {
   /** As in the service model: matches the whole value. It is quoted as it stands here. */
   readonly pattern?: string;
+  /** The same, where JavaScript writes it in another way. */
+  readonly expression?: RegExp;
 }
 
 export const string = (constraints: StringConstraints = {}): Shape<string> => {
   const { min, max, pattern } = constraints;
-  const whole = pattern === undefined ? null : new RegExp(`^(?:${pattern})$`, "u");
+  const whole =
+    pattern === undefined ? null : (constraints.expression ?? new RegExp(`^(?:${pattern})$`, "u"));
   return scalar(textOf, (value) => [
-    ...lengthViolations([...value].length, min, max),
+    // Characters count as one each, whatever JavaScript makes of them.
+    ...lengthViolations(value.length > (max ?? 0) ? [...value].length : value.length, min, max),
     ...(whole === null || whole.test(value)
       ? []
       : [`Member must satisfy regular expression pattern: ${pattern}`]),
@@ -89,7 +93,7 @@ export const enumeration = <const T extends string>(values: readonly T[]): Shape
       reading.violated(text, path, constraint);
       return undefined;
     },
-    scalar: (value) => (isOne(value) ? [] : [constraint]),
+    isScalar: true,
   };
 };
 
@@ -217,7 +221,7 @@ const scalar = <T>(
     for (const constraint of found) reading.violated(read, path, constraint);
     return found.length === 0 ? read : undefined;
   },
-  scalar: violations,
+  isScalar: true,
 });
 
 const readMembers = <T>(
@@ -226,7 +230,7 @@ const readMembers = <T>(
   path: string,
   reading: Reading,
 ): T[] => {
-  if (member.scalar === undefined) {
+  if (!member.isScalar) {
     return values.flatMap((one, index) => {
       const read = one === null ? undefined : member.read(one, `${path}.${index + 1}.member`, reading);
       return read === undefined ? [] : [read];

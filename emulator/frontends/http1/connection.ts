@@ -20,6 +20,8 @@ export interface ReplyStream {
   /** @returns false = the client does not keep up: the next is to be written when it is `drained` */
   write(bytes: Uint8Array): boolean;
   end(): void;
+  /** In place of `end`: it cannot be ended as announced, and the client is to notice. */
+  break(): void;
 }
 
 export interface StreamClient {
@@ -200,11 +202,12 @@ export class Connection {
     });
   }
 
-  /** In chunks; to HTTP/1.0 as it is, up to the end of the connection. */
+  /** In chunks, where its size is not stated; to HTTP/1.0 as it is, up to the end of the connection. */
   #stream(head: RequestHead, reply: Omit<HttpReply, "body">, client: StreamClient): ReplyStream | null {
     const socket = this.#socket;
-    const chunked = head.versionMinor === 1;
-    if (!chunked || !head.keepAlive) this.#closing = true;
+    const stated = reply.statedByteSize ?? null;
+    const chunked = head.versionMinor === 1 && stated === null;
+    if ((!chunked && stated === null) || !head.keepAlive) this.#closing = true;
     if (socket.destroyed || this.#inputEnded) {
       this.#closing = true;
       this.#next();
@@ -214,7 +217,7 @@ export class Connection {
     const gone = (): void => client.gone();
     socket.on("drain", drained);
     socket.on("close", gone);
-    socket.write(replyHead(head, { ...reply, body: [] }, null), "latin1");
+    socket.write(replyHead(head, { ...reply, body: [] }, stated), "latin1");
     const end = (): void => {
       if (this.#endStream === null) return;
       this.#endStream = null;
@@ -238,6 +241,7 @@ export class Connection {
         return keepsUp;
       },
       end,
+      break: () => this.#break(),
     };
   }
 
@@ -257,7 +261,7 @@ export class Connection {
     }
     let byteSize = 0;
     for (const part of reply.body) byteSize += part.length;
-    const text = replyHead(head, reply, byteSize);
+    const text = replyHead(head, reply, reply.statedByteSize ?? byteSize);
     if (reply.breakAfterBytes !== undefined) {
       const whole = Buffer.concat([Buffer.from(text, "latin1"), ...reply.body]);
       socket.write(whole.subarray(0, reply.breakAfterBytes));

@@ -6,18 +6,33 @@ export interface HttpReply {
   readonly headers: readonly string[];
   /** Written one after the other; empty = no body. */
   readonly body: readonly Uint8Array[];
+  /** Bytes of a body that is not in `body`: one that HEAD only tells of, or that follows bit by bit. */
+  readonly statedByteSize?: number;
   /** An injected fault: only so many bytes of the answer are sent, then the connection ends. */
   readonly breakAfterBytes?: number;
 }
 
-/** Reason phrases as the real server writes them: 405 is "Not Allowed", and 507 it does not know. */
+/**
+ * Reason phrases as the real server writes them: 405 is "Not Allowed", and 507 it does not know. Those that it never answers
+ * are AWS's.
+ */
 const reasonPhrase: Readonly<Record<number, string>> = {
   200: "OK",
+  202: "Accepted",
+  204: "No Content",
+  206: "Partial Content",
+  304: "Not Modified",
   400: "Bad Request",
   403: "Forbidden",
   404: "Not Found",
   405: "Not Allowed",
   409: "Conflict",
+  411: "Length Required",
+  412: "Precondition Failed",
+  413: "Request Entity Too Large",
+  416: "Requested Range Not Satisfiable",
+  424: "Failed Dependency",
+  429: "Too Many Requests",
   500: "Internal Server Error",
   501: "Not Implemented",
   503: "Service Unavailable",
@@ -27,7 +42,7 @@ const reasonPhrase: Readonly<Record<number, string>> = {
 /**
  * Status line and headers, up to the empty line, in the order of the real server (spec/triton-wire.md 1.1): the handler's
  * own, the length of a body (null = it comes in chunks), `Connection: close`, the length 0, `Connection: keep-alive`, and `Content-Type: text/plain`
- * where no handler set one. There is no Date and no Server.
+ * where no handler set one. There is no Date and no Server. 204 and 304 have no length.
  */
 export const replyHead = (request: RequestHead, reply: HttpReply, bodyByteSize: number | null): string => {
   const { headers, status } = reply;
@@ -42,7 +57,7 @@ export const replyHead = (request: RequestHead, reply: HttpReply, bodyByteSize: 
   if (bodyByteSize === null && modern) text += "Transfer-Encoding: chunked\r\n";
   if (bodyByteSize !== null && bodyByteSize > 0) text += `Content-Length: ${bodyByteSize}\r\n`;
   if (modern && !request.keepAlive) text += "Connection: close\r\n";
-  if (modern && bodyByteSize === 0) text += "Content-Length: 0\r\n";
+  if (modern && bodyByteSize === 0 && status !== 204 && status !== 304) text += "Content-Length: 0\r\n";
   if (!modern && request.keepAlive && bodyByteSize !== null) text += "Connection: keep-alive\r\n";
   if (!typed) text += "Content-Type: text/plain\r\n";
   return `${text}\r\n`;
