@@ -139,6 +139,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "aws/artifacts": ["common"],
   "aws/placement": ["common", "core/faults", "journal", "aws/artifacts"],
   "aws/runtime": ["common", "core/faults", "frontends/http1", "aws/wire", "aws/placement"],
+  "aws/sagemaker": ["common", "core/memory", "journal", "aws/wire", "aws/placement", "aws/runtime"],
   "aws/containers": [
     "common",
     "core/memory",

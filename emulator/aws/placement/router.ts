@@ -14,9 +14,15 @@ export interface RouterSettings {
 /** 8 is the number of threads with which Triton serves the container API; AWS publishes no number. */
 export const sagemakerRouter: RouterSettings = { copyAtInFlight: 8 };
 
+/** What the router has to know of an instance. */
+export type RoutedAgent = Pick<
+  InstanceAgent,
+  "instance" | "healthy" | "modelCount" | "freeShare" | "holds" | "invoke" | "drain"
+>;
+
 export interface RouterOptions {
   /** Instances of one variant; their names differ. */
-  readonly agents: readonly InstanceAgent[];
+  readonly agents: readonly RoutedAgent[];
   readonly journal: JournalWriter;
   /** Default: `sagemakerRouter`. */
   readonly settings?: RouterSettings;
@@ -24,7 +30,7 @@ export interface RouterOptions {
 
 /** An instance that a model's requests go to. */
 interface Home {
-  readonly agent: InstanceAgent;
+  readonly agent: RoutedAgent;
   inFlight: number;
 }
 
@@ -36,7 +42,7 @@ export class Router {
   readonly #journal: JournalWriter;
   readonly #settings: RouterSettings;
   /** In the order they were added. */
-  readonly #agents: InstanceAgent[] = [];
+  readonly #agents: RoutedAgent[] = [];
   readonly #homes = new Map<string, Home[]>();
 
   constructor({ agents, journal, settings = sagemakerRouter }: RouterOptions) {
@@ -49,7 +55,7 @@ export class Router {
   }
 
   /** A new instance, empty. */
-  add(agent: InstanceAgent): Result<null> {
+  add(agent: RoutedAgent): Result<null> {
     const { instance } = agent;
     if (this.#agents.some((other) => other.instance === instance)) {
       return fail(
@@ -138,7 +144,7 @@ export class Router {
   #place(
     { targetModel, requestId }: Invocation,
     homes: readonly Home[],
-    because: (agent: InstanceAgent) => string,
+    because: (agent: RoutedAgent) => string,
   ): Home | null {
     const agent = emptiest(
       this.#agents.filter((other) => other.healthy && !homes.some((home) => home.agent === other)),
@@ -163,7 +169,7 @@ export class Router {
   }
 }
 
-const fewest = ({ modelCount }: InstanceAgent): string =>
+const fewest = ({ modelCount }: RoutedAgent): string =>
   `${modelCount} ${modelCount === 1 ? "model" : "models"}, the fewest`;
 
 /** Those that have the model loaded come first, then the fewest requests, then who had it first. */
@@ -177,8 +183,8 @@ const leastBusy = (homes: readonly Home[], targetModel: string): Home | null => 
 };
 
 /** The fewest models, then the most free memory, then who was there first. */
-const emptiest = (agents: readonly InstanceAgent[]): InstanceAgent | null =>
-  agents.reduce<InstanceAgent | null>((least, agent) => {
+const emptiest = (agents: readonly RoutedAgent[]): RoutedAgent | null =>
+  agents.reduce<RoutedAgent | null>((least, agent) => {
     if (least === null || agent.modelCount < least.modelCount) return agent;
     if (agent.modelCount > least.modelCount) return least;
     return (agent.freeShare ?? 0) > (least.freeShare ?? 0) ? agent : least;

@@ -1,0 +1,171 @@
+import type { Clock } from "../../common/clock.ts";
+import type { Log } from "../../common/log.ts";
+import { Random } from "../../common/random.ts";
+import type { JournalWriter } from "../../journal/event.ts";
+import type { Endpoints, RuntimeEndpoint } from "../runtime/endpoints.ts";
+import type { OperationService } from "../wire/json-service.ts";
+import { Endpoint } from "./endpoint.ts";
+import { endpointConfigOperations } from "./endpoint-config-operations.ts";
+import { EndpointOperations } from "./endpoint-operations.ts";
+import type { EndpointInstance, Fleet } from "./fleet.ts";
+import { modelOperations } from "./model-operations.ts";
+import { type EndpointRecord, Registry } from "./registry.ts";
+import type { StateStore } from "./state-store.ts";
+import { tagOperations } from "./tag-operations.ts";
+
+export interface ControlPlaneOptions {
+  readonly clock: Clock;
+  readonly journal: JournalWriter;
+  readonly log: Log;
+  readonly seed: number;
+  readonly fleet: Fleet;
+  readonly store: StateStore;
+  /** From the order of an instance to the start of its container, microseconds. Default 0. */
+  readonly provisionUs?: number;
+  /** How many instances of a type may run or be ordered, as a service quota. Default 100. */
+  readonly instanceLimit?: number;
+}
+
+/** What of a variant is scaled. */
+export interface VariantCapacity {
+  readonly weight: number;
+  readonly currentCount: number;
+  readonly desiredCount: number;
+  /** False = nothing of the endpoint can be changed now. */
+  readonly canChange: boolean;
+}
+
+/**
+ * SageMaker's control plane: models, endpoint configurations and endpoints (spec/sagemaker-mme.md 5.1). What it answered is in
+ * its store; endpoints that are there are started again with it.
+ */
+export class ControlPlane implements Endpoints {
+  readonly service: OperationService;
+  readonly #options: ControlPlaneOptions;
+  readonly #registry: Registry;
+  readonly #random: Random;
+  /** By region and name in lower case. */
+  readonly #endpoints = new Map<string, Endpoint>();
+
+  /** @throws where the store cannot be read */
+  constructor(options: ControlPlaneOptions) {
+    this.#options = options;
+    this.#registry = new Registry(options.store);
+    this.#random = new Random(options.seed);
+    const registry = this.#registry;
+    const endpoints = new EndpointOperations({
+      registry,
+      clock: options.clock,
+      instanceLimit: options.instanceLimit ?? 100,
+      find: (region, name) => this.#endpoints.get(keyOf(region, name)),
+      all: (region) =>
+        this.#all().flatMap(([key, endpoint]) => (key.startsWith(`${region}/`) ? [endpoint] : [])),
+      everywhere: () => this.#all().map(([, endpoint]) => endpoint),
+      begin: (region, record) => this.#begin(region, record),
+    });
+    this.service = {
+      service: "sagemaker",
+      operations: {
+        ...modelOperations(registry, options.clock),
+        ...endpointConfigOperations(registry, options.clock),
+        ...endpoints.operations,
+        ...tagOperations(registry),
+      },
+    };
+    for (const { region, record } of registry.endpoints()) this.#begin(region, record);
+  }
+
+  /** The case of the name counts here. */
+  find(name: string, region: string): RuntimeEndpoint | null {
+    const endpoint = this.#endpoints.get(keyOf(region, name));
+    return endpoint === undefined || endpoint.name !== name ? null : endpoint.runtime();
+  }
+
+  /** Null = there is no such variant. */
+  variantCapacity(region: string, endpointName: string, variantName: string): VariantCapacity | null {
+    const endpoint = this.#endpoints.get(keyOf(region, endpointName));
+    const variant = endpoint?.variants().find(({ input }) => input.VariantName === variantName);
+    if (endpoint === undefined || variant === undefined) return null;
+    return {
+      weight: variant.currentWeight,
+      currentCount: variant.currentCount,
+      desiredCount: variant.desiredCount,
+      canChange: endpoint.status === "InService",
+    };
+  }
+
+  /**
+   * As UpdateEndpointWeightsAndCapacities does.
+   * @returns false = there is no such variant, or the endpoint cannot be changed now
+   */
+  scaleVariant(region: string, endpointName: string, variantName: string, count: number): boolean {
+    if (this.variantCapacity(region, endpointName, variantName)?.canChange !== true) return false;
+    const endpoint = this.#endpoints.get(keyOf(region, endpointName));
+    endpoint?.setCapacities([{ variant: variantName, weight: undefined, count }]);
+    return endpoint !== undefined;
+  }
+
+  /** Of all endpoints, those that serve. */
+  instances(): readonly EndpointInstance[] {
+    return this.#all().flatMap(([, endpoint]) => endpoint.instances);
+  }
+
+  /** Models, and what the platform knows of them, are gone from all instances; the endpoints stay. */
+  reset(done: () => void): void {
+    const instances = this.instances();
+    let left = instances.length;
+    if (left === 0) done();
+    for (const instance of instances) {
+      instance.reset(() => {
+        left--;
+        if (left === 0) done();
+      });
+    }
+  }
+
+  /** Ends all instances; what is in the store stays. */
+  stop(): void {
+    for (const [, endpoint] of this.#all()) endpoint.stop();
+    this.#endpoints.clear();
+    this.#registry.close();
+  }
+
+  #all(): [string, Endpoint][] {
+    return [...this.#endpoints];
+  }
+
+  #begin(region: string, record: EndpointRecord): void {
+    const { fleet, clock, journal, log, provisionUs = 0 } = this.#options;
+    const { name } = record;
+    const save = (changed: EndpointRecord): void => this.#registry.put("endpoint", region, name, changed);
+    const endpoint = new Endpoint({
+      region,
+      record,
+      fleet,
+      clock,
+      journal,
+      random: this.#random,
+      provisionUs,
+      save,
+      saveLater: (changed) => this.#tryToKeep(log, name, () => save(changed)),
+      removed: () => {
+        if (this.#endpoints.get(keyOf(region, name)) !== endpoint) return;
+        this.#endpoints.delete(keyOf(region, name));
+        this.#tryToKeep(log, name, () => this.#registry.delete("endpoint", region, name));
+      },
+    });
+    this.#endpoints.set(keyOf(region, name), endpoint);
+    endpoint.start();
+  }
+
+  #tryToKeep(log: Log, name: string, keep: () => void): void {
+    try {
+      keep();
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      log.error(`the state of endpoint ${name} cannot be kept: ${why}`);
+    }
+  }
+}
+
+const keyOf = (region: string, name: string): string => `${region}/${name.toLowerCase()}`;

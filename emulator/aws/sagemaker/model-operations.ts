@@ -1,0 +1,95 @@
+import type { Clock } from "../../common/clock.ts";
+import { type Operation, operation } from "../wire/json-service.ts";
+import { Timestamp } from "../wire/timestamp.ts";
+import { arnOf } from "./arns.ts";
+import { controlPlaneErrors } from "./errors.ts";
+import {
+  type ContainerDefinition,
+  type CreateModelInput,
+  createModelShape,
+  listModelsShape,
+  modelNameShape,
+} from "./input-shapes.ts";
+import { pageOf } from "./listing.ts";
+import type { Registry } from "./registry.ts";
+
+export const modelOperations = (registry: Registry, clock: Clock): Readonly<Record<string, Operation>> => ({
+  CreateModel: operation(createModelShape, (input, { region }) => {
+    const { ModelName: name } = input;
+    checkModel(input);
+    if (registry.get("model", region, name) !== undefined)
+      throw controlPlaneErrors.alreadyExists(region, "model", name);
+    const arn = arnOf(region, "model", name);
+    registry.setTags(arn, input.Tags ?? []);
+    registry.put("model", region, name, { createdMs: clock.epochMs(), input: withDefaults(input) });
+    return { ModelArn: arn };
+  }),
+  DescribeModel: operation(modelNameShape, ({ ModelName: name }, { region }) => {
+    const record = registry.get("model", region, name);
+    if (record === undefined) throw controlPlaneErrors.notFound(region, "model", name);
+    const { Tags: _tags, EnableNetworkIsolation = false, ...input } = record.input;
+    return {
+      ...input,
+      EnableNetworkIsolation,
+      CreationTime: new Timestamp(record.createdMs),
+      ModelArn: arnOf(region, "model", name),
+    };
+  }),
+  ListModels: operation(listModelsShape, (input, { region }) => {
+    const all = registry.all("model", region).map((record) => ({
+      name: record.input.ModelName,
+      createdMs: record.createdMs,
+      modifiedMs: record.createdMs,
+      status: "",
+    }));
+    const { items, nextToken } = pageOf(all, input, "CreationTime");
+    return {
+      Models: items.map(({ name, createdMs }) => ({
+        ModelName: name,
+        ModelArn: arnOf(region, "model", name),
+        CreationTime: new Timestamp(createdMs),
+      })),
+      NextToken: nextToken,
+    };
+  }),
+  DeleteModel: operation(modelNameShape, ({ ModelName: name }, { region }) => {
+    if (registry.get("model", region, name) === undefined)
+      throw controlPlaneErrors.notFound(region, "model", name);
+    registry.delete("model", region, name);
+    return {};
+  }),
+});
+
+const checkModel = ({ PrimaryContainer, Containers }: CreateModelInput): void => {
+  if (PrimaryContainer !== undefined && Containers !== undefined) {
+    throw controlPlaneErrors.refused(
+      "Both PrimaryContainer and Containers cannot be specified. Specify only one of them.",
+    );
+  }
+  const [container, second] = PrimaryContainer !== undefined ? [PrimaryContainer] : (Containers ?? []);
+  if (container === undefined)
+    throw controlPlaneErrors.refused("You must provide either a PrimaryContainer or Containers.");
+  if (second !== undefined)
+    throw controlPlaneErrors.notEmulated("Inference pipelines of several containers are");
+  if (container.ModelPackageName !== undefined)
+    throw controlPlaneErrors.notEmulated("Models from model packages are");
+  if (container.ModelDataSource !== undefined)
+    throw controlPlaneErrors.notEmulated("ModelDataSource (give ModelDataUrl instead) is");
+  if (container.Image === undefined) throw controlPlaneErrors.refused("Container Image must be specified.");
+  if (container.Mode === "MultiModel" && container.ModelDataUrl === undefined)
+    throw controlPlaneErrors.refused("ModelDataUrl is required for a container in MultiModel mode.");
+};
+
+/** As AWS shows them afterwards. */
+const withDefaults = (input: CreateModelInput): CreateModelInput => {
+  const complete = (container: ContainerDefinition): ContainerDefinition => ({
+    ...container,
+    Mode: container.Mode ?? "SingleModel",
+    Environment: container.Environment ?? {},
+  });
+  return {
+    ...input,
+    ...(input.PrimaryContainer === undefined ? {} : { PrimaryContainer: complete(input.PrimaryContainer) }),
+    ...(input.Containers === undefined ? {} : { Containers: input.Containers.map(complete) }),
+  };
+};
