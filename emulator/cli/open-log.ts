@@ -11,7 +11,7 @@ const toStderr = (lines: string): void => {
   process.stderr.write(lines);
 };
 
-/** One write for all lines of a turn of the event loop: a load makes eight. What is left when the process ends is written then. */
+/** One write for the lines of one callback: a load makes eight, in three of them. What is left when the process ends is written then. */
 const gathered = (write: (lines: string) => void): ((lines: string) => void) => {
   let waiting = "";
   const flush = (): void => {
@@ -22,13 +22,13 @@ const gathered = (write: (lines: string) => void): ((lines: string) => void) => 
   };
   process.once("exit", flush);
   return (lines) => {
-    if (waiting === "") setImmediate(flush);
+    if (waiting === "") queueMicrotask(flush);
     waiting += lines;
     if (waiting.length > MAX_WAITING) flush();
   };
 };
 
-/** A turn that logs more than this writes in between. */
+/** A callback that logs more than this writes in between. */
 const MAX_WAITING = 65_536;
 
 /** @param path `--log-file`, which is added to; empty or impossible to open = stderr, as in the real server */

@@ -122,6 +122,8 @@ export const serve = async (
   const emulator = await start(config, log, extraBackends);
   if (emulator === null) return 1;
   startupReport(emulator, config, log);
+  // The log has said everything when the ports are told.
+  await Promise.resolve();
   if (config.portsFile !== undefined) writePortsFile(config.portsFile, emulator.ports);
 
   const died = await Promise.race([stopped, emulator.died]);

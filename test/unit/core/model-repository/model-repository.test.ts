@@ -544,16 +544,19 @@ test("namespacing with polling: a name is found again, when the folder of the ot
 });
 
 test("namespacing: a stop tells identifiers and unloads every model", () => {
-  const fixture = twoRoots({ modelControlMode: "none" });
-  fixture.infer("a");
-  fixture.infer("a");
+  const fixture = twoRoots();
+  // Only what a dynamic batcher holds is waited for.
+  fixture.putModel("a", { config: modelConfig("dynamic_batching { }") });
+  for (const model of ["a", "b", "m"]) fixture.load(model);
+  fixture.backend.executeUs = 1_500_000;
+  for (let i = 0; i < 3; i++) fixture.infer("a");
   let clean: boolean | null = null;
   fixture.server.stop(5, (result) => {
     clean = result;
   });
   fixture.clock.runAll();
   expect(clean).toBe(true);
-  expect(fixture.logged).toContain("Model 'repository::a' (version 1) has 1 in-flight inferences");
+  expect(fixture.logged).toContain("Model 'repository::a' (version 1) has 3 in-flight inferences");
   expect(fixture.account.used("host")).toBe(0);
 });
 
