@@ -77,7 +77,7 @@ export const platformErrors = {
   }),
   artifactRefused: (targetModel: string, why: string, { modelDataUrl }: EndpointIdentity): PlatformError => ({
     type: "ValidationError",
-    message: `The model data at "${modelDataUrl}${targetModel}" cannot be used: ${why}`,
+    message: `Failed to extract model data archive for container "container_1" from URL "${modelDataUrl}${targetModel}". Please ensure that the object located at the URL is a valid tar.gz archive (${why}).`,
   }),
   diskFull: (targetModel: string, why: string): PlatformError => ({
     type: "InternalFailure",
