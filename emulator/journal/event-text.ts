@@ -176,7 +176,7 @@ export const eventFields: {
   "container-died": { because: text },
   "container-started": { pools: optional(pools) },
   reset: { scope: text },
-  step: { did: text, status: optional(orNull(amount)), text: optional(text) },
+  step: { did: text, status: optional(orNull(amount)), text: optional(text), durationUs: optional(amount) },
   clock: { byUs: span },
   dropped: { count: amount },
 };

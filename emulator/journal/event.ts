@@ -139,6 +139,8 @@ export type EventBody =
       /** Absent = nothing is answered; null = nobody was there to answer. */
       readonly status?: number | null;
       readonly text?: string;
+      /** Of the answer. */
+      readonly durationUs?: number;
     }
   | { readonly event: "clock"; readonly byUs: number }
   /** Only in what is read from a journal: so many older lines were dropped to keep it within its limit. */

@@ -233,8 +233,9 @@ const holderState = (history: History, resident: Resident, atUs: number): string
 };
 
 /** What a scenario did, and what it was told. */
-export const stepText = ({ did, status, text }: EventOf<"step">): string => {
-  const answer = status === undefined ? "" : `: ${statusText(status)}`;
+export const stepText = ({ did, status, text, durationUs = 0 }: EventOf<"step">): string => {
+  const after = durationUs === 0 ? "" : ` after ${durationText(durationUs)}`;
+  const answer = status === undefined ? "" : `: ${statusText(status)}${after}`;
   return `${did}${answer}${text === undefined || text === "" ? "" : `, ${quoted(text)}`}`;
 };
 

@@ -248,13 +248,23 @@ class Runner {
     this.#operate(index, label, step, instance);
   }
 
-  /** What no other event of the journal tells. @param answer undefined = nothing is answered */
-  #tell(subject: EventSubject, did: string, answer?: Answer | null): void {
-    const said =
-      answer === undefined
-        ? {}
-        : { status: answer?.status ?? null, ...(answer?.text ? { text: answer.text } : {}) };
-    this.#journal.write({ ...subject, event: "step", did, ...said });
+  /** What no other event of the journal tells. */
+  #tell(subject: EventSubject, did: string): void {
+    this.#journal.write({ ...subject, event: "step", did });
+  }
+
+  /** The same of what is answered. @param startUs when it was asked */
+  #tellAnswer(subject: EventSubject, did: string, answer: Answer | null, startUs: number): void {
+    const durationUs = this.#clock.now() - startUs;
+    const text = answer?.text ? { text: answer.text } : {};
+    this.#journal.write({
+      ...subject,
+      event: "step",
+      did,
+      status: answer?.status ?? null,
+      ...text,
+      durationUs,
+    });
   }
 
   #operate(index: number, request: string, step: Operation, instance: Instance): void {
@@ -355,8 +365,9 @@ class Runner {
       return;
     }
     const answered = this.#ask(index, { kind: "ask", request });
+    const startUs = this.#clock.now();
     const done = (answer: Answer | null): void => {
-      this.#tell({ instance: name, request }, step.call, answer);
+      this.#tellAnswer({ instance: name, request }, step.call, answer, startUs);
       answered(answer);
     };
     if (this.#wireOf(step) === "triton") callTriton(simulated, method, path, body, done);
@@ -372,9 +383,10 @@ class Runner {
     const subject = { instance: name, request };
     const answered = this.#ask(index, { kind: "ask", request });
     const path = ask === "list" ? "/models" : `/v2/health/${ask}`;
+    const startUs = this.#clock.now();
     const done = (answer: Answer | null): void => {
       if (ask === "ping") this.#journal.write({ ...subject, event: "ping", status: answer?.status ?? null });
-      else this.#tell(subject, `GET ${path}`, answer);
+      else this.#tellAnswer(subject, `GET ${path}`, answer, startUs);
       answered(answer);
     };
     if (ask === "ping") simulated.container.ping((answer) => done(textOf(answer)));

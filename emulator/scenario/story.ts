@@ -129,6 +129,9 @@ export class Story {
     else if (event.event === "answer") this.#open.delete(request);
     else if (event.event === "load") this.#open.set(load, `load of ${model}${ofRequest(event.request)}`);
     else if (event.event === "load-answer") this.#open.delete(load);
+    else if (event.event === "container-died") {
+      for (const open of this.#open.keys()) if (open.startsWith(`load ${instance} `)) this.#open.delete(open);
+    }
   }
 
   #gather({
@@ -275,6 +278,9 @@ interface News {
   /** The text without the model's name: the same for many models. */
   readonly gist: string;
 }
+
+/** Of what is answered at once as a rule: nothing where it was. */
+const afterText = (durationUs = 0): string => (durationUs === 0 ? "" : ` after ${durationText(durationUs)}`);
 
 /** In the journal an answer of status 0 is none. */
 const newsOf = (event: Extract<JournalEvent, { event: "answer" | "invocation" }>): News => {
@@ -432,7 +438,7 @@ const lineOf = (event: JournalEvent): Line | null => {
       return { text: "the container is up, without models", tone: "quiet" };
     case "step":
       return {
-        text: `${event.did}${ofRequest(request)}${event.status === undefined ? "" : `: ${answeredText(event.status)}`}`,
+        text: `${event.did}${ofRequest(request)}${event.status === undefined ? "" : `: ${answeredText(event.status)}`}${afterText(event.durationUs)}`,
         tone: event.status === undefined ? "plain" : toneOf(event.status),
         details: event.text === undefined ? [] : [quoted(event.text)],
       };

@@ -71,7 +71,7 @@ const bodies: { readonly [Name in EventName]: Extract<EventBody, { event: Name }
     pools: [{ pool: "host", capacity: 22, reserve: 23 }],
   },
   reset: { event: "reset", scope: "all" },
-  step: { event: "step", did: "GET /v2/health/ready", status: 400, text: "not yet" },
+  step: { event: "step", did: "GET /v2/health/ready", status: 400, text: "not yet", durationUs: 25 },
   clock: { event: "clock", byUs: 24 },
   dropped: { event: "dropped", count: 25 },
 };

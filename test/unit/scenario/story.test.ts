@@ -352,3 +352,25 @@ test("story: of an error of the platform what the container said", () => {
   ]);
   expect(lines.at(-1)).toBe("               “Received server error (507): no room”");
 });
+
+test("story: how long a step waited for its answer", () => {
+  const { lines } = tell([
+    at(350, {
+      event: "step",
+      request: "gone",
+      did: "DELETE /models/a",
+      status: 200,
+      durationUs: 350_000_000,
+    }),
+  ]);
+  expect(lines).toEqual(["    350.000  DELETE /models/a (gone): answered 200 after 5 min 50 s"]);
+});
+
+test("story: a load that ended with its container is not waited for", () => {
+  const loads = [
+    at(1, { event: "load", model: "a", request: "r1", instance: "i-1" }),
+    at(1, { event: "load", model: "b", request: "r2", instance: "i-2" }),
+    at(2, { event: "container-died", because: "killed", instance: "i-1" }),
+  ];
+  expect(tell(loads, true).lines.at(-1)).toBe("Not answered at the end: load of b (r2)");
+});
