@@ -313,6 +313,7 @@ const startFrontends = async (
         ),
         headerForwardPattern: forwardPattern(config.httpHeaderForwardPattern, faults !== null),
         faults,
+        threads: config.httpThreadCount,
       },
       log,
     ).catch((cause: unknown) => {

@@ -195,7 +195,6 @@ const faults = z
   });
 
 const noCuda = "there are no CUDA memory pools here";
-const oneLoop = "requests are handled by one event loop";
 const noVertex = "the Vertex AI endpoint is not emulated";
 
 export const configSchema = z.object({
@@ -346,8 +345,8 @@ export const configSchema = z.object({
   httpThreadCount: option(integer().default(8), {
     group: "HTTP",
     argument: "<integer>",
-    description: "Threads that handle HTTP requests.",
-    withoutEffect: oneLoop,
+    description:
+      "Threads that handle HTTP requests. Here they only count where `load-blocks-worker` is imitated (docs/faults.md).",
   }),
   httpRestrictedApi: option(restrictions("http-restricted-api", "api"), {
     group: "HTTP",

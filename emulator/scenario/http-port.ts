@@ -1,5 +1,6 @@
 import type { Clock } from "../common/clock.ts";
 import { silentLog } from "../common/log.ts";
+import type { FaultSource } from "../core/faults/fault-source.ts";
 import type { TritonServer } from "../core/triton-server.ts";
 import { createDispatch } from "../frontends/http/server.ts";
 import type { HttpExchange } from "../frontends/http1/connection.ts";
@@ -23,14 +24,15 @@ export class HttpPort {
   #closed = false;
   #whenNoLoad: (() => void) | null = null;
 
-  private constructor(server: TritonServer) {
-    this.#dispatch = createDispatch(server, { restrictedApis: [], headerForwardPattern: null }, silentLog);
+  private constructor(server: TritonServer, faults: FaultSource) {
+    const options = { restrictedApis: [], headerForwardPattern: null, faults };
+    this.#dispatch = createDispatch(server, options, silentLog);
   }
 
-  static of(server: TritonServer): HttpPort {
+  static of(server: TritonServer, faults: FaultSource): HttpPort {
     let port = ports.get(server);
     if (port === undefined) {
-      port = new HttpPort(server);
+      port = new HttpPort(server, faults);
       ports.set(server, port);
     }
     return port;

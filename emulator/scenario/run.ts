@@ -283,7 +283,7 @@ class Runner {
       this.#tell(subject, "SIGTERM to tritonserver");
       if (server === null) answered(null);
       else {
-        stopTriton(server, this.#clock, step.within ?? 30, (clean) => {
+        stopTriton(server, instance.simulated.faults, this.#clock, step.within ?? 30, (clean) => {
           const status = clean ? 0 : 1;
           this.#tell(subject, `tritonserver ends with exit code ${status}`);
           answered({ status, text: "" });

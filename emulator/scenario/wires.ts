@@ -3,6 +3,7 @@ import type { PlatformAnswer } from "../aws/placement/platform-answer.ts";
 import type { Router } from "../aws/placement/router.ts";
 import { handleInvocation } from "../aws/runtime/invoke-endpoint.ts";
 import type { Clock } from "../common/clock.ts";
+import type { FaultSource } from "../core/faults/fault-source.ts";
 import type { ServerStart } from "../core/memory/ledger.ts";
 import type { TritonServer, TritonServerOptions } from "../core/triton-server.ts";
 import { TARGET_MODEL_HEADER } from "../frontends/sagemaker/container-api.ts";
@@ -60,7 +61,7 @@ export const callTriton = (
     answered(null);
     return;
   }
-  HttpPort.of(server).send(method, path, body, (answer) =>
+  HttpPort.of(server, simulated.faults).send(method, path, body, (answer) =>
     answered(simulated.server() === server ? answer : null),
   );
 };
@@ -68,11 +69,12 @@ export const callTriton = (
 /** SIGTERM. @param ended false = the time passed first */
 export const stopTriton = (
   server: TritonServer,
+  faults: FaultSource,
   clock: Clock,
   timeoutSecs: number,
   ended: (clean: boolean) => void,
 ): void => {
-  HttpPort.of(server).drain(clock, timeoutSecs, (left) => server.stop(left, ended));
+  HttpPort.of(server, faults).drain(clock, timeoutSecs, (left) => server.stop(left, ended));
 };
 
 /** A request to the container API as it goes over the wire. */

@@ -41,6 +41,8 @@ export interface SimulatedContainer {
   readonly container: InProcessContainer;
   /** Its disk: what is written there can be loaded, and stays when the container dies. */
   readonly storage: InMemoryStorage;
+  /** What goes wrong in it. */
+  readonly faults: FaultSource;
   /** The tritonserver that runs, for what the container API does not ask; null while none does. */
   server(): TritonServer | null;
 }
@@ -120,7 +122,7 @@ export const createSimulatedContainer = (options: SimulatedContainerOptions): Si
   };
   const name = instance === undefined ? {} : { instance };
   const container = new InProcessContainer({ clock, journal, startProcess, ...name });
-  return { container, storage, server: () => (container.ledger === null ? null : running) };
+  return { container, storage, faults, server: () => (container.ledger === null ? null : running) };
 };
 
 /** What the script of the SageMaker image starts tritonserver on in multi-model mode (spec/sagemaker-mme.md 1.8). */

@@ -7,8 +7,9 @@ export const imitations = {
     "When a model is unloaded through the container API while it is being invoked, both calls are answered only when 350 s " +
     "have passed; until then pings are answered with 400. Not imitated: the unload waits for the invocation.",
   "load-blocks-worker":
-    "A load or an unload through the container API occupies one of its threads until it ends, as a rule the one that is to " +
-    "send the answer of an invocation in flight, which then has to wait. Not imitated: nobody is held up.",
+    "A load or an unload over HTTP or the container API occupies one of the port's threads until it ends, as a rule the one " +
+    "that is to send the answer of an inference in flight, which then has to wait; so does every request while all threads " +
+    "are occupied. Not imitated: nobody is held up.",
   "load-unload-race":
     "Many loads and unloads through the container API at the same time end the real server sooner or later (SIGSEGV or SIGABRT, " +
     "fixed in 26.01). Not imitated: they do not disturb each other.",

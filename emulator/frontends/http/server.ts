@@ -3,6 +3,7 @@ import type { FaultSource } from "../../core/faults/fault-source.ts";
 import type { InferenceServer } from "../../core/inference-server.ts";
 import type { HttpExchange } from "../http1/connection.ts";
 import { type Listener, listen } from "../http1/listener.ts";
+import { Workers } from "../http1/workers.ts";
 import { methodNotAllowed, notFound, plainErrorReply } from "../kserve-json/reply.ts";
 import { withBrokenAnswers } from "./broken-answers.ts";
 import type { HttpCall } from "./handler.ts";
@@ -21,8 +22,10 @@ export interface DispatchOptions {
   readonly restrictedApis: readonly RestrictedApi[];
   /** `--http-header-forward-pattern`; null = none. Matched against any part of a header's name. */
   readonly headerForwardPattern: RegExp | null;
-  /** Where answers may break off; default: nowhere. */
+  /** Where answers may break off, and loads hold up others; default: nowhere. */
   readonly faults?: FaultSource | null;
+  /** `--http-thread-count`. Default 8. Only means something to the imitation `load-blocks-worker`. */
+  readonly threads?: number;
 }
 
 export type HttpFrontend = Listener;
@@ -75,7 +78,8 @@ export const createDispatch = (
     exchange.reply(notFound);
   };
   const faults = options.faults ?? null;
-  const handle = faults === null ? dispatch : withBrokenAnswers(dispatch, faults);
+  const handle =
+    faults === null ? dispatch : withFaults(dispatch, faults, options.threads ?? DEFAULT_THREADS);
   return (exchange) => {
     try {
       handle(exchange);
@@ -86,6 +90,30 @@ export const createDispatch = (
     }
   };
 };
+
+const DEFAULT_THREADS = 8;
+
+const withFaults = (
+  dispatch: (exchange: HttpExchange) => void,
+  faults: FaultSource,
+  threads: number,
+): ((exchange: HttpExchange) => void) => {
+  const handle = withBrokenAnswers(dispatch, faults);
+  const workers = new Workers(threads);
+  return (exchange) => {
+    if (!faults.imitates("load-blocks-worker")) {
+      handle(exchange);
+      return;
+    }
+    workers.run(
+      loadOrUnload.test(exchange.head.path),
+      (reply) => exchange.reply(reply),
+      (reply) => handle({ ...exchange, reply }),
+    );
+  };
+};
+
+const loadOrUnload = /^\/v2\/repository\/models\/[^/]+\/(?:un)?load$/;
 
 const runRoute = (
   route: HttpRoute,

@@ -5,6 +5,7 @@ import type { InferenceServer } from "../../core/inference-server.ts";
 import type { RepositoryRegistry } from "../../core/repository-registry.ts";
 import type { Storage } from "../../core/storage.ts";
 import type { HttpReply } from "../http1/reply.ts";
+import { Workers } from "../http1/workers.ts";
 import { emptyReply, methodNotAllowed } from "../kserve-json/reply.ts";
 import type { ContainerExchange, ExchangeHandler } from "./container-exchange.ts";
 import { invokeDefault, invokeOfMany } from "./invoke.ts";
@@ -12,7 +13,6 @@ import { loadModel } from "./load-model.ts";
 import { LoadUnloadRace } from "./load-unload-race.ts";
 import { getReply, listReply, type ModelList } from "./model-list.ts";
 import { ModelUnloader } from "./unload-model.ts";
-import { Workers } from "./workers.ts";
 
 export interface ContainerApiOptions {
   /** `live`: a ping only asks whether the server is up; anything else: whether every model it knows is ready. */
@@ -79,7 +79,12 @@ export class ContainerApi implements ExchangeHandler {
       this.#route(exchange);
       return;
     }
-    this.#workers.run(exchange, isLoadOrUnload(exchange.head), (routed) => this.#route(routed));
+    const { head, body } = exchange;
+    this.#workers.run(
+      isLoadOrUnload(head),
+      (reply) => exchange.reply(reply),
+      (reply) => this.#route({ head, body, reply }),
+    );
   }
 
   #route(exchange: ContainerExchange): void {

@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
+import { Workers } from "../../../../emulator/frontends/http1/workers.ts";
 import { emptyReply } from "../../../../emulator/frontends/kserve-json/reply.ts";
-import type { ContainerExchange } from "../../../../emulator/frontends/sagemaker/container-exchange.ts";
-import { Workers } from "../../../../emulator/frontends/sagemaker/workers.ts";
 
 class Scene {
   readonly workers: Workers;
@@ -13,14 +12,12 @@ class Scene {
   }
 
   send(name: string, occupies = false): void {
-    const exchange: ContainerExchange = {
-      head: { method: "GET", path: name, headers: new Map() },
-      body: Buffer.alloc(0),
-      reply: () => this.log.push(`${name} answered`),
+    const answer = (): void => {
+      this.log.push(`${name} answered`);
     };
-    this.workers.run(exchange, occupies, (routed) => {
+    this.workers.run(occupies, answer, (reply) => {
       this.log.push(`${name} begins`);
-      this.#open.set(name, () => routed.reply(emptyReply(200)));
+      this.#open.set(name, () => reply(emptyReply(200)));
     });
   }
 
@@ -77,4 +74,16 @@ test("workers: with one thread everything waits for a load, in the order it came
     "list begins",
     "list answered",
   ]);
+});
+
+test("workers: what comes while all are occupied goes to the first that ends", () => {
+  const scene = new Scene(2);
+  scene.send("slow load", true);
+  scene.send("load", true);
+  scene.send("ping");
+  scene.send("list");
+  scene.end("load");
+  expect(scene.log.slice(2)).toEqual(["load answered", "ping begins", "list begins"]);
+  scene.end("list");
+  expect(scene.log.at(-1)).toBe("list answered");
 });
