@@ -191,7 +191,7 @@ export class TritonServer implements InferenceServer, RepositoryRegistry {
   }
 
   /**
-   * Ends serving: refuses new requests, waits for those that are queued, unloads everything. Says each second what it
+   * Ends serving: refuses new requests, waits for those that are queued and for loads, unloads everything. Says each second what it
    * waits for; like the real server it counts a request as in flight only while no instance has taken it.
    * @param timeoutSecs what earlier phases left of `--exit-timeout-secs`
    * @param done false = the time passed first
@@ -201,6 +201,7 @@ export class TritonServer implements InferenceServer, RepositoryRegistry {
     this.#pollTimer?.cancel();
     this.#log.info("Waiting for in-flight requests to complete.");
     this.#lifecycle.stopSchedulers();
+    this.#repository.close();
     this.#waitForQueues(timeoutSecs, done);
   }
 
@@ -210,8 +211,19 @@ export class TritonServer implements InferenceServer, RepositoryRegistry {
     for (const { model, version, count } of queued) {
       this.#log.info(`Model '${model}' (version ${version}) has ${count} in-flight inferences`);
     }
-    if (queued.length > 0 && left > 0) {
-      this.#clock.setTimer(SECOND_US, () => this.#waitForQueues(left - 1, done));
+    const loading = queued.length > 0 ? null : this.#repository.inOperation();
+    if (loading !== null) {
+      this.#log.warning(
+        `a related model '${loading}' to a load/unload request is currently loading or unloading`,
+      );
+    }
+    if (queued.length > 0 || loading !== null) {
+      if (left > 0) this.#clock.setTimer(SECOND_US, () => this.#waitForQueues(left - 1, done));
+      else {
+        this.#repository.stop();
+        this.#trace.close();
+        done(false);
+      }
       return;
     }
     this.#log.info("All models are stopped, unloading models");

@@ -24,6 +24,10 @@ export class KeyLocks {
     return true;
   }
 
+  isHeld(key: string): boolean {
+    return this.#held.has(key);
+  }
+
   release(keys: readonly string[]): void {
     for (const key of keys) this.#held.delete(key);
     this.#runWaiting();

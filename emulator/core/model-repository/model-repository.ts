@@ -225,9 +225,22 @@ export class ModelRepository {
     );
   }
 
-  /** Unloads everything: each model after what is under way for it. Loads that have not begun are refused. */
-  stop(): void {
+  /** Text of a model that is being loaded, or taken from the list; null = none is. */
+  inOperation(): string | null {
+    const busy = this.#globalMap
+      .all()
+      .find((known) => this.#locks.isHeld(known.name) || this.#locks.isHeld(identifierText(known)));
+    return busy === undefined ? null : identifierText(busy);
+  }
+
+  /** Refuses loads that have not begun. */
+  close(): void {
     this.#stopped = true;
+  }
+
+  /** Unloads everything: each model after what is under way for it. */
+  stop(): void {
+    this.close();
     for (const identifier of this.#globalMap.all()) {
       const keys = [...new Set([identifier.name, identifierText(identifier)])];
       this.#locks.acquire(keys, () => {

@@ -271,6 +271,42 @@ test("stop: without a batcher unloads at once, and what instances have before th
   ]);
 });
 
+test("stop: says each second that a load is under way", () => {
+  const fixture = tritonServer({ models: { m: slowToLoad } });
+  fixture.backend.executeUs = 1_500_000;
+  const load = fixture.load("m");
+  const ended = stop(fixture, 10);
+  fixture.clock.advance(1_999_999);
+  expect([load.done, load.error, ended.clean]).toEqual([true, null, null]);
+  fixture.clock.advance(1);
+  expect(ended.clean).toBe(true);
+  const busy = "a related model 'm' to a load/unload request is currently loading or unloading";
+  expect(logOfStop(fixture).filter((line) => !line.startsWith("successfully loaded"))).toEqual([
+    "Waiting for in-flight requests to complete.",
+    "Timeout 10: Found 0 model versions that have in-flight inferences",
+    busy,
+    "Timeout 9: Found 0 model versions that have in-flight inferences",
+    busy,
+    "Timeout 8: Found 0 model versions that have in-flight inferences",
+    "All models are stopped, unloading models",
+    "successfully unloaded 'm' version 1",
+    "Timeout 8: Found 0 live models and 0 in-flight non-inference requests",
+  ]);
+});
+
+test("stop: gives up, when a load takes longer than it may, without unloading anything before", () => {
+  const fixture = tritonServer({ models: { m: slowToLoad } });
+  fixture.backend.executeUs = 7_000_000;
+  fixture.load("m");
+  const ended = stop(fixture, 2);
+  fixture.clock.advance(1_999_999);
+  expect(ended.clean).toBeNull();
+  fixture.clock.advance(1);
+  expect(ended.clean).toBe(false);
+  expect(logOfStop(fixture)).not.toContain("All models are stopped, unloading models");
+  fixture.clock.runAll();
+});
+
 test("stop: gives up once, when the time is over, whatever ends later", () => {
   for (const queued of [1, 3]) {
     const fixture = tritonServer({ models: { m: modelConfig() }, loaded: ["m"] });
