@@ -1,4 +1,6 @@
-import { handleInvocation } from "./aws/runtime/invoke-endpoint.ts";
+import { AwsPort, type RawService } from "./aws/wire/aws-port.ts";
+import type { OperationService } from "./aws/wire/json-service.ts";
+import type { AcceptedCredentials } from "./aws/wire/signature.ts";
 import type { Clock } from "./common/clock.ts";
 import type { Log } from "./common/log.ts";
 import type { FaultPlan } from "./core/faults/fault-plan.ts";
@@ -8,7 +10,6 @@ import { handleControl } from "./frontends/control/server.ts";
 import type { ControlTarget } from "./frontends/control/target.ts";
 import { type Listener, listen } from "./frontends/http1/listener.ts";
 import type { Journal } from "./journal/journal.ts";
-import type { MultiModelEndpoint } from "./multi-model-endpoint.ts";
 import { RealMemory } from "./real-memory.ts";
 
 /** What can be asked of and done to the running emulator. */
@@ -16,8 +17,11 @@ export interface EmulatorPortTarget {
   readonly journal: Journal;
   readonly faults: FaultPlan;
   readonly clock: Clock;
-  /** Null = none is emulated. */
-  readonly endpoint: MultiModelEndpoint | null;
+  readonly aws: {
+    readonly services: readonly (OperationService | RawService)[];
+    /** Null = signatures are not looked at. */
+    readonly credentials: AcceptedCredentials | null;
+  };
   isReady(): boolean;
   resetModels(): Promise<void>;
   resetMetrics(): void;
@@ -28,28 +32,26 @@ export interface EmulatorPortTarget {
 
 export type EmulatorPort = Listener;
 
-/** Serves what is not tritonserver's: the endpoint's invocations and `/_emulator/`. Rejects with the error of listening. */
+/** Serves what is not tritonserver's: the services of AWS, and `/_emulator/`. Rejects with the error of listening. */
 export const startEmulatorPort = (
   options: { readonly address: string; readonly port: number },
   target: EmulatorPortTarget,
   log: Log,
 ): Promise<EmulatorPort> => {
-  const { endpoint } = target;
+  const { aws, clock } = target;
   const control = controlTarget(target, log);
+  const port = new AwsPort(aws.services, { credentials: aws.credentials, clock, log });
   return listen(
     {
       ...options,
       onRequest: (exchange) => {
-        if (handleControl(exchange, control, log)) return;
-        if (endpoint !== null && handleInvocation(exchange, (...call) => endpoint.invoke(...call))) return;
+        if (handleControl(exchange, control, log) || port.handle(exchange)) return;
         refuse(exchange, {
           status: 404,
           code: "unknown-route",
           message: `nothing is served at ${exchange.head.method} ${exchange.head.path}`,
           howToFix:
-            endpoint === null
-              ? "GET /_emulator/ lists what is; an endpoint is emulated with --model-data"
-              : "POST /endpoints/<name>/invocations invokes a model, GET /_emulator/ lists the rest",
+            "POST /endpoints/<name>/invocations invokes a model, GET /_emulator/ lists what else there is",
         });
       },
     },

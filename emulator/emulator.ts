@@ -48,7 +48,7 @@ export interface EmulatorPorts {
   readonly grpc: number | null;
   readonly sagemaker: number | null;
   readonly metrics: number | null;
-  /** Invocations of the endpoint, and `/_emulator/`. */
+  /** AWS's services, and `/_emulator/`. */
   readonly emulator: number | null;
 }
 
@@ -132,7 +132,10 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
     const { triton, endpoint } = served;
     if (triton !== null) await startFrontends(await frontendModules, frontends, triton, around, summaries);
     if (config.emulatorPort !== null && journal !== null && faults !== null) {
-      const { startEmulatorPort } = await import("./emulator-port.ts");
+      const [{ startEmulatorPort }, { createAwsServices }] = await Promise.all([
+        import("./emulator-port.ts"),
+        import("./aws-services.ts"),
+      ]);
       const process = triton?.process();
       const atStart = process === undefined ? [] : loadedModels(process.server);
       frontends.emulator = await startEmulatorPort(
@@ -141,7 +144,19 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
           journal,
           faults,
           clock,
-          endpoint,
+          aws: {
+            services: createAwsServices({
+              endpoints: null,
+              modelData: endpoint,
+              observer: null,
+              objects: null,
+              others: [],
+              clock,
+              log,
+              seed: RANDOM_SEED,
+            }),
+            credentials: config.awsCredentials,
+          },
           isReady: () => endpoint?.healthy ?? triton?.server.isReady() ?? false,
           resetModels: async () => {
             if (endpoint !== null) await endpoint.reset();

@@ -26,7 +26,9 @@ type FoldedAway =
   | "modelCacheSetting"
   | "containerUrl"
   | "eviction"
-  | "evictionSetting";
+  | "evictionSetting"
+  | "awsAccessKeyId"
+  | "awsSecretAccessKey";
 
 type DeepReadonly<T> = T extends readonly unknown[]
   ? { readonly [I in keyof T]: DeepReadonly<T[I]> }
@@ -49,8 +51,15 @@ export interface Config
   readonly endpoint: EndpointConfig | null;
   /** Null = not served. */
   readonly emulatorPort: number | null;
+  /** What requests to the services of AWS have to be signed with; null = with anything, or not at all. */
+  readonly awsCredentials: AwsCredentials | null;
   /** `CUDA_VISIBLE_DEVICES`; null = not set, every GPU is visible. */
   readonly cudaVisibleDevices: string | null;
+}
+
+export interface AwsCredentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
 }
 
 /** The multi-model endpoint that `--model-data` asks for. */
@@ -367,6 +376,15 @@ const resolveEndpoint = (options: Options, given: ReadonlySet<OptionKey>): Endpo
   };
 };
 
+const resolveCredentials = ({ awsAccessKeyId, awsSecretAccessKey }: Options): AwsCredentials | null => {
+  if (awsAccessKeyId === undefined && awsSecretAccessKey === undefined) return null;
+  if (awsAccessKeyId === undefined)
+    throw badOption("--aws-secret-access-key", "requires setting --aws-access-key-id as well");
+  if (awsSecretAccessKey === undefined)
+    throw badOption("--aws-access-key-id", "requires setting --aws-secret-access-key as well");
+  return { accessKeyId: awsAccessKeyId, secretAccessKey: awsSecretAccessKey };
+};
+
 const checkStartupModels = (models: readonly string[]): void => {
   if (models.length > 1 && models.includes("*")) {
     throw cannotCreate(
@@ -439,6 +457,8 @@ const resolve = (
     containerUrl,
     eviction: _eviction,
     evictionSetting: _evictionSetting,
+    awsAccessKeyId: _awsAccessKeyId,
+    awsSecretAccessKey: _awsSecretAccessKey,
     ...rest
   } = options;
   const repositories = [...modelStore, ...rest.modelRepository];
@@ -451,6 +471,7 @@ const resolve = (
     modelNamespacing: endpoint === null ? rest.modelNamespacing : true,
     endpoint,
     emulatorPort,
+    awsCredentials: resolveCredentials(options),
     ...(containerUrl === undefined ? {} : noTriton),
     disableAutoCompleteConfig: rest.disableAutoCompleteConfig || strictModelConfig === true,
     cacheConfig:

@@ -790,8 +790,20 @@ export const configSchema = z.object({
     group: "triton-local",
     argument: "<integer>",
     defaultText: "4570 with --model-data, else not served",
+    description: "Port of what is not tritonserver's: the services of AWS, and control under `/_emulator/`.",
+  }),
+  awsAccessKeyId: option(text().optional(), {
+    group: "triton-local",
+    argument: "<string>",
+    defaultText: "none: signatures are not looked at",
     description:
-      "Port of what is not tritonserver's: `POST /endpoints/<any name>/invocations` of the endpoint, and control under `/_emulator/`.",
+      "Access key that requests to the services of AWS have to be signed with (Signature Version 4), with --aws-secret-access-key.",
+  }),
+  awsSecretAccessKey: option(text().optional(), {
+    group: "triton-local",
+    argument: "<string>",
+    defaultText: "none",
+    description: "Secret of --aws-access-key-id.",
   }),
   journal: option(text().optional(), {
     group: "triton-local",

@@ -359,7 +359,7 @@ class Runner {
     const { router } = this.#stage;
     if (this.#wireOf(step) === "endpoint" && router !== null) {
       const call = this.#begin(index, { kind: "invoke", request });
-      callEndpoint(router, request, path, body, target_model, (answer) =>
+      callEndpoint(router, request, body, target_model, (answer) =>
         this.#end(call, platformAnswer(answer, this.#clock.now() - call.atUs)),
       );
       return;

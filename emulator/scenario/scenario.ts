@@ -1,7 +1,7 @@
 import { type EvictionSettings, evictionPresets } from "../aws/placement/eviction/presets.ts";
 import type { PlatformSettings } from "../aws/placement/platform-settings.ts";
 import { type RouterSettings, sagemakerRouter } from "../aws/placement/router.ts";
-import { isInvocation } from "../aws/runtime/invoke-endpoint.ts";
+import { runtimeOperation } from "../aws/wire/identify.ts";
 import { fail, ok, type Result } from "../common/status.ts";
 import { type FaultSet, parseFaults } from "../core/faults/fault-rule.ts";
 import { modelMatcher } from "../core/faults/model-pattern.ts";
@@ -290,7 +290,11 @@ const wrongTraffic = (words: ScenarioWords, names: readonly string[]): readonly 
       const key = "load" in step && typeof step.load === "string" ? "load" : "unload";
       at(key, "callers of an endpoint cannot load or unload; say via: container, or level: container");
     }
-    if (via === "endpoint" && "call" in step && !isInvocation(...requestLine(step.call))) {
+    if (
+      via === "endpoint" &&
+      "call" in step &&
+      runtimeOperation(...requestLine(step.call)) !== "InvokeEndpoint"
+    ) {
       at(
         "call",
         "an endpoint has POST /endpoints/<name>/invocations only; say via: container or via: triton",

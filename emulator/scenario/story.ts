@@ -229,12 +229,12 @@ export class Story {
     this.#tellRows();
     const { atUs, instance = "" } = event;
     const quiet = this.#quiet;
-    if (quiet !== null && quiet.line === line.text && quiet.instance === instance) {
+    if (quiet !== null && quiet.line.text === line.text && quiet.instance === instance) {
       quiet.count++;
       quiet.toUs = atUs;
-    } else if (line.tone === "quiet" && line.details === undefined) {
+    } else if (line.details === undefined) {
       this.#tellQuiet();
-      this.#quiet = { line: line.text, instance, fromUs: atUs, toUs: atUs, count: 1 };
+      this.#quiet = { line, instance, fromUs: atUs, toUs: atUs, count: 1 };
     } else this.#print(atUs, instance, line);
   }
 
@@ -244,7 +244,7 @@ export class Story {
     if (quiet === null) return;
     const { line, instance, fromUs, toUs, count } = quiet;
     const again = count === 1 ? "" : `, ${count} times until ${(toUs / 1e6).toFixed(3)}`;
-    this.#print(fromUs, instance, { text: `${line}${again}`, tone: "quiet" });
+    this.#print(fromUs, instance, { ...line, text: `${line.text}${again}` });
   }
 
   #print(atUs: number, instance: string, { text, tone = "plain", details = [] }: Line): void {
@@ -430,8 +430,10 @@ const lineOf = (event: JournalEvent): Line | null => {
         text: `fault ${event.fault} strikes at ${event.operation}${event.model === undefined ? "" : ` of ${model}`}`,
         tone: "bad",
       };
-    case "ping":
-      return { text: `ping: ${answeredText(event.status)}`, tone: event.status === 200 ? "quiet" : "bad" };
+    case "ping": {
+      const what = event.asked === "list" ? "list after a good ping" : "ping";
+      return { text: `${what}: ${answeredText(event.status)}`, tone: event.status === 200 ? "quiet" : "bad" };
+    }
     case "container-died":
       return { text: `the container dies: ${event.because}`, tone: "bad" };
     case "container-started":

@@ -1,7 +1,7 @@
 import type { InProcessContainer } from "../aws/containers/in-process-container.ts";
 import type { PlatformAnswer } from "../aws/placement/platform-answer.ts";
 import type { Router } from "../aws/placement/router.ts";
-import { handleInvocation } from "../aws/runtime/invoke-endpoint.ts";
+import { invocationOf } from "../aws/runtime/invoke-endpoint.ts";
 import type { Clock } from "../common/clock.ts";
 import type { FaultSource } from "../core/faults/fault-source.ts";
 import type { ServerStart } from "../core/memory/ledger.ts";
@@ -94,7 +94,6 @@ export const callContainer = (
 export const callEndpoint = (
   router: Router,
   requestId: string,
-  path: string,
   body: string,
   targetModel: string | undefined,
   answered: (answer: PlatformAnswer) => void,
@@ -103,11 +102,5 @@ export const callEndpoint = (
     ["content-type", "application/json"],
     ...(targetModel === undefined ? [] : [["x-amzn-sagemaker-target-model", targetModel] as const]),
   ]);
-  const exchange = exchangeOf("POST", path, body, headers, () => {});
-  const invoke: Parameters<typeof handleInvocation>[1] = (call, reply) =>
-    router.invoke(call, (answer) => {
-      reply(answer);
-      answered(answer);
-    });
-  handleInvocation(exchange, invoke, requestId);
+  router.invoke(invocationOf({ headers }, Buffer.from(body), requestId), answered);
 };

@@ -106,6 +106,14 @@ export const platformErrors = {
   unavailable: (why: string): PlatformError => ({ type: "ServiceUnavailable", message: why }),
 } as const;
 
+/** A container's answer that is larger than the runtime passes on. */
+export const answerTooLarge = (endpoint: Omit<EndpointIdentity, "modelDataUrl">): PlatformError => ({
+  type: "ModelError",
+  message: `Received server error (500) from primary and could not load the entire response body. See ${logLink(endpoint)}`,
+  originalStatusCode: 500,
+  originalMessage: "",
+});
+
 export type AnswerContent = Omit<PlatformAnswer, "cacheHit" | "times">;
 
 /** The container's answer as the caller gets it: passed on where it is 2xx, wrapped in a `ModelError` where it is not. */
@@ -130,16 +138,15 @@ const statuses: Readonly<Record<PlatformErrorType, number>> = {
   ServiceUnavailable: 503,
 };
 
-const modelError = (
-  status: number,
-  text: string,
-  { name, region, account }: EndpointIdentity,
-): PlatformError => ({
+const modelError = (status: number, text: string, endpoint: EndpointIdentity): PlatformError => ({
   type: "ModelError",
-  message: `Received ${status >= 400 && status < 500 ? "client" : "server"} error (${status}) from primary with message "${text}". See https://${region}.console.aws.amazon.com/cloudwatch/home?region=${region}#logEventViewer:group=/aws/sagemaker/Endpoints/${name} in account ${account} for more information.`,
+  message: `Received ${status >= 400 && status < 500 ? "client" : "server"} error (${status}) from primary with message "${text}". See ${logLink(endpoint)}`,
   originalStatusCode: status,
   originalMessage: text,
 });
+
+const logLink = ({ name, region, account }: Omit<EndpointIdentity, "modelDataUrl">): string =>
+  `https://${region}.console.aws.amazon.com/cloudwatch/home?region=${region}#logEventViewer:group=/aws/sagemaker/Endpoints/${name} in account ${account} for more information.`;
 
 const shortened = (text: string): string => (text.length > 80 ? `${text.slice(0, 80)}...` : text);
 

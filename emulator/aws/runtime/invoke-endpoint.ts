@@ -1,65 +1,71 @@
-import { randomUUID } from "node:crypto";
 import { FAULT_HEADER } from "../../core/faults/fault-source.ts";
-import type { HttpExchange } from "../../frontends/http1/connection.ts";
+import type { HttpReply } from "../../frontends/http1/reply.ts";
+import type { RequestHead } from "../../frontends/http1/request-head.ts";
 import type { Invocation } from "../placement/instance-agent.ts";
 import type { PlatformAnswer } from "../placement/platform-answer.ts";
 
-/** Serves invocations of an endpoint. */
-export type Invoke = (call: Invocation, answered: (answer: PlatformAnswer) => void) => void;
-
-/** Whatever the endpoint is called, it is the one that is served. */
-const invocationPath = /^\/endpoints\/[^/]+\/invocations$/;
-
-export const isInvocation = (method: string, path: string): boolean =>
-  method === "POST" && invocationPath.test(path);
-
 /** What of a request's headers reaches the container; the platform drops the others (spec/sagemaker-mme.md 1.2, 2.1). */
-const forwarded = ["Content-Type", "Accept", "X-Amzn-SageMaker-Custom-Attributes", FAULT_HEADER] as const;
+const forwarded = [
+  "Content-Type",
+  "Accept",
+  "X-Amzn-SageMaker-Custom-Attributes",
+  "X-Amzn-SageMaker-Session-Id",
+  FAULT_HEADER,
+] as const;
 
 /** What of the container's headers reaches the caller. */
-const passedBack = new Set(["content-type", "x-amzn-sagemaker-custom-attributes"]);
+const passedBack = new Set([
+  "content-type",
+  "x-amzn-sagemaker-custom-attributes",
+  "x-amzn-sagemaker-new-session-id",
+  "x-amzn-sagemaker-closed-session-id",
+]);
 
-/** The only variant there is, by the name that the SDKs give it. */
-const VARIANT = "AllTraffic";
+/** Where Accept and Content-Type of what is invoked stand in a request, by lower-case name. */
+export interface HeaderNames {
+  readonly contentType: string;
+  readonly accept: string;
+}
+
+const plainNames: HeaderNames = { contentType: "content-type", accept: "accept" };
 
 /**
- * InvokeEndpoint of sagemaker-runtime (spec/sagemaker-mme.md 2.1): `POST /endpoints/{EndpointName}/invocations`.
+ * A request of the runtime as the platform gets it.
  * @param requestId goes into the answer and the journal
- * @returns false = it is another path, and not answered
  */
-export const handleInvocation = (
-  exchange: HttpExchange,
-  invoke: Invoke,
-  requestId: string = randomUUID(),
-): boolean => {
-  const { method, path, headers } = exchange.head;
-  if (!isInvocation(method, path)) return false;
-  const call: Invocation = {
-    requestId,
-    targetModel: headers.get("x-amzn-sagemaker-target-model") ?? "",
-    headers: forwarded.flatMap((name) => {
-      const value = headers.get(name.toLowerCase());
-      return value === undefined ? [] : [name, value];
-    }),
-    // The caller may be answered, and the connection's memory used again, before the container is done with it.
-    body: Buffer.from(exchange.body),
-  };
-  invoke(call, (answer) => exchange.reply(replyOf(answer, requestId)));
-  return true;
+export const invocationOf = (
+  head: Pick<RequestHead, "headers">,
+  body: Uint8Array,
+  requestId: string,
+  names: HeaderNames = plainNames,
+): Invocation => ({
+  requestId,
+  targetModel: head.headers.get("x-amzn-sagemaker-target-model") ?? "",
+  headers: forwarded.flatMap((name) => {
+    const value = head.headers.get(headerNamed(name, names));
+    return value === undefined ? [] : [name, value];
+  }),
+  // The caller may be answered, and the connection's memory used again, before the container is done with it.
+  body: Buffer.from(body),
+});
+
+const headerNamed = (name: (typeof forwarded)[number], names: HeaderNames): string => {
+  if (name === "Content-Type") return names.contentType;
+  return name === "Accept" ? names.accept : name.toLowerCase();
 };
 
-const replyOf = ({ status, headers, body, error }: PlatformAnswer, requestId: string) => ({
+/** A 2xx of the container as the caller of InvokeEndpoint gets it. */
+export const invokeEndpointReply = (
+  { status, headers, body }: Pick<PlatformAnswer, "status" | "headers" | "body">,
+  variant: string,
+): HttpReply => ({
   status,
-  headers: [
-    ...(error === null ? pickHeaders(headers) : headers),
-    ...(error === null ? ["x-Amzn-Invoked-Production-Variant", VARIANT] : []),
-    "x-amzn-RequestId",
-    requestId,
-  ],
+  headers: [...pickHeaders(headers), "x-Amzn-Invoked-Production-Variant", variant],
   body: body.length === 0 ? [] : [body],
 });
 
-const pickHeaders = (headers: readonly string[]): string[] => {
+/** @param headers of the container, name and value in turn */
+export const pickHeaders = (headers: readonly string[]): string[] => {
   const picked: string[] = [];
   for (let i = 0; i < headers.length; i += 2) {
     if (passedBack.has(headers[i]!.toLowerCase())) picked.push(headers[i]!, headers[i + 1]!);

@@ -35,6 +35,12 @@ const runtimeOperations: Readonly<Record<string, string>> = {
   "async-invocations": "InvokeEndpointAsync",
 };
 
+/** What of the runtime a request is for by its path; null = nothing. */
+export const runtimeOperation = (method: string, path: string): string | null => {
+  const name = method === "POST" ? runtimePath.exec(path)?.[1] : undefined;
+  return name === undefined ? null : (runtimeOperations[name] ?? null);
+};
+
 const runtimePath = /^\/endpoints\/[^/]*\/(invocations|invocations-response-stream|async-invocations)$/;
 const rpcPath = /^\/service\/([^/]+)\/operation\/([^/]+)$/;
 
@@ -59,15 +65,9 @@ export const identify = (
     return { service: named(byTarget, asked), operation, protocol: "json", asked };
   }
   if (scope !== "s3") {
-    const operation = method === "POST" ? runtimePath.exec(path)?.[1] : undefined;
-    if (operation !== undefined) {
-      return {
-        service: "sagemaker-runtime",
-        operation: runtimeOperations[operation] ?? null,
-        protocol: "rest-json",
-        asked: "sagemaker",
-      };
-    }
+    const operation = runtimeOperation(method, path);
+    if (operation !== null)
+      return { service: "sagemaker-runtime", operation, protocol: "rest-json", asked: "sagemaker" };
     const rpc = headers.has("smithy-protocol") ? rpcPath.exec(path) : null;
     if (rpc !== null) {
       const [, asked = "", operation = ""] = rpc;

@@ -36,6 +36,8 @@ test("schema: flags are those of tritonserver 2.51.0, in the order of its usage,
     "eviction",
     "eviction-setting",
     "emulator-port",
+    "aws-access-key-id",
+    "aws-secret-access-key",
     "journal",
   ]);
 });

@@ -1,0 +1,75 @@
+import type { ObjectStore } from "./aws/object-store/object-store.ts";
+import type { AsyncObjects } from "./aws/runtime/async-objects.ts";
+import type { Endpoints, InvocationObserver, RuntimeEndpoint, RuntimeVariant } from "./aws/runtime/endpoints.ts";
+import { RuntimeService } from "./aws/runtime/runtime-service.ts";
+import type { RawService } from "./aws/wire/aws-port.ts";
+import type { OperationService } from "./aws/wire/json-service.ts";
+import type { Clock } from "./common/clock.ts";
+import type { Log } from "./common/log.ts";
+
+export interface AwsServicesOptions {
+  /** Of the control plane; null = there are no endpoints but `modelData`. */
+  readonly endpoints: Endpoints | null;
+  /** The endpoint of `--model-data`: it serves every name that no other has. */
+  readonly modelData: Pick<RuntimeVariant, "invoke"> | null;
+  readonly observer: InvocationObserver | null;
+  /** S3; null = asynchronous invocations are refused. */
+  readonly objects: ObjectStore | null;
+  /** Those that need nothing of the runtime: control plane, S3, CloudWatch, Application Auto Scaling. */
+  readonly others: readonly (OperationService | RawService)[];
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly seed: number;
+}
+
+/** What is served in the form of AWS. */
+export const createAwsServices = ({
+  endpoints,
+  modelData,
+  observer,
+  objects,
+  others,
+  clock,
+  log,
+  seed,
+}: AwsServicesOptions): readonly (OperationService | RawService)[] => [
+  new RuntimeService({
+    endpoints: endpoints ?? { find: () => null },
+    fallback: modelData === null ? null : runtimeEndpoint(modelData),
+    objects: objects === null ? null : asyncObjects(objects, clock),
+    observer,
+    clock,
+    log,
+    seed,
+  }),
+  ...others,
+];
+
+/** Under the name that errors call it by; the only variant, by the name that the SDKs give it. */
+const runtimeEndpoint = (endpoint: Pick<RuntimeVariant, "invoke">): RuntimeEndpoint => ({
+  name: "triton-local",
+  status: "InService",
+  mode: "MultiModel",
+  variants: [{ name: "AllTraffic", weight: 1, invoke: (...call) => endpoint.invoke(...call) }],
+  shadowVariants: [],
+  async: null,
+});
+
+const asyncObjects = (store: ObjectStore, clock: Clock): AsyncObjects => ({
+  read: async (bucket, key) => {
+    const opened = await store.open(bucket, key);
+    if (opened === null) return null;
+    const parts: Uint8Array[] = [];
+    for await (const part of opened.read(0, opened.object.byteSize)) parts.push(part);
+    return Buffer.concat(parts);
+  },
+  write: async (bucket, key, body, contentType) => {
+    await store.put(bucket, key, [body], ({ md5 }) => ({
+      etag: md5,
+      lastModifiedMs: clock.epochMs(),
+      headers: { "content-type": contentType },
+      checksum: null,
+      partBytes: null,
+    }));
+  },
+});

@@ -1,0 +1,53 @@
+import type { EndpointIdentity, PlatformAnswer, PlatformError } from "../placement/platform-answer.ts";
+import { AwsError } from "../wire/aws-error.ts";
+import { ACCOUNT_ID } from "../wire/aws-request.ts";
+
+/** What the runtime refuses itself. Texts from spec/sagemaker-mme.md 2.2 where it has one; the others are ours. */
+export const runtimeErrors = {
+  /** Also of one that does not serve: still Creating, Failed, Deleting. */
+  endpointNotFound: (endpoint: string): AwsError =>
+    validationError(`Endpoint ${endpoint} of account ${ACCOUNT_ID} not found.`),
+  variantNotFound: (variant: string, endpoint: string): AwsError =>
+    validationError(`Variant ${variant} of endpoint ${endpoint} not found.`),
+  targetModelNotSupported: (endpoint: string): AwsError =>
+    validationError(
+      `Endpoint ${endpoint} is not a multi-model endpoint and does not support target model header.`,
+      "TARGET_MODEL_HEADER_NOT_SUPPORTED",
+    ),
+  targetModelMissing: (requestId: string): AwsError =>
+    validationError(`Request ${requestId} is missing a target model header`),
+  headerNotSupported: (endpoint: string, header: string): AwsError =>
+    validationError(`Endpoint ${endpoint} does not support ${header} header.`),
+  notAsync: (endpoint: string): AwsError =>
+    validationError(`Endpoint ${endpoint} is not an asynchronous endpoint: it has no AsyncInferenceConfig.`),
+  isAsync: (endpoint: string): AwsError =>
+    validationError(`Endpoint ${endpoint} is an asynchronous endpoint: invoke it with InvokeEndpointAsync.`),
+  /** AWS tells no type there: SDKs take the status for the code. */
+  bodyTooLarge: (limit: number): AwsError =>
+    new AwsError("", `HTTP content length exceeded ${limit} bytes.`, { status: 413 }),
+  unknownOperation: (): AwsError => new AwsError("UnknownOperationException", "", { status: 404 }),
+} as const;
+
+const validationError = (message: string, errorCode?: string): AwsError =>
+  new AwsError("ValidationError", message, { members: { ErrorCode: errorCode } });
+
+/** The platform's error as the caller reads it; a `ModelError` says what the container answered, and where its log is. */
+export const errorOf = (
+  { status }: Pick<PlatformAnswer, "status">,
+  error: PlatformError,
+  { name, region, account }: Omit<EndpointIdentity, "modelDataUrl">,
+): AwsError => {
+  const { type, message, originalStatusCode, originalMessage } = error;
+  if (type !== "ModelError") return new AwsError(type, message, { status });
+  const isClientError =
+    originalStatusCode !== undefined && originalStatusCode >= 400 && originalStatusCode < 500;
+  return new AwsError(type, message, {
+    status,
+    members: {
+      ErrorCode: isClientError ? "CLIENT_ERROR_FROM_MODEL" : "INTERNAL_FAILURE_FROM_MODEL",
+      LogStreamArn: `arn:aws:logs:${region}:${account}:log-group:/aws/sagemaker/Endpoints/${name}`,
+      OriginalMessage: originalMessage,
+      OriginalStatusCode: originalStatusCode,
+    },
+  });
+};
