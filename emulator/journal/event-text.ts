@@ -172,7 +172,7 @@ export const eventFields: {
   },
   "freeze-risk": { free: number },
   fault: { fault: text, operation: text },
-  ping: { status: orNull(amount) },
+  ping: { status: orNull(amount), asked: optional(oneOf("list")) },
   "container-died": { because: text },
   "container-started": { pools: optional(pools) },
   reset: { scope: text },

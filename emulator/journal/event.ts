@@ -127,7 +127,8 @@ export type EventBody =
     }
   | { readonly event: "freeze-risk"; readonly free: number }
   | { readonly event: "fault"; readonly fault: string; readonly operation: string }
-  | { readonly event: "ping"; readonly status: number | null }
+  /** `asked`: the ping was good, and the status is that of the list that follows it. */
+  | { readonly event: "ping"; readonly status: number | null; readonly asked?: "list" }
   | { readonly event: "container-died"; readonly because: string }
   /** `pools`: of its machine; absent where none is emulated. */
   | { readonly event: "container-started"; readonly pools?: readonly PoolSize[] }

@@ -249,7 +249,7 @@ export const instanceText = (event: JournalEvent): string | null => {
     case "ping":
       return event.status === 200
         ? "pings were answered 200 again"
-        : `a ping got ${statusText(event.status)}`;
+        : `${event.asked === "list" ? "the list after a ping" : "a ping"} got ${statusText(event.status)}`;
     default:
       return null;
   }

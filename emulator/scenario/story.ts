@@ -42,9 +42,9 @@ export class Story {
   readonly #accounts = new Map<string, PoolAccount>();
   /** Equal news since the last line, by instance: good answers, or calls for a model that is not there. */
   readonly #rows = new Map<string, Row>();
-  /** A quiet line that may come again at once. */
+  /** A line that may come again at once. */
   #quiet: {
-    readonly line: string;
+    readonly line: Line;
     readonly instance: string;
     readonly fromUs: number;
     toUs: number;

@@ -5,7 +5,7 @@ import type { PlatformSettings } from "./platform-settings.ts";
 
 export interface ContainerHealthOptions {
   readonly instance: string;
-  readonly container: Container;
+  readonly container: Pick<Container, "ping" | "list" | "restart">;
   readonly clock: Clock;
   readonly settings: PlatformSettings;
   readonly journal: JournalWriter;
@@ -17,6 +17,9 @@ export interface ContainerHealthOptions {
 
 /** How a ping ended: its status, nobody there, or nothing within the limit. */
 type PingEnd = number | "refused" | "silent";
+
+/** Whose end it is: of the ping, or of the list that follows a good one. */
+type Asked = "ping" | "list";
 
 /**
  * Whether the container lives. It is dead when nobody is there for two calls in a row, the second of them a ping sent at
@@ -76,35 +79,36 @@ export class ContainerHealth {
     const life = this.#life;
     let open = true;
     this.#pinging = true;
-    const end = (how: PingEnd): void => {
+    const end = (how: PingEnd, asked: Asked): void => {
       if (!open) return;
       open = false;
       limit.cancel();
       if (life !== this.#life) return;
       this.#pinging = false;
-      this.#judge(how, reason);
+      this.#judge(how, asked, reason);
     };
-    const limit = clock.setTimer(settings.pingLimitUs, () => end("silent"));
+    const limit = clock.setTimer(settings.pingLimitUs, () => end("silent", "ping"));
     container.ping((answer) => {
       if (answer?.status !== 200) {
-        end(answer === null ? "refused" : answer.status);
+        end(answer === null ? "refused" : answer.status, "ping");
         return;
       }
       // A container without a list fails as if its ping did (pytorch/serve#397).
       container.list((list) => {
         const isOpen = open && life === this.#life;
-        end(list === null ? "refused" : list.status);
+        end(list === null ? "refused" : list.status, "list");
         if (isOpen && list?.status === 200 && life === this.#life) this.#options.onListed(list);
       });
     });
   }
 
-  #judge(how: PingEnd, reason: "regular" | "to make sure"): void {
+  #judge(how: PingEnd, asked: Asked, reason: "regular" | "to make sure"): void {
     const { instance, journal, settings } = this.#options;
     const good = how === 200;
     if (good !== this.#good) {
       this.#good = good;
-      journal.write({ instance, event: "ping", status: typeof how === "number" ? how : null });
+      const of = !good && asked === "list" ? { asked } : {};
+      journal.write({ instance, event: "ping", status: typeof how === "number" ? how : null, ...of });
     }
     this.#silent = how === "silent" ? this.#silent + 1 : 0;
     this.#failing = typeof how === "number" && !good ? this.#failing + 1 : 0;
@@ -114,7 +118,8 @@ export class ContainerHealth {
     } else if (this.#silent >= settings.silentPings) {
       this.#restart(`${this.#silent} pings in a row had no answer within ${settings.pingLimitUs / 1e6} s`);
     } else if (this.#failing >= settings.failingPings) {
-      this.#restart(`${this.#failing} pings in a row failed, the last one with ${how}`);
+      const last = asked === "list" ? `the list after the last one with ${how}` : `the last one with ${how}`;
+      this.#restart(`${this.#failing} pings in a row failed, ${last}`);
     }
   }
 

@@ -17,6 +17,7 @@ export const operations: readonly FaultOperation[] = [
   "infer",
   "unload",
   "ping",
+  "list",
   "respond",
 ];
 
@@ -35,13 +36,13 @@ export const effects = {
     description: "fails with the message",
   },
   slow: {
-    operations: ["download", "unpack", "load", "infer", "unload", "ping"],
+    operations: ["download", "unpack", "load", "infer", "unload", "ping", "list"],
     required: ["delay"],
     optional: [],
     description: "takes that much longer",
   },
   hang: {
-    operations: ["download", "unpack", "load", "infer", "unload", "ping"],
+    operations: ["download", "unpack", "load", "infer", "unload", "ping", "list"],
     required: [],
     optional: [],
     description: "never ends",
@@ -65,13 +66,13 @@ export const effects = {
     description: "the disk of the instance has no room",
   },
   unhealthy: {
-    operations: ["ping"],
+    operations: ["ping", "list"],
     required: [],
     optional: [],
-    description: "the ping is answered with 400",
+    description: "the ping is answered with 400, the list with 404, as by a container that has none",
   },
   reset: {
-    operations: ["ping", "respond"],
+    operations: ["ping", "list", "respond"],
     required: [],
     optional: ["after_bytes"],
     description: "the connection breaks after that many bytes of the answer, 0 unless told otherwise",

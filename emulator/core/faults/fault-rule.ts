@@ -216,7 +216,8 @@ const readModel = (entry: Fields, operation: FaultOperation, at: string): string
   if (typeof model !== "string" || model === "") {
     throw new FaultError(`${at}.model is ${said(model)}, expected a name, or one with * and ?`);
   }
-  if (operation === "ping") throw new FaultError(`${at}.model can never match: a ping is about no model`);
+  if (operation === "ping" || operation === "list")
+    throw new FaultError(`${at}.model can never match: a ${operation} is about no model`);
   return model;
 };
 

@@ -8,6 +8,8 @@ export type FaultOperation =
   | "infer"
   | "unload"
   | "ping"
+  /** Of the models of a container, as follows each good ping. */
+  | "list"
   /** While an answer is being written. */
   | "respond";
 
@@ -34,7 +36,7 @@ export interface Fault {
 
 export interface FaultPoint {
   readonly operation: FaultOperation;
-  /** null where there is none: a ping. */
+  /** null where there is none: a ping, a list. */
   readonly model: string | null;
 }
 

@@ -105,15 +105,31 @@ export class ContainerApi implements ExchangeHandler {
   }
 
   #ping(exchange: ContainerExchange): void {
+    this.#check(exchange, "ping", 400, () => emptyReply(this.#isHealthy() ? 200 : 400));
+  }
+
+  #list(exchange: ContainerExchange): void {
+    const { server } = this.#dependencies;
+    this.#check(exchange, "list", 404, () =>
+      listReply(this.#models, (model) => server.isModelReady(model, 1)),
+    );
+  }
+
+  /** One of the two questions of the platform's health check. @param unhealthy status of the fault of that name */
+  #check(
+    exchange: ContainerExchange,
+    operation: "ping" | "list",
+    unhealthy: number,
+    usual: () => HttpReply,
+  ): void {
     const { clock, faults, onCrash } = this.#dependencies;
-    const fault = faults.at({ operation: "ping", model: null });
-    const answer = (): void => exchange.reply(emptyReply(this.#isHealthy() ? 200 : 400));
+    const fault = faults.at({ operation, model: null });
     switch (fault?.effect.kind) {
       case undefined:
-        answer();
+        exchange.reply(usual());
         return;
       case "delay":
-        clock.setTimer(fault.effect.us, answer);
+        clock.setTimer(fault.effect.us, () => exchange.reply(usual()));
         return;
       case "hang":
         return;
@@ -121,10 +137,10 @@ export class ContainerApi implements ExchangeHandler {
         onCrash(`fault ${fault.name}`);
         return;
       case "reset":
-        exchange.reply({ ...emptyReply(200), breakAfterBytes: fault.effect.afterBytes });
+        exchange.reply({ ...usual(), breakAfterBytes: fault.effect.afterBytes });
         return;
       default:
-        exchange.reply(emptyReply(400));
+        exchange.reply(emptyReply(unhealthy));
     }
   }
 
@@ -135,15 +151,11 @@ export class ContainerApi implements ExchangeHandler {
   }
 
   #handleModels(exchange: ContainerExchange, name: string, isInvoke: boolean): void {
-    const { server } = this.#dependencies;
     const targetModel = exchange.head.headers.get(TARGET_MODEL_HEADER) || undefined;
     switch (exchange.head.method) {
       case "GET":
-        exchange.reply(
-          name === ""
-            ? listReply(this.#models, (model) => server.isModelReady(model, 1))
-            : getReply(this.#models, name),
-        );
+        if (name === "") this.#list(exchange);
+        else exchange.reply(getReply(this.#models, name));
         return;
       case "POST":
         if (isInvoke) this.#invoke(exchange, name, targetModel);

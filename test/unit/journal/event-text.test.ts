@@ -64,7 +64,7 @@ const bodies: { readonly [Name in EventName]: Extract<EventBody, { event: Name }
   },
   "freeze-risk": { event: "freeze-risk", free: 21 },
   fault: { event: "fault", fault: "slow", operation: "load" },
-  ping: { event: "ping", status: 400 },
+  ping: { event: "ping", status: 404, asked: "list" },
   "container-died": { event: "container-died", because: "killed" },
   "container-started": {
     event: "container-started",

@@ -374,3 +374,20 @@ test("story: a load that ended with its container is not waited for", () => {
   ];
   expect(tell(loads, true).lines.at(-1)).toBe("Not answered at the end: load of b (r2)");
 });
+
+test("story: equal lines in a row are one, whatever their tone", () => {
+  const strike = (seconds: number) => at(seconds, { event: "fault", fault: "no-list", operation: "list" });
+  const { lines, tones } = tell([
+    strike(0),
+    at(0, { event: "ping", status: 404, asked: "list" }),
+    strike(5),
+    strike(10),
+    strike(15),
+  ]);
+  expect(lines).toEqual([
+    "      0.000  fault no-list strikes at list",
+    "      0.000  list after a good ping: answered 404",
+    "      5.000  fault no-list strikes at list, 3 times until 15.000",
+  ]);
+  expect(tones).toEqual(["bad", "bad", "bad"]);
+});

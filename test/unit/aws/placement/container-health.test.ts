@@ -65,7 +65,9 @@ describe("pings", () => {
     container.scripts.list = () => ({ status: 404 });
     agent.start();
     clock.advance(SECOND);
-    expect(journal.of("ping")).toMatchObject([{ status: 404 }]);
+    expect(journal.of("ping")).toMatchObject([{ status: 404, asked: "list" }]);
+    clock.advance(360 * SECOND);
+    expect(container.reasons).toEqual(["73 pings in a row failed, the list after the last one with 404"]);
   });
 
   test("end with the agent", () => {

@@ -110,11 +110,11 @@ test.for([
   [[{ operation: "load", effect: "hang" }, null], "faults[1] is no mapping of a rule's fields"],
   [
     { operation: "lode", effect: "hang" },
-    "faults.operation is \"lode\", expected 'download', 'unpack', 'load', 'infer', 'unload', 'ping', 'respond'",
+    "faults.operation is \"lode\", expected 'download', 'unpack', 'load', 'infer', 'unload', 'ping', 'list', 'respond'",
   ],
   [
     { effect: "hang" },
-    "faults.operation is missing, expected 'download', 'unpack', 'load', 'infer', 'unload', 'ping', 'respond'",
+    "faults.operation is missing, expected 'download', 'unpack', 'load', 'infer', 'unload', 'ping', 'list', 'respond'",
   ],
   [
     { operation: "load", effect: "oom" },

@@ -42,6 +42,23 @@ test("ping: it can be late, never come, break off, or end the server", () => {
   expect(dying.events()).toEqual(["container-started", "container-died"]);
 });
 
+test("list: it can be missing, late, never come, or break off, and pings are answered all the same", () => {
+  const missing = containerWith({ operation: "list", effect: "unhealthy" });
+  expect([statuses(missing.list()), statuses(missing.ping())]).toEqual([[404], [200]]);
+
+  const slow = containerWith({ operation: "list", effect: "slow", delay: "3s" });
+  const late = slow.list();
+  slow.clock.advance(3 * SECOND_US);
+  expect(late).toMatchObject([{ status: 200, atUs: 3 * SECOND_US }]);
+
+  const hanging = containerWith({ operation: "list", effect: "hang" });
+  const never = hanging.list();
+  hanging.clock.advance(1000 * SECOND_US);
+  expect(never).toEqual([]);
+
+  expect(statuses(containerWith({ operation: "list", effect: "reset" }).list())).toEqual([null]);
+});
+
 test("respond: the answer to an invocation breaks off, that to its load does not", () => {
   const fixture = containerWith({ operation: "respond", effect: "reset", nth: 1, model: "a.tar.gz" });
   fixture.put("a");
