@@ -140,6 +140,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "aws/s3": ["common", "frontends/http1", "aws/object-store", "aws/wire"],
   "aws/artifacts": ["common", "aws/object-store"],
   "aws/placement": ["common", "core/faults", "journal", "aws/artifacts"],
+  "aws/cloudwatch": ["common", "aws/placement", "aws/wire"],
+  "aws/autoscaling": ["common", "aws/cloudwatch", "aws/wire"],
   "aws/runtime": ["common", "core/faults", "frontends/http1", "aws/wire", "aws/placement"],
   "aws/sagemaker": ["common", "core/memory", "journal", "aws/wire", "aws/placement", "aws/runtime"],
   "aws/containers": [
