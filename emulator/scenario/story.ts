@@ -50,6 +50,8 @@ export class Story {
     toUs: number;
     count: number;
   } | null = null;
+  /** A call for a model that is not there; no news where it is refused on the spot. */
+  #asking: Extract<JournalEvent, { event: "invocation" }> | null = null;
   /** Calls that wait for their answer, in words. */
   readonly #open = new Map<string, string>();
   /** Bytes that one cause moved at one moment. */
@@ -71,6 +73,7 @@ export class Story {
   tell(event: JournalEvent): void {
     const instance = event.instance ?? "";
     if (this.#moved !== null && !isSameMove(event, this.#moved)) this.#tellMoved();
+    this.#settleAsking(event);
     if (this.#drawing !== null && event.atUs > this.#drawing.atUs) this.#draw();
     if (ofPools.has(event.event)) this.#account(instance).apply(event);
     this.#follow(event);
@@ -81,7 +84,11 @@ export class Story {
     if (event.event === "invocation" && (event.cacheHit || event.model === "")) return;
     // With one instance there is no choice; a call without a model is refused wherever it goes.
     if (event.event === "placed" && (!this.#options.severalInstances || event.model === "")) return;
-    if (event.event === "invocation" || event.event === "answer") {
+    if (event.event === "invocation") {
+      this.#asking = event;
+      return;
+    }
+    if (event.event === "answer") {
       this.#count(event);
       return;
     }
@@ -93,6 +100,7 @@ export class Story {
   /** What is still to be said, and the pools as they stand. */
   end(): void {
     this.#tellMoved();
+    this.#settleAsking(null);
     this.#drawing = null;
     this.#tellRows();
     this.#tellQuiet();
@@ -165,6 +173,16 @@ export class Story {
     ];
     if (parts.length > 0)
       this.#line(moved, { text: `${who} ${listed(parts)} (${whyMoved(moved)})`, tone: "quiet" });
+  }
+
+  /** @param next the event after it; null = none */
+  #settleAsking(next: JournalEvent | null): void {
+    const asking = this.#asking;
+    this.#asking = null;
+    if (asking === null) return;
+    const isRefused =
+      next?.event === "answer" && next.request === asking.request && next.atUs === asking.atUs;
+    if (!isRefused) this.#count(asking);
   }
 
   #count(event: Extract<JournalEvent, { event: "answer" | "invocation" }>): void {

@@ -391,3 +391,29 @@ test("story: equal lines in a row are one, whatever their tone", () => {
   ]);
   expect(tones).toEqual(["bad", "bad", "bad"]);
 });
+
+test("story: calls that are refused on the spot are one line", () => {
+  const refused = (seconds: number, number: number, model: string) => [
+    at(seconds, { event: "invocation", model, request: `r${number}`, cacheHit: false }),
+    at(seconds, {
+      event: "answer",
+      model,
+      request: `r${number}`,
+      status: 503,
+      from: "platform",
+      durationUs: 0,
+      text: "No instance is healthy.",
+    }),
+  ];
+  const { lines } = tell([
+    ...refused(1, 1, "m1"),
+    ...refused(2, 2, "m2"),
+    at(3, { event: "invocation", model: "a", request: "r3", cacheHit: false }),
+  ]);
+  expect(lines).toEqual([
+    "      1.000  r1 and 1 more request for m1 and m2: answered 503 by the platform after 0 s, until 2.000",
+    "               “No instance is healthy.”",
+    "      3.000  r3 asks for a, which is not loaded",
+    "Not answered at the end: r3 for a",
+  ]);
+});
