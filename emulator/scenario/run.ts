@@ -231,7 +231,7 @@ class Runner {
       const { overwrite: model, with: changes = {}, config_text: written } = step;
       const what =
         written === undefined ? Object.keys(changes).join(", ") : `config.pbtxt: ${written.trim()}`;
-      this.#tell({ model, request: label }, `${filesOf(model)} overwritten: ${what}`);
+      this.#tell(this.#everywhere(model, label), `${filesOf(model)} overwritten: ${what}`);
       this.#stage.overwrite(model, changes, written);
       return;
     }
@@ -241,11 +241,17 @@ class Runner {
       return;
     }
     if ("remove" in step) {
-      this.#tell({ model: step.remove, request: label }, `${filesOf(step.remove)} deleted`);
+      this.#tell(this.#everywhere(step.remove, label), `${filesOf(step.remove)} deleted`);
       this.#stage.remove(step.remove);
       return;
     }
     this.#operate(index, label, step, instance);
+  }
+
+  /** The model of one instance is that instance's; of several it is nobody's in particular. */
+  #everywhere(model: string, request: string): EventSubject {
+    const [only, ...others] = this.#stage.instances;
+    return only !== undefined && others.length === 0 ? { instance: only.name, model, request } : { request };
   }
 
   /** What no other event of the journal tells. */

@@ -208,6 +208,7 @@ traffic:
   - { at: 3s, remove: b }
   - { at: 4s, stop: container }`);
   const steps = events.filter(({ event }) => event === "step");
+  expect(steps[2]).toMatchObject({ instance: "instance-1", model: "a" });
   expect(steps.map((event) => event.event === "step" && [event.did, event.status])).toEqual([
     ["GET /v2/health/ready", 200],
     ["GET /v2/nothing", 404],
