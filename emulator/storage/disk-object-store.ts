@@ -141,19 +141,7 @@ export class DiskObjectStore implements ObjectStore {
       await file.close();
       throw new Error(`object '${key}' of bucket '${bucket}' is damaged on the disk`);
     }
-    let closed = false;
-    return {
-      object,
-      read: (start, end) => {
-        closed = true;
-        return readBytes(file, start, end);
-      },
-      close: async () => {
-        if (closed) return;
-        closed = true;
-        await file.close();
-      },
-    };
+    return { object, read: (start, end) => readBytes(file, start, end), close: () => file.close() };
   }
 
   async put(
@@ -372,7 +360,14 @@ const uploadOf = ({ uploadId, key, properties, parts }: UploadState): Upload => 
 const bytesOf = async function* (
   files: readonly { readonly path: string; readonly byteSize: number }[],
 ): AsyncGenerator<Uint8Array> {
-  for (const { path, byteSize } of files) yield* readBytes(await open(path), 0, byteSize);
+  for (const { path, byteSize } of files) {
+    const file = await open(path);
+    try {
+      yield* readBytes(file, 0, byteSize);
+    } finally {
+      await file.close();
+    }
+  }
 };
 
 const openFile = async (path: string): Promise<FileHandle | null> => {

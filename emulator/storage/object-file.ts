@@ -84,22 +84,18 @@ export const readNoteSync = (path: string): ObjectFile | null => {
   }
 };
 
-/** Bytes from `start` up to `end`; closes the file at the end. */
+/** Bytes from `start` up to `end`; the file stays open. */
 export const readBytes = async function* (
   file: FileHandle,
   start: number,
   end: number,
 ): AsyncGenerator<Uint8Array> {
-  try {
-    for (let at = start; at < end; ) {
-      const length = Math.min(CHUNK, end - at);
-      const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(length), 0, length, at);
-      if (bytesRead === 0) return;
-      at += bytesRead;
-      yield buffer.subarray(0, bytesRead);
-    }
-  } finally {
-    await file.close();
+  for (let at = start; at < end; ) {
+    const length = Math.min(CHUNK, end - at);
+    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(length), 0, length, at);
+    if (bytesRead === 0) return;
+    at += bytesRead;
+    yield buffer.subarray(0, bytesRead);
   }
 };
 

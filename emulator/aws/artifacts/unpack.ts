@@ -9,10 +9,16 @@ import type { DiskSpace } from "./disk-space.ts";
 import { refusal, unpackLimit } from "./refusal.ts";
 import { TarReader } from "./tar-reader.ts";
 
-export interface UnpackOptions {
+/** The bytes of an archive. */
+export interface Archive {
+  readonly byteSize: number;
+  /** From the first byte on; to be asked for once. */
+  content(): AsyncIterable<Uint8Array>;
+}
+
+export interface Unpacking {
   readonly targetModel: string;
-  /** Open for reading. */
-  readonly archive: FileHandle;
+  readonly archive: Archive;
   /** An empty folder. */
   readonly folder: string;
   readonly limits: ArtifactLimits;
@@ -34,12 +40,8 @@ export const unpack = async ({
   limits,
   disk,
   onTaken,
-}: UnpackOptions): Promise<void> => {
-  const { size } = await archive.stat();
-  const magic = await archive.read(new Uint8Array(2), 0, 2, 0);
-  if (magic.bytesRead === 0) throw refusal.cutOff(targetModel, "before it begins").error;
-  if (magic.buffer[0] !== 0x1f || magic.buffer[1] !== 0x8b) throw refusal.notGzip(targetModel).error;
-  const limit = unpackLimit(targetModel, size, limits);
+}: Unpacking): Promise<void> => {
+  const limit = unpackLimit(targetModel, archive.byteSize, limits);
   const reader = new TarReader(targetModel);
   const tree = new ArchiveTree(targetModel, limits);
   const made = new Set<string>([""]);
@@ -52,7 +54,7 @@ export const unpack = async ({
   const output: { file: FileHandle | null } = { file: null };
   try {
     await pipeline(
-      contentOf(archive),
+      gzipOf(targetModel, archive),
       createGunzip({ chunkSize: CHUNK }),
       async (chunks: AsyncIterable<Uint8Array>) => {
         for await (const chunk of chunks) {
@@ -94,15 +96,25 @@ export const unpack = async ({
   }
 };
 
-/** From the start; the file stays open. */
-const contentOf = async function* (file: FileHandle): AsyncGenerator<Uint8Array> {
-  for (let at = 0; ; ) {
-    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(CHUNK), 0, CHUNK, at);
-    if (bytesRead === 0) return;
-    yield buffer.subarray(0, bytesRead);
-    at += bytesRead;
+/** The content, when it begins as gzip does. */
+const gzipOf = async function* (targetModel: string, archive: Archive): AsyncGenerator<Uint8Array> {
+  let begin: Uint8Array | null = new Uint8Array(0);
+  for await (const bytes of archive.content()) {
+    if (begin === null) {
+      yield bytes;
+      continue;
+    }
+    begin = begin.length === 0 ? bytes : Buffer.concat([begin, bytes]);
+    if (begin.length < MAGIC.length) continue;
+    if (!MAGIC.equals(begin.subarray(0, MAGIC.length))) throw refusal.notGzip(targetModel).error;
+    yield begin;
+    begin = null;
   }
+  if (begin?.length === 0) throw refusal.cutOff(targetModel, "before it begins").error;
+  if (begin !== null) throw refusal.notGzip(targetModel).error;
 };
+
+const MAGIC = Buffer.of(0x1f, 0x8b);
 
 const parentOf = (path: string): string => {
   const parent = dirname(path);

@@ -18,10 +18,10 @@ export interface StoredObject extends ObjectProperties {
   readonly byteSize: number;
 }
 
-/** One version of an object: what is read stays the same when the key is overwritten or deleted meanwhile. */
+/** One version of an object, to be closed: what is read stays the same when the key is overwritten or deleted meanwhile. */
 export interface OpenObject {
   readonly object: StoredObject;
-  /** Bytes from `start` up to, but without, `end`. To be read through or given up once, which also closes the object. */
+  /** Bytes from `start` up to, but without, `end`. */
   read(start: number, end: number): AsyncIterable<Uint8Array>;
   close(): Promise<void>;
 }

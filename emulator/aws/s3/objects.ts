@@ -59,7 +59,7 @@ export const getObject = async (call: S3Call): Promise<S3Reply> => {
     return objectReply(call, open.object, ({ start, end }) => ({
       byteSize: end - start,
       bytes: () => open.read(start, end),
-      giveUp: () => open.close(),
+      close: () => open.close(),
     }));
   } catch (error) {
     await open.close();
@@ -78,7 +78,7 @@ export const headObject = async (call: S3Call): Promise<S3Reply> => {
 const lengthOnly = (byteSize: number): StreamedBody => ({
   byteSize,
   bytes: async function* () {},
-  giveUp: async () => {},
+  close: async () => {},
 });
 
 const objectReply = (

@@ -21,8 +21,8 @@ export interface S3Call {
 export interface StreamedBody {
   readonly byteSize: number;
   bytes(): AsyncIterable<Uint8Array>;
-  /** In place of `bytes`. */
-  giveUp(): Promise<void>;
+  /** To be called in the end. */
+  close(): Promise<void>;
 }
 
 export interface S3Reply {

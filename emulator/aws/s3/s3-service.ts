@@ -137,13 +137,12 @@ const write = async (reply: S3Reply, toHead: boolean, responder: Responder): Pro
     responder.reply({ status, headers, body: body === null ? [] : [body] });
     return;
   }
-  const { byteSize } = body;
-  if (toHead) {
-    await body.giveUp();
-    responder.reply({ status, headers, body: [], statedByteSize: byteSize });
-    return;
+  try {
+    if (toHead) responder.reply({ status, headers, body: [], statedByteSize: body.byteSize });
+    else await writeStream(reply, body, responder);
+  } finally {
+    await body.close();
   }
-  await writeStream(reply, body, responder);
 };
 
 /** As fast as the client reads, so that little is in memory at a time. */
@@ -164,10 +163,7 @@ const writeStream = async (
       },
     },
   );
-  if (stream === null) {
-    await body.giveUp();
-    return;
-  }
+  if (stream === null) return;
   let left = body.byteSize;
   try {
     for await (const bytes of body.bytes()) {
