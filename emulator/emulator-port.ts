@@ -4,10 +4,9 @@ import type { AcceptedCredentials } from "./aws/wire/signature.ts";
 import type { Clock } from "./common/clock.ts";
 import type { Log } from "./common/log.ts";
 import type { FaultPlan } from "./core/faults/fault-plan.ts";
-import type { Ledger } from "./core/memory/ledger.ts";
 import { refuse } from "./frontends/control/control-call.ts";
 import { handleControl } from "./frontends/control/server.ts";
-import type { ControlTarget } from "./frontends/control/target.ts";
+import type { ControlTarget, InstanceMemory } from "./frontends/control/target.ts";
 import { type Listener, listen } from "./frontends/http1/listener.ts";
 import type { Journal } from "./journal/journal.ts";
 import { RealMemory } from "./real-memory.ts";
@@ -25,9 +24,8 @@ export interface EmulatorPortTarget {
   isReady(): boolean;
   resetModels(): Promise<void>;
   resetMetrics(): void;
-  /** Name of the instance whose ledger it is; null without an endpoint. */
-  readonly instance: string | null;
-  ledger(): Ledger | null;
+  /** Of all instances that have a machine. */
+  memory(): readonly InstanceMemory[];
 }
 
 export type EmulatorPort = Listener;
@@ -60,7 +58,7 @@ export const startEmulatorPort = (
 };
 
 const controlTarget = (target: EmulatorPortTarget, log: Log): ControlTarget => {
-  const { journal, faults, clock, instance } = target;
+  const { journal, faults, clock } = target;
   const measured = new RealMemory();
   return {
     journal,
@@ -75,10 +73,6 @@ const controlTarget = (target: EmulatorPortTarget, log: Log): ControlTarget => {
       });
     },
     resetMetrics: () => target.resetMetrics(),
-    memory: (done) =>
-      measured.read((real) => {
-        const ledger = target.ledger();
-        done({ instances: ledger === null ? [] : [{ instance, ledger }], real });
-      }),
+    memory: (done) => measured.read((real) => done({ instances: target.memory(), real })),
   };
 };

@@ -7,10 +7,11 @@ import type { Config } from "./config/load.ts";
 import type { Backend } from "./core/backend.ts";
 import { FaultPlan } from "./core/faults/fault-plan.ts";
 import { type FaultSource, noFaults, withFaultHeader } from "./core/faults/fault-source.ts";
-import type { PoolState } from "./core/memory/ledger.ts";
+import type { Ledger, PoolState } from "./core/memory/ledger.ts";
 import type { Machine } from "./core/memory/machine.ts";
 import type { TritonServer } from "./core/triton-server.ts";
 import type { EmulatorPort } from "./emulator-port.ts";
+import type { InstanceMemory } from "./frontends/control/target.ts";
 import type { GrpcFrontend, GrpcFrontendOptions } from "./frontends/grpc/server.ts";
 import type { HttpFrontend } from "./frontends/http/server.ts";
 import { LatencySummaries } from "./frontends/metrics/latency-summaries.ts";
@@ -18,6 +19,7 @@ import { prometheusText } from "./frontends/metrics/prometheus-text.ts";
 import { type MetricsFrontend, startMetricsFrontend } from "./frontends/metrics/server.ts";
 import { SystemGauges } from "./frontends/metrics/system-gauges.ts";
 import type { SageMakerFrontend } from "./frontends/sagemaker/server.ts";
+import type { Hosting } from "./hosting.ts";
 import { type JournalWriter, noJournal } from "./journal/event.ts";
 import { Journal } from "./journal/journal.ts";
 import { type LocalTriton, type Surroundings, startContainer, startTriton } from "./local-triton.ts";
@@ -114,8 +116,9 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
     import("./frontends/grpc/server.ts"),
     import("./frontends/http/server.ts"),
   ]);
+  const containerUrl = config.endpoint?.containerUrl ?? config.aws?.containerUrl ?? null;
   const processes =
-    (config.endpoint?.containerUrl ?? null) === null
+    containerUrl === null
       ? await TritonProcesses.prepare({
           config,
           clock,
@@ -123,15 +126,22 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
           extraBackends: options.extraBackends ?? [],
           faults,
           onLatencies: summaries === null ? null : (owner, latencies) => summaries.record(owner, latencies),
+          anyMachine: config.aws !== null,
         })
       : null;
   const frontends: Frontends = { http: null, grpc: null, sagemaker: null, metrics: null, emulator: null };
   let served: Served | null = null;
+  let hosting: Hosting | null = null;
   try {
     served = await serveModels(around, processes, death.resolve);
     const { triton, endpoint } = served;
+    if (config.aws !== null) {
+      const { startHosting } = await import("./hosting.ts");
+      hosting = await startHosting(config.aws, around, processes);
+    }
+    const hosted = hosting;
     if (triton !== null) await startFrontends(await frontendModules, frontends, triton, around, summaries);
-    if (config.emulatorPort !== null && journal !== null && faults !== null) {
+    if (hosted !== null && config.emulatorPort !== null && journal !== null && faults !== null) {
       const [{ startEmulatorPort }, { createAwsServices }] = await Promise.all([
         import("./emulator-port.ts"),
         import("./aws-services.ts"),
@@ -146,27 +156,32 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
           clock,
           aws: {
             services: createAwsServices({
-              endpoints: null,
+              endpoints: hosted.controlPlane,
               modelData: endpoint,
               observer: null,
-              objects: null,
-              others: [],
+              objects: hosted.objects,
+              others: [hosted.controlPlane.service],
               clock,
               log,
               seed: RANDOM_SEED,
             }),
             credentials: config.awsCredentials,
           },
-          isReady: () => endpoint?.healthy ?? triton?.server.isReady() ?? false,
+          isReady: () => endpoint?.healthy ?? triton?.server.isReady() ?? true,
           resetModels: async () => {
+            await hosted.controlPlane.reset();
             if (endpoint !== null) await endpoint.reset();
             else if (process !== undefined && config.modelControlMode === "explicit") {
               await resetModels(process.server, atStart);
             }
           },
           resetMetrics: () => triton?.process().metrics.reset(),
-          instance: endpoint === null ? null : endpoint.instance,
-          ledger: () => triton?.process().ledger ?? null,
+          memory: () => [
+            ...memoryOf(endpoint?.instance ?? null, triton?.process().ledger ?? null),
+            ...hosted.controlPlane
+              .instances()
+              .flatMap((instance) => memoryOf(instance.agent.instance, instance.memory())),
+          ],
         },
         log,
       ).catch((cause: unknown) => {
@@ -175,6 +190,7 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
     }
   } catch (error) {
     await closeFrontends(frontends);
+    await hosting?.stop();
     await served?.endpoint?.stop();
     await processes?.stop();
     journalFile?.close();
@@ -188,6 +204,7 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
       for (const frontend of [frontends.emulator, frontends.http, frontends.sagemaker]) {
         if (frontend !== null) left = await frontend.drain(left);
       }
+      await hosting?.stop();
       await endpoint?.stop();
       const server = triton?.process().server;
       const clean =
@@ -262,6 +279,10 @@ const plannedFaults = (
   });
 };
 
+/** Empty without a ledger. */
+const memoryOf = (instance: string | null, ledger: Ledger | null): readonly InstanceMemory[] =>
+  ledger === null ? [] : [{ instance, ledger }];
+
 const serveModels = async (
   around: Surroundings,
   processes: TritonProcesses | null,
@@ -271,16 +292,16 @@ const serveModels = async (
   const { endpoint: asked } = config;
   if (asked === null) {
     return {
-      triton: processes === null ? null : await startTriton(around, processes, onDeath),
+      triton: processes === null || !config.ownTriton ? null : await startTriton(around, processes, onDeath),
       endpoint: null,
     };
   }
-  const [{ INSTANCE, MultiModelEndpoint }, { HttpContainer }] = await Promise.all([
+  const [{ INSTANCE, openEndpoint }, { HttpContainer }] = await Promise.all([
     import("./multi-model-endpoint.ts"),
     import("./aws/containers/http-container.ts"),
   ]);
   const triton = processes === null ? null : await startContainer(around, processes, INSTANCE);
-  const endpoint = await MultiModelEndpoint.open({
+  const endpoint = await openEndpoint({
     endpoint: asked,
     container:
       triton?.container ??

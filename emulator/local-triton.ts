@@ -65,7 +65,7 @@ export const startContainer = async (
   processes: TritonProcesses,
   instance: string,
 ): Promise<LocalTriton & { readonly container: InProcessContainer }> => {
-  const { clock, journal } = around;
+  const { config, clock, journal } = around;
   const newApi = await containerApis(around, processes);
   const server = new CurrentServer();
   let last: TritonProcess | null = null;
@@ -74,7 +74,7 @@ export const startContainer = async (
     journal,
     instance,
     startProcess: (events, started) => {
-      const made = processes.create(events);
+      const made = processes.create(events, config);
       if (!made.ok) {
         started(made.error);
         return;

@@ -39,6 +39,8 @@ export interface TritonProcessOptions {
   /** Null = none will ever strike: then nothing is in the way of a request. */
   readonly faults: FaultPlan | null;
   readonly onLatencies: ((metrics: ModelMetrics, latencies: RequestLatencies) => void) | null;
+  /** Tritonservers on other machines than the options name are made too. */
+  readonly anyMachine: boolean;
 }
 
 /** Who is told of what happens in a tritonserver. */
@@ -51,6 +53,9 @@ export interface TritonListener {
 
 export const RANDOM_SEED = 1;
 
+/** Of an instance type: ml.g5.48xlarge. */
+const MOST_GPUS = 8;
+
 /** Makes tritonservers as the options say, one after the other, on the same backends and model files. */
 export class TritonProcesses {
   readonly storage = new DiskStorage();
@@ -58,58 +63,62 @@ export class TritonProcesses {
   readonly #profiles: MemoryProfiles | null;
   readonly #onnxruntime: OnnxRuntimeBackend;
   readonly #backends: readonly Backend[];
-  readonly #gpuCount: number;
+  readonly #realGpuCount: number;
 
   private constructor(
     options: TritonProcessOptions,
     profiles: MemoryProfiles | null,
     onnxruntime: OnnxRuntimeBackend,
-    gpuCount: number,
+    realGpuCount: number,
   ) {
     const { clock, extraBackends } = options;
     this.#options = options;
     this.#profiles = profiles;
     this.#onnxruntime = onnxruntime;
-    this.#gpuCount = gpuCount;
+    this.#realGpuCount = realGpuCount;
     const synthetic = new SyntheticBackend({ clock, random: new Random(RANDOM_SEED) });
     this.#backends = [onnxruntime, synthetic, ...extraBackends];
   }
 
   /** Rejects with a TritonError when a memory profile cannot be used. */
   static async prepare(options: TritonProcessOptions): Promise<TritonProcesses> {
-    const { config, clock, log } = options;
+    const { config, clock, log, anyMachine } = options;
     const [{ OnnxRuntimeBackend }, { findGpus }] = await Promise.all([
       import("./backends/onnxruntime/onnxruntime-backend.ts"),
       import("./backends/onnxruntime/gpus.ts"),
     ]);
     // Without a machine only faults ask the profiles: for the words of a failure.
     const profiles =
-      config.machine === undefined && options.faults === null ? null : await profilesOf(config);
+      config.machine === undefined && options.faults === null && !anyMachine
+        ? null
+        : await profilesOf(config);
     const gpus = await findGpus(config.cudaVisibleDevices);
     log.info(`GPUs for ONNX Runtime: ${gpus.count} (${gpus.reason})`);
-    // Models see the GPUs of the emulated machine; those that are not there run on the CPU.
-    const gpuCount = config.machine === undefined ? gpus.count : gpuCountOf(config.machine);
     const onnxruntime = new OnnxRuntimeBackend({
       clock,
       log,
       workerThreads: config.workerThreads,
       gpuCount: gpus.count,
-      emulatedGpuCount: gpuCount,
+      // Each server refuses what its own machine does not have.
+      emulatedGpuCount: anyMachine ? MOST_GPUS : gpuCountOf(config.machine, gpus.count),
       ...(config.machine === undefined || profiles === null ? {} : weightsFactorsOf(profiles)),
     });
-    return new TritonProcesses(options, profiles, onnxruntime, gpuCount);
+    return new TritonProcesses(options, profiles, onnxruntime, gpus.count);
   }
 
-  /** A tritonserver that is not started yet. Error: it does not fit on the machine. */
-  create(listener: TritonListener): Result<TritonProcess> {
-    const { config, clock, log, onLatencies } = this.#options;
-    const ledger = this.#startLedger(listener);
+  /**
+   * A tritonserver that is not started yet. Error: it does not fit on the machine.
+   * @param config default: that of the options
+   */
+  create(listener: TritonListener, config: Config = this.#options.config): Result<TritonProcess> {
+    const { clock, log, onLatencies } = this.#options;
+    const ledger = this.#startLedger(listener, config);
     if (!ledger.ok) return ledger;
     const metrics = new MetricsRegistry({
       counting: metricsSetting(config, "counter_latencies") !== "false",
       onLatencies,
     });
-    const server = new TritonServer(serverOptions(config, this.#gpuCount), {
+    const server = new TritonServer(serverOptions(config, gpuCountOf(config.machine, this.#realGpuCount)), {
       clock,
       log,
       storage: this.storage,
@@ -138,8 +147,8 @@ export class TritonProcesses {
     await this.#onnxruntime.stop();
   }
 
-  #startLedger(listener: TritonListener): Result<Ledger | null> {
-    const { config, clock, log } = this.#options;
+  #startLedger(listener: TritonListener, config: Config): Result<Ledger | null> {
+    const { clock, log } = this.#options;
     if (config.machine === undefined || this.#profiles === null) return ok(null);
     return Ledger.start({
       machine: config.machine,
@@ -173,7 +182,9 @@ const profilesOf = async ({ memoryProfile }: Config): Promise<MemoryProfiles> =>
   return profiles.value;
 };
 
-const gpuCountOf = ({ pools }: Machine): number => pools.filter(({ pool }) => pool.startsWith("gpu:")).length;
+/** Models see the GPUs of the emulated machine, else those that are there; what is not there runs on the CPU. */
+const gpuCountOf = (machine: Machine | undefined, realCount: number): number =>
+  machine === undefined ? realCount : machine.pools.filter(({ pool }) => pool.startsWith("gpu:")).length;
 
 const weightsFactorsOf = ({ backends }: MemoryProfiles) => {
   const weights = backends.get("onnxruntime")?.weights;

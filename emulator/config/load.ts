@@ -27,6 +27,9 @@ type FoldedAway =
   | "containerUrl"
   | "eviction"
   | "evictionSetting"
+  | "awsPort"
+  | "stateDir"
+  | "instanceStartSeconds"
   | "awsAccessKeyId"
   | "awsSecretAccessKey";
 
@@ -51,6 +54,10 @@ export interface Config
   readonly endpoint: EndpointConfig | null;
   /** Null = not served. */
   readonly emulatorPort: number | null;
+  /** Null without the port. */
+  readonly aws: AwsConfig | null;
+  /** Whether a tritonserver runs here that is no endpoint's, or that of `--model-data`. */
+  readonly ownTriton: boolean;
   /** What requests to the services of AWS have to be signed with; null = with anything, or not at all. */
   readonly awsCredentials: AwsCredentials | null;
   /** `CUDA_VISIBLE_DEVICES`; null = not set, every GPU is visible. */
@@ -62,19 +69,30 @@ export interface AwsCredentials {
   readonly secretAccessKey: string;
 }
 
-/** The multi-model endpoint that `--model-data` asks for. */
-export interface EndpointConfig {
-  /** Folder of the archives. */
-  readonly modelData: string;
+/** How the instances of all endpoints are made. */
+export interface HostingConfig {
   /** Folder that archives are unpacked into; null = a temporary one. */
   readonly cacheDir: string | null;
-  /** `ModelCacheSetting`: false = Disabled. */
-  readonly cacheEnabled: boolean;
   /** Of a container elsewhere; null = in this process. */
   readonly containerUrl: string | null;
   readonly evictionPreset: EvictionPresetName;
   /** Those of the preset with the ones that were set. */
   readonly eviction: EvictionSettings;
+}
+
+/** The multi-model endpoint that `--model-data` asks for. */
+export interface EndpointConfig extends HostingConfig {
+  /** Folder of the archives. */
+  readonly modelData: string;
+  /** `ModelCacheSetting`: false = Disabled. */
+  readonly cacheEnabled: boolean;
+}
+
+/** The services of AWS. */
+export interface AwsConfig extends HostingConfig {
+  /** Null = nothing is kept. */
+  readonly stateDir: string | null;
+  readonly instanceStartSeconds: number;
 }
 
 export interface SageMakerEnvironment {
@@ -337,16 +355,41 @@ const DEFAULT_EMULATOR_PORT = 4570;
 /** Where tritonserver is elsewhere, so are its ports. */
 const noTriton = { allowHttp: false, allowGrpc: false, allowMetrics: false, allowSagemaker: false } as const;
 
-/** What only means something for an endpoint, and what an endpoint decides itself. */
-const resolveEndpoint = (options: Options, given: ReadonlySet<OptionKey>): EndpointConfig | null => {
-  const { modelData, modelCacheDir, modelCacheSetting, containerUrl, eviction, evictionSetting } = options;
-  const flagOf = (key: OptionKey): string =>
-    `--${optionEntries.find((entry) => entry.key === key)?.flag ?? key}`;
+/** What is said of instances needs something that has some. */
+const resolveHosting = (options: Options, given: ReadonlySet<OptionKey>, hasPort: boolean): HostingConfig => {
+  const { modelData, modelCacheDir, containerUrl, eviction, evictionSetting } = options;
+  if (modelData === undefined && !hasPort) {
+    const needsIt = (["modelCacheDir", "containerUrl", "eviction", "evictionSetting"] as const).find((key) =>
+      given.has(key),
+    );
+    if (needsIt !== undefined)
+      throw badOption(flagOf(needsIt), "requires setting --model-data or --aws-port as well");
+  }
+  if (containerUrl !== undefined && given.has("machine")) {
+    throw badOption(
+      "--machine",
+      "cannot be combined with --container-url: that container has a machine of its own",
+    );
+  }
+  const settings = combineEvictionSettings(evictionPresets[eviction], evictionSetting);
+  if (!settings.ok) throw badOption("--eviction-setting", settings.error.message);
+  return {
+    cacheDir: modelCacheDir ?? null,
+    containerUrl: containerUrl?.href ?? null,
+    evictionPreset: eviction,
+    eviction: settings.value,
+  };
+};
+
+/** What only means something for this endpoint, and what it decides itself. */
+const resolveEndpoint = (
+  { modelData, modelCacheSetting }: Options,
+  given: ReadonlySet<OptionKey>,
+  hosting: HostingConfig,
+): EndpointConfig | null => {
   if (modelData === undefined) {
-    const needsIt = (
-      ["modelCacheDir", "modelCacheSetting", "containerUrl", "eviction", "evictionSetting"] as const
-    ).find((key) => given.has(key));
-    if (needsIt !== undefined) throw badOption(flagOf(needsIt), "requires setting --model-data as well");
+    if (given.has("modelCacheSetting"))
+      throw badOption("--model-cache-setting", "requires setting --model-data as well");
     return null;
   }
   const decided = (
@@ -358,22 +401,18 @@ const resolveEndpoint = (options: Options, given: ReadonlySet<OptionKey>): Endpo
       "cannot be combined with --model-data: tritonserver then starts empty, in mode explicit with namespaces",
     );
   }
-  if (containerUrl !== undefined && given.has("machine")) {
-    throw badOption(
-      "--machine",
-      "cannot be combined with --container-url: that container has a machine of its own",
-    );
-  }
-  const settings = combineEvictionSettings(evictionPresets[eviction], evictionSetting);
-  if (!settings.ok) throw badOption("--eviction-setting", settings.error.message);
-  return {
-    modelData,
-    cacheDir: modelCacheDir ?? null,
-    cacheEnabled: modelCacheSetting === "enabled",
-    containerUrl: containerUrl?.href ?? null,
-    evictionPreset: eviction,
-    eviction: settings.value,
-  };
+  return { ...hosting, modelData, cacheEnabled: modelCacheSetting === "enabled" };
+};
+
+const flagOf = (key: OptionKey): string =>
+  `--${optionEntries.find((entry) => entry.key === key)?.flag ?? key}`;
+
+/** Null = not served. */
+const resolvePort = ({ awsPort, emulatorPort, modelData, stateDir }: Options): number | null => {
+  if (awsPort !== undefined && emulatorPort !== undefined && awsPort !== emulatorPort)
+    throw badOption("--aws-port", "is another name of --emulator-port: give one of them");
+  const byDefault = modelData !== undefined || stateDir !== undefined ? DEFAULT_EMULATOR_PORT : null;
+  return awsPort ?? emulatorPort ?? byDefault;
 };
 
 const resolveCredentials = ({ awsAccessKeyId, awsSecretAccessKey }: Options): AwsCredentials | null => {
@@ -424,14 +463,18 @@ const resolve = (
   preamble: string[],
   notices: string[],
 ): Config => {
-  const endpoint = resolveEndpoint(options, given);
+  const emulatorPort = resolvePort(options);
+  const hosting = resolveHosting(options, given, emulatorPort !== null);
+  const endpoint = resolveEndpoint(options, given, hosting);
+  const { awsPort, stateDir, instanceStartSeconds } = options;
+  if (instanceStartSeconds < 0) throw badOption("--instance-start-seconds", "is below 0");
   if (options.loadModel.length > 0 && options.modelControlMode !== "explicit") {
     throw new ConfigError(
       "Error: Use of '--load-model' requires setting '--model-control-mode=explicit' as well.",
     );
   }
-  if (options.memoryProfile.length > 0 && options.machine === undefined) {
-    throw badOption("--memory-profile", "requires setting --machine as well");
+  if (options.memoryProfile.length > 0 && options.machine === undefined && emulatorPort === null) {
+    throw badOption("--memory-profile", "requires setting --machine or --aws-port as well");
   }
   const trace = resolveTraceSettings(options, (line) => preamble.push(line));
   if (options.responseCacheByteSize !== undefined && options.cacheConfig.length > 0) {
@@ -457,22 +500,33 @@ const resolve = (
     containerUrl,
     eviction: _eviction,
     evictionSetting: _evictionSetting,
+    awsPort: _awsPort,
+    stateDir: _stateDir,
+    instanceStartSeconds: _instanceStartSeconds,
     awsAccessKeyId: _awsAccessKeyId,
     awsSecretAccessKey: _awsSecretAccessKey,
     ...rest
   } = options;
   const repositories = [...modelStore, ...rest.modelRepository];
-  const emulatorPort = rest.emulatorPort ?? (endpoint === null ? null : DEFAULT_EMULATOR_PORT);
+  const wantsTriton =
+    endpoint !== null || repositories.length > 0 || options.loadModel.length > 0 || awsPort === undefined;
+  const ownTriton = wantsTriton && containerUrl === undefined;
   const config: UncheckedConfig = {
     ...rest,
     modelRepository:
-      endpoint !== null ? [] : repositories.length > 0 ? repositories : [sources.defaultModelRepository],
+      endpoint !== null || !ownTriton
+        ? []
+        : repositories.length > 0
+          ? repositories
+          : [sources.defaultModelRepository],
     modelControlMode: endpoint === null ? rest.modelControlMode : "explicit",
     modelNamespacing: endpoint === null ? rest.modelNamespacing : true,
     endpoint,
     emulatorPort,
+    aws: emulatorPort === null ? null : { ...hosting, stateDir: stateDir ?? null, instanceStartSeconds },
+    ownTriton,
     awsCredentials: resolveCredentials(options),
-    ...(containerUrl === undefined ? {} : noTriton),
+    ...(containerUrl === undefined && ownTriton ? {} : noTriton),
     disableAutoCompleteConfig: rest.disableAutoCompleteConfig || strictModelConfig === true,
     cacheConfig:
       responseCacheByteSize === undefined

@@ -789,8 +789,29 @@ export const configSchema = z.object({
   emulatorPort: option(port().optional(), {
     group: "triton-local",
     argument: "<integer>",
-    defaultText: "4570 with --model-data, else not served",
+    defaultText: "4570 with --model-data or --state-dir, else not served",
     description: "Port of what is not tritonserver's: the services of AWS, and control under `/_emulator/`.",
+  }),
+  awsPort: option(port().optional(), {
+    group: "triton-local",
+    argument: "<integer>",
+    defaultText: "--emulator-port",
+    description:
+      "Another name of --emulator-port, for who wants the services of AWS alone: without --model-repository and --model-data no tritonserver is started but those of endpoints.",
+  }),
+  stateDir: option(text().optional(), {
+    group: "triton-local",
+    argument: "<string>",
+    defaultText: "none: everything is forgotten at the end",
+    description:
+      "Folder, of this emulator alone, that keeps what was created in the services of AWS: endpoints that it has are started again.",
+  }),
+  instanceStartSeconds: option(float().default(0), {
+    group: "triton-local",
+    argument: "<float>",
+    unit: "seconds",
+    description:
+      "How long an instance of an endpoint takes from its order to the start of its container, where AWS takes minutes.",
   }),
   awsAccessKeyId: option(text().optional(), {
     group: "triton-local",

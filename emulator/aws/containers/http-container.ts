@@ -9,6 +9,7 @@ import type {
   InvokeCall,
   LoadCall,
   ModelCall,
+  SingleModelContainer,
 } from "../placement/container.ts";
 
 export interface HttpContainerOptions {
@@ -55,7 +56,7 @@ interface Call {
 }
 
 /** A container behind a URL. What cannot be reached, breaks off or takes too long has not answered. */
-export class HttpContainer implements Container {
+export class HttpContainer implements Container, SingleModelContainer {
   readonly #clock: Clock;
   readonly #agent: Agent;
   readonly #url: URL;
@@ -93,6 +94,10 @@ export class HttpContainer implements Container {
   invoke({ modelName, targetModel, headers, body }: InvokeCall, answered: Answered): void {
     const all = [...headers, TARGET_MODEL_HEADER, targetModel];
     this.#send("POST", `models/${modelName}/invoke`, all, body, limitsUs.invoke, answered);
+  }
+
+  invocations({ headers, body }: Pick<InvokeCall, "headers" | "body">, answered: Answered): void {
+    this.#send("POST", "invocations", headers, body, limitsUs.invoke, answered);
   }
 
   /** Nobody here can start it: waits until it answers again, whoever starts it. */

@@ -7,7 +7,14 @@ import { TARGET_MODEL_HEADER } from "../../frontends/sagemaker/container-api.ts"
 import type { ContainerExchange, ExchangeHandler } from "../../frontends/sagemaker/container-exchange.ts";
 import type { JournalWriter, PoolSize } from "../../journal/event.ts";
 import { ServerEvents } from "../../journal/server-events.ts";
-import type { Answered, Container, InvokeCall, LoadCall, ModelCall } from "../placement/container.ts";
+import type {
+  Answered,
+  Container,
+  InvokeCall,
+  LoadCall,
+  ModelCall,
+  SingleModelContainer,
+} from "../placement/container.ts";
 import type { Bytes, MemoryReading } from "../placement/eviction/resident-model.ts";
 import type { MemoryGauge } from "../placement/memory-sampler.ts";
 
@@ -64,7 +71,7 @@ interface Life {
  * kills that tritonserver, or it crashes, every open call and all later ones get no answer, until it is started again,
  * empty; what lies on the disk stays.
  */
-export class InProcessContainer implements Container, ExchangeHandler {
+export class InProcessContainer implements Container, SingleModelContainer, ExchangeHandler {
   readonly gauge: MemoryGauge;
   readonly #options: InProcessContainerOptions;
   /** Null = dead, or not started. */
@@ -117,9 +124,12 @@ export class InProcessContainer implements Container, ExchangeHandler {
     this.#options.clock.setTimer(RESTART_US, () => this.start((error) => started(error === null)));
   }
 
-  /** Ends the tritonserver as a crash does. */
-  kill(because: string): void {
-    if (this.#life !== null) this.#die(this.#life, because);
+  /**
+   * Ends the tritonserver as a crash does.
+   * @param windDownUs when what it holds outside of the ledger is given up: with many models that takes a moment
+   */
+  kill(because: string, windDownUs = 0): void {
+    if (this.#life !== null) this.#die(this.#life, because, windDownUs);
   }
 
   ping(answered: Answered): void {
@@ -146,6 +156,10 @@ export class InProcessContainer implements Container, ExchangeHandler {
 
   invoke({ modelName, targetModel, headers, body }: InvokeCall, answered: Answered): void {
     this.#call("POST", `/models/${modelName}/invoke`, { headers, targetModel, body }, answered);
+  }
+
+  invocations({ headers, body }: Pick<InvokeCall, "headers" | "body">, answered: Answered): void {
+    this.#call("POST", "/invocations", { headers, body }, answered);
   }
 
   /** An exchange that came over a wire; while nothing runs its connection breaks. */
@@ -195,18 +209,20 @@ export class InProcessContainer implements Container, ExchangeHandler {
   }
 
   /** Its memory is free at once. What it was doing may be the cause, so the rest ends in a turn of its own. */
-  #die(life: Life, because: string): void {
+  #die(life: Life, because: string, windDownUs = 0): void {
     const { clock, journal } = this.#options;
     journal.write({ ...this.#subject(), event: "container-died", because });
     life.process?.ledger?.end();
     this.#life = null;
     const open = [...life.open];
     life.open.clear();
+    const { process } = life;
     clock.defer(() => {
-      life.process?.api.stop();
-      life.process?.end();
+      process?.api.stop();
+      if (windDownUs === 0) process?.end();
       for (const call of open) call.broken();
     });
+    if (windDownUs > 0) clock.setTimer(windDownUs, () => process?.end());
   }
 
   #subject(): { readonly instance?: string } {

@@ -45,3 +45,9 @@ export interface Container {
    */
   restart(started: (running: boolean) => void, because?: string): void;
 }
+
+/** A container that serves one model, of which the platform knows nothing. */
+export interface SingleModelContainer extends Pick<Container, "ping" | "restart"> {
+  /** `POST /invocations`. */
+  invocations(call: Pick<InvokeCall, "headers" | "body">, answered: Answered): void;
+}

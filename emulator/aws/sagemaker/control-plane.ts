@@ -111,16 +111,10 @@ export class ControlPlane implements Endpoints {
   }
 
   /** Models, and what the platform knows of them, are gone from all instances; the endpoints stay. */
-  reset(done: () => void): void {
-    const instances = this.instances();
-    let left = instances.length;
-    if (left === 0) done();
-    for (const instance of instances) {
-      instance.reset(() => {
-        left--;
-        if (left === 0) done();
-      });
-    }
+  async reset(): Promise<void> {
+    await Promise.all(
+      this.instances().map((instance) => new Promise<void>((resolve) => instance.reset(resolve))),
+    );
   }
 
   /** Ends all instances; what is in the store stays. */

@@ -1,3 +1,4 @@
+import type { Ledger } from "../../core/memory/ledger.ts";
 import type { EndpointIdentity } from "../placement/platform-answer.ts";
 import type { RoutedAgent } from "../placement/router.ts";
 import type { ContainerDefinition } from "./input-shapes.ts";
@@ -20,6 +21,8 @@ export interface InstanceSpec {
 /** An instance that serves. */
 export interface EndpointInstance {
   readonly agent: RoutedAgent;
+  /** Of its machine; null while no tritonserver runs in this process. */
+  memory(): Ledger | null;
   /** Models, and what is known of them, as after its start. What waits is answered with 503. */
   reset(done: () => void): void;
   /** Ends it with all that it has. What waits is answered with 503. */

@@ -140,3 +140,9 @@ export const parseMachine = (text: string): Result<Machine> => {
     `'${text}' is neither a size above 0, such as 16GiB, nor one of ${instanceTypeNames.join(", ")}`,
   );
 };
+
+/** Room for models on its disk; without one, none. */
+export const diskBytesOf = ({ pools }: Machine): number => {
+  const disk = pools.find(({ pool }) => pool === "disk");
+  return disk === undefined ? 0 : disk.capacityBytes - disk.reserveBytes;
+};

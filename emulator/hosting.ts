@@ -1,0 +1,74 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { BucketArtifacts } from "./aws/artifacts/bucket-artifacts.ts";
+import type { ObjectStore } from "./aws/object-store/object-store.ts";
+import { ControlPlane } from "./aws/sagemaker/control-plane.ts";
+import { StateFile } from "./aws/sagemaker/state-file.ts";
+import { forgetfulStore, type StateStore } from "./aws/sagemaker/state-store.ts";
+import { TritonError } from "./common/status.ts";
+import type { AwsConfig } from "./config/load.ts";
+import { LocalFleet } from "./local-fleet.ts";
+import type { Surroundings } from "./local-triton.ts";
+import type { OpenArtifacts } from "./multi-model-instance.ts";
+import { DiskObjectStore } from "./storage/disk-object-store.ts";
+import { RANDOM_SEED, type TritonProcesses } from "./triton-process.ts";
+
+/** What lies behind the services of AWS: objects, and endpoints whose instances get their archives from them. */
+export interface Hosting {
+  readonly objects: ObjectStore;
+  readonly controlPlane: ControlPlane;
+  /** Ends all instances. What was created stays where `--state-dir` names a folder, else it goes. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Endpoints that the folder has are started again. Rejects with a TritonError where the folder cannot be used.
+ * @param processes null = containers are elsewhere
+ */
+export const startHosting = async (
+  aws: AwsConfig,
+  around: Surroundings,
+  processes: TritonProcesses | null,
+): Promise<Hosting> => {
+  const { clock, journal, log } = around;
+  const { stateDir } = aws;
+  const folder = stateDir ?? (await mkdtemp(join(tmpdir(), "triton-local-state-")));
+  const removeFolder = async (): Promise<void> => {
+    if (stateDir === null) await rm(folder, { recursive: true, force: true });
+  };
+  let store: StateStore | null = null;
+  try {
+    const objects = await DiskObjectStore.open(join(folder, "s3"), log);
+    store = stateDir === null ? forgetfulStore : new StateFile(stateDir);
+    const controlPlane = new ControlPlane({
+      clock,
+      journal,
+      log,
+      seed: RANDOM_SEED,
+      store,
+      fleet: new LocalFleet({ around, aws, processes, modelData: archivesOf(objects) }),
+      provisionUs: aws.instanceStartSeconds * 1e6,
+    });
+    return {
+      objects,
+      controlPlane,
+      stop: async () => {
+        controlPlane.stop();
+        await removeFolder();
+      },
+    };
+  } catch (error) {
+    store?.close();
+    await removeFolder();
+    const why = error instanceof Error ? error.message : String(error);
+    throw new TritonError("INVALID_ARG", `cannot use the state folder ${folder}: ${why}`);
+  }
+};
+
+const archivesOf =
+  (source: ObjectStore) =>
+  (url: string): OpenArtifacts => {
+    const [, bucket = "", prefix = ""] = /^s3:\/\/([^/]+)\/?(.*)$/.exec(url) ?? [];
+    return (folder) => BucketArtifacts.open({ source, bucket, prefix, ...folder });
+  };
