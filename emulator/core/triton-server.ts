@@ -394,6 +394,11 @@ export class TritonServer implements InferenceServer, RepositoryRegistry {
     return version.infer(request);
   }
 
+  /** For a reset; the real server keeps what is in its response cache until others need the room. */
+  clearResponseCache(): void {
+    this.#responseCache?.clear();
+  }
+
   /** null = the server has no response cache. */
   responseCacheStatistics(): ResponseCacheStatistics | null {
     return this.#responseCache?.read() ?? null;

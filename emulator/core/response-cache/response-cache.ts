@@ -106,6 +106,12 @@ export class ResponseCache {
     return null;
   }
 
+  /** Forgets every answer. Memory that was taken stays taken. */
+  clear(): void {
+    this.#entries.clear();
+    this.#used = BUFFER_HEAD_BYTES;
+  }
+
   read(): ResponseCacheStatistics {
     return {
       utilization: this.#used / this.#byteSize,
