@@ -201,7 +201,7 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
   const stop = (): Promise<number> => {
     stopping ??= (async () => {
       let left = config.exitTimeoutSecs;
-      for (const frontend of [frontends.emulator, frontends.http, frontends.sagemaker]) {
+      for (const frontend of [frontends.emulator, frontends.http]) {
         if (frontend !== null) left = await frontend.drain(left);
       }
       await hosting?.stop();
@@ -209,6 +209,8 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
       const server = triton?.process().server;
       const clean =
         server === undefined || (await new Promise<boolean>((resolve) => server.stop(left, resolve)));
+      // The container API answers until now, as seen on 2.51.0; what it has just been told is to reach its caller.
+      if (clean) await frontends.sagemaker?.drain(1);
       await closeFrontends(frontends);
       await processes?.stop();
       journalFile?.close();
