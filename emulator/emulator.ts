@@ -160,7 +160,7 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
               modelData: endpoint,
               observer: null,
               objects: hosted.objects,
-              others: [hosted.controlPlane.service],
+              others: hosted.services,
               clock,
               log,
               seed: RANDOM_SEED,

@@ -3,9 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BucketArtifacts } from "./aws/artifacts/bucket-artifacts.ts";
 import type { ObjectStore } from "./aws/object-store/object-store.ts";
+import { S3Service } from "./aws/s3/s3-service.ts";
 import { ControlPlane } from "./aws/sagemaker/control-plane.ts";
 import { StateFile } from "./aws/sagemaker/state-file.ts";
 import { forgetfulStore, type StateStore } from "./aws/sagemaker/state-store.ts";
+import type { RawService } from "./aws/wire/aws-port.ts";
+import type { OperationService } from "./aws/wire/json-service.ts";
 import { TritonError } from "./common/status.ts";
 import type { AwsConfig } from "./config/load.ts";
 import { LocalFleet } from "./local-fleet.ts";
@@ -18,6 +21,7 @@ import { RANDOM_SEED, type TritonProcesses } from "./triton-process.ts";
 export interface Hosting {
   readonly objects: ObjectStore;
   readonly controlPlane: ControlPlane;
+  readonly services: readonly (OperationService | RawService)[];
   /** Ends all instances. What was created stays where `--state-dir` names a folder, else it goes. */
   stop(): Promise<void>;
 }
@@ -53,6 +57,7 @@ export const startHosting = async (
     return {
       objects,
       controlPlane,
+      services: [controlPlane.service, new S3Service({ store: objects, clock })],
       stop: async () => {
         controlPlane.stop();
         await removeFolder();

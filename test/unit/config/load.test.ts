@@ -495,7 +495,7 @@ describe("machine", () => {
       "Bad option: \"--machine\".\n'ml.g4dn' is neither a size above 0, such as 16GiB, nor one of ml.",
     );
     expect(failureOf(["--memory-profile=x"])).toContain(
-      'Bad option: "--memory-profile".\nrequires setting --machine as well',
+      'Bad option: "--memory-profile".\nrequires setting --machine or --aws-port as well',
     );
   });
 });
@@ -553,8 +553,8 @@ describe("endpoint", () => {
   });
 
   test.each([
-    [["--eviction=sagemaker"], '"--eviction".\nrequires setting --model-data as well'],
-    [["--container-url=http://a"], '"--container-url".\nrequires setting --model-data as well'],
+    [["--eviction=sagemaker"], '"--eviction".\nrequires setting --model-data or --aws-port as well'],
+    [["--container-url=http://a"], '"--container-url".\nrequires setting --model-data or --aws-port as well'],
     [
       ["--model-data=/a", "--model-repository=/r"],
       '"--model-repository".\ncannot be combined with --model-data',
