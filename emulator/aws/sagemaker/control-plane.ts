@@ -3,6 +3,7 @@ import type { Log } from "../../common/log.ts";
 import { Random } from "../../common/random.ts";
 import type { JournalWriter } from "../../journal/event.ts";
 import type { Endpoints, RuntimeEndpoint } from "../runtime/endpoints.ts";
+import { AwsError } from "../wire/aws-error.ts";
 import type { OperationService } from "../wire/json-service.ts";
 import { Endpoint } from "./endpoint.ts";
 import { endpointConfigOperations } from "./endpoint-config-operations.ts";
@@ -26,13 +27,10 @@ export interface ControlPlaneOptions {
   readonly instanceLimit?: number;
 }
 
-/** What of a variant is scaled. */
-export interface VariantCapacity {
-  readonly weight: number;
-  readonly currentCount: number;
-  readonly desiredCount: number;
-  /** False = nothing of the endpoint can be changed now. */
-  readonly canChange: boolean;
+/** Instances of a variant: in service, and asked for. */
+export interface VariantCount {
+  readonly current: number;
+  readonly desired: number;
 }
 
 /**
@@ -44,6 +42,7 @@ export class ControlPlane implements Endpoints {
   readonly #options: ControlPlaneOptions;
   readonly #registry: Registry;
   readonly #random: Random;
+  readonly #endpointOperations: EndpointOperations;
   /** By region and name in lower case. */
   readonly #endpoints = new Map<string, Endpoint>();
 
@@ -53,7 +52,7 @@ export class ControlPlane implements Endpoints {
     this.#registry = new Registry(options.store);
     this.#random = new Random(options.seed);
     const registry = this.#registry;
-    const endpoints = new EndpointOperations({
+    this.#endpointOperations = new EndpointOperations({
       registry,
       clock: options.clock,
       instanceLimit: options.instanceLimit ?? 100,
@@ -68,7 +67,7 @@ export class ControlPlane implements Endpoints {
       operations: {
         ...modelOperations(registry, options.clock),
         ...endpointConfigOperations(registry, options.clock),
-        ...endpoints.operations,
+        ...this.#endpointOperations.operations,
         ...tagOperations(registry),
       },
     };
@@ -82,27 +81,34 @@ export class ControlPlane implements Endpoints {
   }
 
   /** Null = there is no such variant. */
-  variantCapacity(region: string, endpointName: string, variantName: string): VariantCapacity | null {
+  variant(region: string, endpointName: string, variantName: string): VariantCount | null {
     const endpoint = this.#endpoints.get(keyOf(region, endpointName));
     const variant = endpoint?.variants().find(({ input }) => input.VariantName === variantName);
-    if (endpoint === undefined || variant === undefined) return null;
-    return {
-      weight: variant.currentWeight,
-      currentCount: variant.currentCount,
-      desiredCount: variant.desiredCount,
-      canChange: endpoint.status === "InService",
-    };
+    return variant === undefined ? null : { current: variant.currentCount, desired: variant.desiredCount };
   }
 
   /**
-   * As UpdateEndpointWeightsAndCapacities does.
-   * @returns false = there is no such variant, or the endpoint cannot be changed now
+   * What UpdateEndpointWeightsAndCapacities does with `DesiredInstanceCount`.
+   * @param done called once: null = that many are in service; else why it was refused or did not come to be
    */
-  scaleVariant(region: string, endpointName: string, variantName: string, count: number): boolean {
-    if (this.variantCapacity(region, endpointName, variantName)?.canChange !== true) return false;
-    const endpoint = this.#endpoints.get(keyOf(region, endpointName));
-    endpoint?.setCapacities([{ variant: variantName, weight: undefined, count }]);
-    return endpoint !== undefined;
+  setDesiredInstanceCount(
+    region: string,
+    endpointName: string,
+    variantName: string,
+    count: number,
+    done: (failure: string | null) => void,
+  ): void {
+    try {
+      this.#endpointOperations.scale(
+        region,
+        endpointName,
+        [{ variant: variantName, weight: undefined, count }],
+        done,
+      );
+    } catch (error) {
+      if (!(error instanceof AwsError)) throw error;
+      done(error.message);
+    }
   }
 
   /** Of all endpoints, those that serve. */

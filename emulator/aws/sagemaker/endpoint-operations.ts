@@ -2,7 +2,13 @@ import type { Clock } from "../../common/clock.ts";
 import { type Operation, operation } from "../wire/json-service.ts";
 import { Timestamp } from "../wire/timestamp.ts";
 import { arnOf } from "./arns.ts";
-import { type Capacity, type Endpoint, type VariantState, variantInputs } from "./endpoint.ts";
+import {
+  type Capacity,
+  type CapacityChange,
+  type Endpoint,
+  type VariantState,
+  variantInputs,
+} from "./endpoint.ts";
 import { controlPlaneErrors } from "./errors.ts";
 import {
   createEndpointShape,
@@ -90,14 +96,12 @@ export class EndpointOperations {
         return { EndpointArn: arnOf(region, "endpoint", endpoint.name) };
       }),
       UpdateEndpointWeightsAndCapacities: operation(updateCapacitiesShape, (input, { region }) => {
-        const endpoint = this.#existing(region, input.EndpointName);
         const changes = input.DesiredWeightsAndCapacities.map((change) => ({
           variant: change.VariantName,
           weight: change.DesiredWeight,
           count: change.DesiredInstanceCount,
         }));
-        this.#checkGrowth(endpoint, changes);
-        endpoint.setCapacities(changes);
+        const endpoint = this.scale(region, input.EndpointName, changes);
         return { EndpointArn: arnOf(region, "endpoint", endpoint.name) };
       }),
       DeleteEndpoint: operation(endpointNameShape, ({ EndpointName }, { region }) => {
@@ -105,6 +109,22 @@ export class EndpointOperations {
         return {};
       }),
     };
+  }
+
+  /**
+   * @param done called once: null = so it is now; else why not
+   * @throws AwsError
+   */
+  scale(
+    region: string,
+    endpointName: string,
+    changes: readonly CapacityChange[],
+    done?: (failureReason: string | null) => void,
+  ): Endpoint {
+    const endpoint = this.#existing(region, endpointName);
+    this.#checkGrowth(endpoint, changes);
+    endpoint.setCapacities(changes, done);
+    return endpoint;
   }
 
   #existing(region: string, name: string): Endpoint {
@@ -144,10 +164,7 @@ export class EndpointOperations {
     for (const [type, count] of asked) this.#checkLimit(type, count);
   }
 
-  #checkGrowth(
-    endpoint: Endpoint,
-    changes: readonly { readonly variant: string; readonly count: number | undefined }[],
-  ): void {
+  #checkGrowth(endpoint: Endpoint, changes: readonly CapacityChange[]): void {
     for (const { variant, count } of changes) {
       const state = endpoint.variants().find(({ input }) => input.VariantName === variant);
       if (state === undefined || count === undefined) continue;

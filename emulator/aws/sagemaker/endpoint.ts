@@ -51,6 +51,13 @@ export interface Capacity {
   readonly count: number;
 }
 
+/** Undefined = as it was. */
+export interface CapacityChange {
+  readonly variant: string;
+  readonly weight: number | undefined;
+  readonly count: number | undefined;
+}
+
 /** The default is not published; this is the grace that is reported (spec/sagemaker-mme.md 1.1). */
 const STARTUP_LIMIT_SECONDS = 480;
 
@@ -154,13 +161,13 @@ export class Endpoint {
     });
   }
 
-  /** @throws AwsError unless it is in service and has the variants */
+  /**
+   * @param done called once: null = so it is now; else why not
+   * @throws AwsError unless it is in service and has the variants
+   */
   setCapacities(
-    changes: readonly {
-      readonly variant: string;
-      readonly weight: number | undefined;
-      readonly count: number | undefined;
-    }[],
+    changes: readonly CapacityChange[],
+    done: (failureReason: string | null) => void = () => {},
   ): void {
     this.#refuseUnlessStable();
     for (const { variant } of changes) {
@@ -191,6 +198,7 @@ export class Endpoint {
       }
       for (const variant of this.#variants) variant.weight = capacityOf(deployment, variant.input).weight;
       this.#settle("InService", failureReason);
+      done(failureReason);
     });
   }
 
