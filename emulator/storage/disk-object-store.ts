@@ -162,9 +162,9 @@ export class DiskObjectStore implements ObjectStore {
     return object;
   }
 
-  delete(bucket: string, key: string, condition?: Condition): Promise<void> {
+  async delete(bucket: string, key: string, condition?: Condition): Promise<void> {
     const state = this.#state(bucket);
-    return state.turns.run(async () => {
+    await state.turns.run(async () => {
       const current = state.objects.get(key);
       condition?.(current ?? null);
       if (current === undefined) return;
@@ -245,7 +245,7 @@ export class DiskObjectStore implements ObjectStore {
     return part;
   }
 
-  completeUpload(
+  async completeUpload(
     bucket: string,
     uploadId: string,
     choose: (upload: Upload) => readonly Part[],
@@ -255,7 +255,7 @@ export class DiskObjectStore implements ObjectStore {
     const { condition, content = (same) => same } = options;
     const state = this.#state(bucket);
     const upload = this.#upload(state, uploadId);
-    return upload.turns.run(async () => {
+    return await upload.turns.run(async () => {
       this.#upload(state, uploadId);
       const folder = this.#uploadFolder(bucket, uploadId);
       const files = choose(uploadOf(upload)).map(({ partNumber, byteSize }) => ({
@@ -276,9 +276,9 @@ export class DiskObjectStore implements ObjectStore {
     });
   }
 
-  abortUpload(bucket: string, uploadId: string): Promise<void> {
+  async abortUpload(bucket: string, uploadId: string): Promise<void> {
     const state = this.#state(bucket);
-    return this.#upload(state, uploadId).turns.run(() =>
+    await this.#upload(state, uploadId).turns.run(() =>
       state.turns.run(async () => {
         this.#upload(state, uploadId);
         await this.#forget(state, uploadId);
