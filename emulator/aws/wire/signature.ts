@@ -171,7 +171,11 @@ const checkAge = (
 };
 
 const payloadHash = ({ protocol, head, rawBody }: SignedRequest, credential: Credential): string => {
-  const stated = head.headers.get("x-amz-content-sha256");
+  const stated =
+    head.headers.get("x-amz-content-sha256") ??
+    (credential.presignedForSeconds === null
+      ? undefined
+      : (new URLSearchParams(head.query).get("X-Amz-Content-Sha256") ?? undefined));
   if (stated !== undefined) return stated;
   if (protocol === "rest-xml" && credential.presignedForSeconds !== null) return "UNSIGNED-PAYLOAD";
   return sha256(rawBody);
