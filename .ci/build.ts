@@ -5,7 +5,7 @@ import { rolldown } from "rolldown";
 
 /*
  * `npm run build`: what the npm package and the image run. Our sources, zod and yaml become a few files, for a third of the
- * start-up time goes into finding and reading many; ONNX Runtime is left to be installed.
+ * start-up time goes into finding and reading many; ONNX Runtime, vitest and testcontainers are left to be installed.
  */
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
@@ -15,9 +15,17 @@ rmSync("dist", { recursive: true, force: true });
 execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "emulator"], { stdio: "inherit" });
 
 const bundle = await rolldown({
-  input: ["main", "index", "backends/onnxruntime/session-worker"].map((name) => `emulator/${name}.ts`),
+  input: {
+    main: "emulator/main.ts",
+    index: "emulator/index.ts",
+    "session-worker": "emulator/backends/onnxruntime/session-worker.ts",
+    testing: "emulator/testing/start-emulator.ts",
+    "testing-vitest": "emulator/testing/vitest.ts",
+    "testing-testcontainers": "emulator/testing/testcontainers.ts",
+  },
   platform: "node",
-  external: ["onnxruntime-node"],
+  // Installed with the package, or by its user.
+  external: ["onnxruntime-node", "vitest", "testcontainers"],
 });
 // Chunks lie side by side: `session-worker.js` beside the chunk that starts it, `../../model-repo` in the package.
 await bundle.write({ dir: "dist/emulator", format: "esm" });

@@ -20,6 +20,10 @@ const commands: readonly Command[] = [
     name: "scenario",
     run: async (args, environment) => (await import("./scenario.ts")).scenario(args, environment),
   },
+  {
+    name: "exec",
+    run: async (args, environment) => (await import("./exec.ts")).exec(args, environment),
+  },
 ];
 
 /** Runs the command that the first argument names; without one, `serve` gets all arguments. */

@@ -14,7 +14,7 @@ import { removePortsFile, writePortsFile } from "./ports-file.ts";
 import { startupReport } from "./startup-report.ts";
 
 /** The build keeps the layout of the checkout, so the models lie at the same place beside the sources and in the package. */
-const sampleModels = (): string => fileURLToPath(new URL("../../model-repo", import.meta.url));
+export const sampleModels = (): string => fileURLToPath(new URL("../../model-repo", import.meta.url));
 
 const printLines = (lines: readonly string[]): void => {
   for (const line of lines) process.stderr.write(`${line}\n`);
@@ -59,7 +59,7 @@ const sayNotCreated = (error: TritonError): void =>
   printLines([`error: creating server: ${error.asString().replace(": ", " - ")}`]);
 
 /** null when the server cannot be started; why has been said then, in the real server's words where it has some. */
-const start = async (
+export const startOrSay = async (
   config: Config,
   log: ServerLog,
   extraBackends: readonly Backend[],
@@ -119,7 +119,7 @@ export const serve = async (
   if (config.portsFile !== undefined) removePortsFile(config.portsFile);
 
   const stopped = stopSignal();
-  const emulator = await start(config, log, extraBackends);
+  const emulator = await startOrSay(config, log, extraBackends);
   if (emulator === null) return 1;
   startupReport(emulator, config, log);
   // The log has said everything when the ports are told.

@@ -40,6 +40,7 @@ export const usageText = (): string => {
     "Usage: triton-local [serve] [options]",
     "       triton-local scenario --help",
     "       triton-local explain --help",
+    "       triton-local exec --help",
     "  --help\n\tPrint usage",
   ];
   return [head.join("\n"), ...groups].join("\n\n");

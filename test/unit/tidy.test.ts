@@ -294,6 +294,16 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "storage",
   ],
   "index.ts": ["config", "emulator.ts"],
+  testing: [
+    "common",
+    "config",
+    "core/faults",
+    "core/memory",
+    "journal",
+    "aws/wire",
+    "aws/placement",
+    "emulator.ts",
+  ],
   cli: [
     "common",
     "config",
@@ -303,6 +313,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "journal",
     "scenario",
     "storage",
+    "testing",
   ],
   "main.ts": ["cli"],
 };

@@ -1,0 +1,59 @@
+import { expect, type TestAPI, test } from "vitest";
+import type { PoolName } from "../core/memory/memory-account.ts";
+import type { EmulatorControl } from "./control.ts";
+import { hasAnswered507, hasEvicted, hasLoaded, hasStayedUnder, type Judgement } from "./judgements.ts";
+import { type StartOptions, startEmulator, type TestEmulator } from "./start-emulator.ts";
+
+/* `triton-local/testing/vitest`: importing it adds the matchers to vitest's `expect`. */
+
+/** Of what `startEmulator`, the fixture and the container give. Each looks at all since the start or the last reset. */
+export interface EmulatorMatchers {
+  /** The model was loaded, whether it is still in memory or not. */
+  toHaveLoaded(model: string): Promise<void>;
+  /** The model was unloaded to make room. @param newcomer for this model; absent = for any */
+  toHaveEvicted(model: string, newcomer?: string): Promise<void>;
+  /** A pool never held as much. @param limit `12GiB`, `80%` of the pool, or bytes @param pool `host`, `gpu:0`, `shm`, `disk` */
+  toHaveStayedUnder(limit: string | number, pool: PoolName): Promise<void>;
+  /** The container answered a load or an invocation with 507: memory was exhausted. @param model absent = any */
+  toAnswer507(model?: string): Promise<void>;
+}
+
+declare module "vitest" {
+  interface Matchers<T> extends EmulatorMatchers {}
+}
+
+const isEmulator = (value: unknown): value is EmulatorControl =>
+  typeof value === "object" &&
+  value !== null &&
+  "journal" in value &&
+  "explain" in value &&
+  "memory" in value;
+
+const ofEmulator =
+  <Args extends readonly unknown[]>(
+    name: keyof EmulatorMatchers,
+    judge: (emulator: EmulatorControl, ...args: Args) => Promise<Judgement>,
+  ) =>
+  (received: unknown, ...args: Args): Promise<Judgement> => {
+    if (isEmulator(received)) return judge(received, ...args);
+    throw new TypeError(`${name} is asked of an emulator: expect(emulator).${name}(...)`);
+  };
+
+expect.extend({
+  toHaveLoaded: ofEmulator("toHaveLoaded", hasLoaded),
+  toHaveEvicted: ofEmulator("toHaveEvicted", hasEvicted),
+  toHaveStayedUnder: ofEmulator("toHaveStayedUnder", hasStayedUnder),
+  toAnswer507: ofEmulator("toAnswer507", hasAnswered507),
+});
+
+/** vitest's `test` with an `emulator` of its own for each test that names it. The log of a test that fails is printed. */
+export const emulatorTest = (options: StartOptions = {}): TestAPI<{ emulator: TestEmulator }> =>
+  test.extend<{ emulator: TestEmulator }>({
+    emulator: async ({ onTestFailed }, use) => {
+      await using emulator = await startEmulator(options);
+      onTestFailed(() => {
+        process.stderr.write(emulator.log());
+      });
+      await use(emulator);
+    },
+  });
