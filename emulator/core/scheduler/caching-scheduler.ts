@@ -62,11 +62,16 @@ export class CachingScheduler implements Scheduler {
     const outputs = cache.lookup(key);
     const lookupUs = clock.now() - startUs;
     if (outputs === null) {
-      request.onExecuted = (response) => this.#keep(key, response, lookupUs);
+      request.onExecuted = (response) => {
+        // The real server traces what it keeps a second time.
+        request.trace?.backendOutputs(response.outputs);
+        this.#keep(key, response, lookupUs);
+      };
       return this.#inner.enqueue(request);
     }
     request.queuedUs = queuedUs;
     request.trace?.queueStart(queuedUs, request.inputs);
+    request.trace?.backendOutputs(outputs);
     request.respond({ final: true, outputs });
     statistics.recordCacheHit(request.arrivedUs, startUs - queuedUs, lookupUs, clock.now());
     request.end(null);
