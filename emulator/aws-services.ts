@@ -1,6 +1,11 @@
 import type { ObjectStore } from "./aws/object-store/object-store.ts";
 import type { AsyncObjects } from "./aws/runtime/async-objects.ts";
-import type { Endpoints, InvocationObserver, RuntimeEndpoint, RuntimeVariant } from "./aws/runtime/endpoints.ts";
+import type {
+  Endpoints,
+  InvocationObserver,
+  RuntimeEndpoint,
+  RuntimeVariant,
+} from "./aws/runtime/endpoints.ts";
 import { RuntimeService } from "./aws/runtime/runtime-service.ts";
 import type { RawService } from "./aws/wire/aws-port.ts";
 import type { OperationService } from "./aws/wire/json-service.ts";
