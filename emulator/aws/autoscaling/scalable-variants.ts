@@ -1,23 +1,20 @@
-/** A production variant as Application Auto Scaling sees it. */
-export interface ScalableVariant {
-  /** `CurrentInstanceCount`: instances in service. */
-  readonly current: number;
+/** What of a production variant is scaled. */
+export interface ScalableCapacity {
+  /** `CurrentInstanceCount`: instances that serve. */
+  readonly currentCount: number;
   /** `DesiredInstanceCount`. */
-  readonly desired: number;
+  readonly desiredCount: number;
+  /** False = nothing of the endpoint can be changed now, for instance because it is being changed. */
+  readonly canChange: boolean;
 }
 
 /** The variants whose instances Application Auto Scaling adds and takes away: the control plane's. */
 export interface ScalableVariants {
-  /** Null = there is no such endpoint or variant. */
-  variant(endpointName: string, variantName: string): ScalableVariant | null;
+  /** Null = there is no such variant. */
+  variantCapacity(region: string, endpointName: string, variantName: string): ScalableCapacity | null;
   /**
-   * What UpdateEndpointWeightsAndCapacities does with `DesiredInstanceCount`.
-   * @param done called once: null = that many are in service; else why it was refused or did not come to be
+   * As UpdateEndpointWeightsAndCapacities does with `DesiredInstanceCount`.
+   * @returns false = there is no such variant, or the endpoint cannot be changed now
    */
-  setDesiredInstanceCount(
-    endpointName: string,
-    variantName: string,
-    count: number,
-    done: (failure: string | null) => void,
-  ): void;
+  scaleVariant(region: string, endpointName: string, variantName: string, count: number): boolean;
 }

@@ -30,3 +30,6 @@ export const standardUnits = [
 ] as const;
 
 export type StandardUnit = (typeof standardUnits)[number];
+
+export const isStandardUnit = (text: string): text is StandardUnit =>
+  standardUnits.some((unit) => unit === text);
