@@ -201,13 +201,13 @@ const weightsFactorsOf = ({ backends }: MemoryProfiles) => {
 /** Bytes taken and given back are not logged; what the real server's machine would do to it is. */
 const logMemory = (event: LedgerEvent, log: AdjustableLog): void => {
   if (event.type === "killed") {
-    const asked = `${formatByteSize(event.askedBytes)} for ${event.newcomer.model}, ${formatByteSize(event.freeBytes)} free`;
+    const asked = `${formatByteSize(event.askedBytes)} for ${event.newcomer.model ?? "tritonserver"}, ${formatByteSize(event.freeBytes)} free`;
     log.error(
       `memory: the kernel kills ${event.process} (${formatByteSize(event.residentBytes)} resident): ${event.rule}; ${asked}`,
     );
   } else if (event.type === "freeze-risk") {
     log.warning(
-      `memory: ${formatByteSize(event.freeBytes)} of the host left after ${event.owner.model}: the real server may stand still`,
+      `memory: ${formatByteSize(event.freeBytes)} of the host left after ${event.owner.model ?? "tritonserver"}: the real server may stand still`,
     );
   } else if (event.type === "refused") {
     const asked = `${formatByteSize(event.askedBytes)} of ${event.pool}, ${formatByteSize(event.freeBytes)} free`;
