@@ -264,5 +264,8 @@ test("emulator port without an endpoint: a reset brings models and counters back
   expect(await counted()).toBe("1");
   expect((await control(emulator, "POST", "reset?scope=metrics")).status).toBe(200);
   expect(await counted()).toBe("0");
-  expect((await invoke(emulator, "first")).status).toBe(404);
+  expect(await invoke(emulator, "first")).toMatchObject({
+    status: 400,
+    text: '{"Message":"Endpoint any of account 000000000000 not found."}',
+  });
 });

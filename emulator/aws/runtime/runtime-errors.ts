@@ -25,7 +25,12 @@ export const runtimeErrors = {
   /** AWS tells no type there: SDKs take the status for the code. */
   bodyTooLarge: (limit: number): AwsError =>
     new AwsError("", `HTTP content length exceeded ${limit} bytes.`, { status: 413 }),
-  unknownOperation: (): AwsError => new AwsError("UnknownOperationException", "", { status: 404 }),
+  unknownOperation: (method: string, path: string): AwsError =>
+    new AwsError(
+      "UnknownOperationException",
+      `${method} ${path} is no operation of the runtime; POST /endpoints/<name>/invocations invokes a model.`,
+      { status: 404 },
+    ),
 } as const;
 
 const validationError = (message: string, errorCode?: string): AwsError =>

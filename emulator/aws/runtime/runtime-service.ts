@@ -81,7 +81,7 @@ export class RuntimeService implements RawService {
         this.#invokeAsync(request, responder);
         return;
       default:
-        throw runtimeErrors.unknownOperation();
+        throw runtimeErrors.unknownOperation(request.head.method, request.head.path);
     }
   }
 

@@ -83,15 +83,18 @@ export const identify = (
       }
     }
   }
-  if (scope === null) return s3;
+  if (scope === null && !path.startsWith("/endpoints/")) return s3;
+  if (scope === null) return { ...nothingOfRuntime, asked: "sagemaker-runtime" };
   const service = named(bySigningName, scope);
   if (service === "s3") return s3;
   if (service === null) return { service, operation: null, protocol: "json", asked: scope };
   // Only a path could name an operation of the runtime, and it names none that is known.
   return service === "sagemaker" && path !== "/"
-    ? { service: "sagemaker-runtime", operation: null, protocol: "rest-json", asked: scope }
+    ? { ...nothingOfRuntime, asked: scope }
     : { service, operation: null, protocol: "json", asked: scope };
 };
+
+const nothingOfRuntime = { service: "sagemaker-runtime", operation: null, protocol: "rest-json" } as const;
 
 const s3: Identity = { service: "s3", operation: null, protocol: "rest-xml", asked: "s3" };
 

@@ -103,6 +103,13 @@ test.each<[string, string, Record<string, string>, string, object]>([
     { service: "sagemaker-runtime", operation: null, protocol: "rest-json" },
   ],
   [
+    "the runtime, an unknown path that is not signed",
+    "GET /endpoints/a",
+    {},
+    "",
+    { service: "sagemaker-runtime", operation: null, protocol: "rest-json" },
+  ],
+  [
     "SageMaker without a target",
     "POST /",
     signedFor("sagemaker"),
