@@ -155,14 +155,27 @@ const started = (container: InProcessContainer): Promise<void> =>
 const modelFolder = /^[0-9a-f]{32}$/;
 
 const openDisk = async (
-  { artifacts, diskBytes }: MultiModelInstanceOptions,
-  root: string,
+  { artifacts, diskBytes, cacheDir }: MultiModelInstanceOptions,
+  disk: string,
 ): Promise<ArtifactStore> => {
-  await mkdir(root, { recursive: true });
+  await mkdir(disk, { recursive: true });
+  // Nobody knows the path of a temporary one, so each life can have another.
+  const root = cacheDir ?? (await mkdtemp(join(disk, LIFE)));
   const opened = await artifacts({ root, disk: new CountedDisk(diskBytes) });
   if (!opened.ok) throw opened.error;
-  await emptyDisk(root);
+  if (cacheDir !== null) await emptyDisk(root);
+  else await removeEarlierLives(disk, root);
   return opened.value;
+};
+
+const LIFE = "life-";
+
+/** In time: nobody waits for it. */
+const removeEarlierLives = async (disk: string, current: string): Promise<void> => {
+  for (const name of await readdir(disk)) {
+    const path = join(disk, name);
+    if (path !== current) void rm(path, { recursive: true, force: true }).catch(() => {});
+  }
 };
 
 /**
