@@ -15,6 +15,7 @@ export interface Codec {
   readonly wire: Wire;
   /** @throws AwsError `SerializationException` */
   input(request: CodedRequest): unknown;
+  /** @param xmlNamespace of the service's query protocol; empty = it has none */
   output(output: object, request: CodedRequest, xmlNamespace: string): HttpReply;
   error(error: AwsError, request: CodedRequest, xmlNamespace: string): HttpReply;
 }
@@ -35,14 +36,14 @@ const json: Codec = {
     headers: ["Content-Type", jsonType(head.headers.get("content-type"))],
     body: [Buffer.from(JSON.stringify(output))],
   }),
-  error: (error, { head }) => ({
+  error: (error, { head }, xmlNamespace) => ({
     status: error.status,
     headers: [
       "Content-Type",
       jsonType(head.headers.get("content-type")),
       "x-amzn-ErrorType",
       error.code,
-      ...queryError(error),
+      ...(xmlNamespace === "" ? [] : queryError(error)),
       ...error.headers,
     ],
     body: [Buffer.from(JSON.stringify({ __type: error.code, message: error.message, ...error.members }))],
