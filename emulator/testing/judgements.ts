@@ -44,8 +44,8 @@ export const hasEvicted = async (
 
 /** A load, or an invocation that the caller reads about. @param model absent = of any */
 export const hasAnswered507 = async (emulator: EmulatorControl, model?: string): Promise<Judgement> => {
-  const events = await emulator.journal(model === undefined ? {} : { model });
-  const answered = events.find(is507);
+  const events = await emulator.journal();
+  const answered = events.find((event) => is507(event) && (model === undefined || event.model === model));
   const of = model === undefined ? "" : ` for ${model}`;
   if (answered === undefined) {
     return judgement(
@@ -99,7 +99,7 @@ export const hasStayedUnder = async (
     ...sizes.map(({ usedBytes, highWaterBytes }) => (isWhole ? usedBytes : highWaterBytes)),
   );
   const pass = peak < limitBytes;
-  const under = `under ${formatByteSize(limitBytes)}${typeof limit === "string" && limit.includes("%") ? ` (${limit} of ${formatByteSize(capacity)})` : ""}`;
+  const under = `under ${formatByteSize(limitBytes)} of ${formatByteSize(capacity)}`;
   const moment =
     highest !== null && highest.after === peak ? ` ${since(events, highest)}, ${takerText(highest)}` : "";
   const reached = `${pool} reached ${formatByteSize(peak)}${moment}`;
@@ -136,9 +136,11 @@ const bytesOf = (limit: string | number, capacityBytes: number): number => {
 const takerText = ({ model, process, change, kind }: BytesEvent): string =>
   `when ${model ?? process} took ${formatByteSize(change)} (${kind})`;
 
-/** In relation to the journal's first line. */
-const since = ([run]: readonly JournalEvent[], { atUs }: JournalEvent): string =>
-  `${durationText(atUs - (run?.atUs ?? atUs))} after the start`;
+const since = (events: readonly JournalEvent[], { atUs }: JournalEvent): string => {
+  const reset = events.findLast(({ event }) => event === "reset");
+  const from = reset ?? events[0];
+  return `${durationText(atUs - (from?.atUs ?? atUs))} after the ${reset === undefined ? "start" : "reset"}`;
+};
 
 const judgement = (pass: boolean, verdict: string, story: string): Judgement => ({
   pass,

@@ -46,14 +46,40 @@ expect.extend({
   toAnswer507: ofEmulator("toAnswer507", hasAnswered507),
 });
 
-/** vitest's `test` with an `emulator` of its own for each test that names it. The log of a test that fails is printed. */
-export const emulatorTest = (options: StartOptions = {}): TestAPI<{ emulator: TestEmulator }> =>
-  test.extend<{ emulator: TestEmulator }>({
-    emulator: async ({ onTestFailed }, use) => {
-      await using emulator = await startEmulator(options);
+interface Fixtures {
+  /** The same for all tests of a file, set back before each test that names it. */
+  emulator: TestEmulator;
+  /** As the last test left it. */
+  emulatorOfFile: TestEmulator;
+}
+
+/**
+ * vitest's `test` with an `emulator`: one for each file, as after its start in each test. `process.env` has its `env` while it
+ * runs. The log of a test that fails is printed. Tests that run at the same time in one file would set it back for each other.
+ */
+export const emulatorTest = (options: StartOptions = {}): TestAPI<Fixtures> =>
+  test.extend<Fixtures>({
+    emulatorOfFile: [
+      // biome-ignore lint/correctness/noEmptyPattern: vitest reads from it which fixtures this one needs
+      async ({}, use) => {
+        await using emulator = await startEmulator(options);
+        const before = { ...process.env };
+        Object.assign(process.env, emulator.env);
+        await use(emulator);
+        for (const name of Object.keys(emulator.env)) {
+          if (before[name] === undefined) delete process.env[name];
+          else process.env[name] = before[name];
+        }
+      },
+      { scope: "file" },
+    ],
+    emulator: async ({ emulatorOfFile, onTestFailed }, use) => {
+      await emulatorOfFile.reset();
+      await emulatorOfFile.faults.add(...(options.faults ?? []));
+      const logBefore = emulatorOfFile.log().length;
       onTestFailed(() => {
-        process.stderr.write(emulator.log());
+        process.stderr.write(emulatorOfFile.log().slice(logBefore));
       });
-      await use(emulator);
+      await use(emulatorOfFile);
     },
   });

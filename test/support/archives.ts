@@ -66,3 +66,19 @@ export const tar = (...parts: readonly (RawEntry | Buffer)[]): Buffer =>
   ]);
 
 export const tarGz = (...parts: readonly (RawEntry | Buffer)[]): Buffer => gzipSync(tar(...parts));
+
+/** Of a model that runs nothing: one INT32 in, one out; what it takes is told by its parameters. */
+export const syntheticArchive = (name: string, parameters: Readonly<Record<string, string>> = {}): Buffer =>
+  tarGz(
+    { path: `${name}/` },
+    {
+      path: `${name}/config.pbtxt`,
+      content: `backend: "synthetic"
+        input { name: "IN" data_type: TYPE_INT32 dims: [ 1 ] }
+        output { name: "OUT" data_type: TYPE_INT32 dims: [ 1 ] }
+        ${Object.entries(parameters)
+          .map(([key, value]) => `parameters { key: "${key}" value { string_value: "${value}" } }`)
+          .join("\n")}`,
+    },
+    { path: `${name}/1/` },
+  );
