@@ -1,17 +1,11 @@
-import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ClientTarget, SAMPLE_REPOSITORY, startClientTarget } from "../support/own-server.ts";
+import { runPythonChecks } from "../support/python-checks.ts";
 import { type PythonEnvironment, pythonEnvironment } from "../support/python-environment.ts";
 
 const SCRIPTS = join(import.meta.dirname, "python");
 const INSTALL_TIMEOUT_MS = 300_000;
-
-interface CheckOutcome {
-  readonly check: string;
-  /** Traceback, or null. */
-  readonly failure: string | null;
-}
 
 let environment: PythonEnvironment;
 let target: ClientTarget;
@@ -38,36 +32,15 @@ describe.sequential("tritonclient", () => {
       }) => {
         if (!environment.available) return skip(environment.reason);
         const port = protocol === "http" ? target.httpPort : target.grpcPort;
-        const outcomes = await runChecks(environment.python, `${protocol}_client.py`, [
-          `127.0.0.1:${port}`,
-          flavour,
-        ]);
+        const outcomes = await runPythonChecks({
+          python: environment.python,
+          script: join(SCRIPTS, `${protocol}_client.py`),
+          args: [`127.0.0.1:${port}`, flavour],
+          timeoutMs: 110_000,
+        });
         expect(outcomes.filter(({ failure }) => failure !== null)).toEqual([]);
         expect(outcomes.length).toBeGreaterThan(40);
       }, 120_000);
     }
   }
 });
-
-function runChecks(
-  python: string,
-  script: string,
-  args: readonly string[],
-): Promise<readonly CheckOutcome[]> {
-  return new Promise((resolve, reject) => {
-    execFile(
-      python,
-      [join(SCRIPTS, script), ...args],
-      { timeout: 110_000, maxBuffer: 1 << 26, env: { ...process.env, PYTHONDONTWRITEBYTECODE: "1" } },
-      (error, stdout, stderr) => {
-        const outcomes = stdout
-          .split("\n")
-          .filter((line) => line.startsWith("{"))
-          .map((line): CheckOutcome => JSON.parse(line));
-        const explained = outcomes.some(({ failure }) => failure !== null);
-        if (error !== null && !explained) reject(new Error(`${error.message}\n${stderr}`));
-        else resolve(outcomes);
-      },
-    );
-  });
-}
