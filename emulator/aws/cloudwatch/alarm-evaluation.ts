@@ -106,7 +106,7 @@ export const reasonOf = (
     from === to
       ? ""
       : ` (minimum ${counted(needed, "datapoint", "datapoints")} for ${to === "ALARM" ? "OK -> ALARM" : "ALARM -> OK"} transition)`;
-  return `Threshold Crossed: ${telling.length} out of the last ${counted(judged.length, "datapoint", "datapoints")} [${values}] ${verb} ${crossed}${transition}.`;
+  return `Threshold Crossed: ${telling.length} out of the last ${judged.length} datapoints [${values}] ${verb} ${crossed}${transition}.`;
 };
 
 const counted = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`;
