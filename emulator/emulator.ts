@@ -135,9 +135,9 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
   try {
     served = await serveModels(around, processes, death.resolve);
     const { triton, endpoint } = served;
-    if (config.aws !== null) {
+    if (config.aws !== null && journal !== null) {
       const { startHosting } = await import("./hosting.ts");
-      hosting = await startHosting(config.aws, around, processes);
+      hosting = await startHosting(config.aws, around, journal, processes);
     }
     const hosted = hosting;
     if (triton !== null) await startFrontends(await frontendModules, frontends, triton, around, summaries);
@@ -158,9 +158,10 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
             services: createAwsServices({
               endpoints: hosted.controlPlane,
               modelData: endpoint,
-              observer: null,
+              observer: hosted.observer,
               objects: hosted.objects,
               others: hosted.services,
+              faults,
               clock,
               log,
               seed: RANDOM_SEED,
@@ -175,7 +176,10 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
               await resetModels(process.server, atStart);
             }
           },
-          resetMetrics: () => triton?.process().metrics.reset(),
+          resetMetrics: () => {
+            hosted.resetMetrics();
+            triton?.process().metrics.reset();
+          },
           memory: () => [
             ...memoryOf(endpoint?.instance ?? null, triton?.process().ledger ?? null),
             ...hosted.controlPlane

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BucketArtifacts } from "./aws/artifacts/bucket-artifacts.ts";
 import type { ObjectStore } from "./aws/object-store/object-store.ts";
+import type { InvocationObserver } from "./aws/runtime/endpoints.ts";
 import { S3Service } from "./aws/s3/s3-service.ts";
 import { ControlPlane } from "./aws/sagemaker/control-plane.ts";
 import { StateFile } from "./aws/sagemaker/state-file.ts";
@@ -11,8 +12,10 @@ import type { RawService } from "./aws/wire/aws-port.ts";
 import type { OperationService } from "./aws/wire/json-service.ts";
 import { TritonError } from "./common/status.ts";
 import type { AwsConfig } from "./config/load.ts";
+import type { Journal } from "./journal/journal.ts";
 import { LocalFleet } from "./local-fleet.ts";
 import type { Surroundings } from "./local-triton.ts";
+import { startMonitoring } from "./monitoring.ts";
 import type { OpenArtifacts } from "./multi-model-instance.ts";
 import { DiskObjectStore } from "./storage/disk-object-store.ts";
 import { RANDOM_SEED, type TritonProcesses } from "./triton-process.ts";
@@ -22,6 +25,10 @@ export interface Hosting {
   readonly objects: ObjectStore;
   readonly controlPlane: ControlPlane;
   readonly services: readonly (OperationService | RawService)[];
+  /** To be told of every invocation of an endpoint. */
+  readonly observer: InvocationObserver;
+  /** What was measured is forgotten. */
+  resetMetrics(): void;
   /** Ends all instances. What was created stays where `--state-dir` names a folder, else it goes. */
   stop(): Promise<void>;
 }
@@ -33,9 +40,10 @@ export interface Hosting {
 export const startHosting = async (
   aws: AwsConfig,
   around: Surroundings,
+  journal: Journal,
   processes: TritonProcesses | null,
 ): Promise<Hosting> => {
-  const { clock, journal, log } = around;
+  const { clock, log } = around;
   const { stateDir } = aws;
   const folder = stateDir ?? (await mkdtemp(join(tmpdir(), "triton-local-state-")));
   const removeFolder = async (): Promise<void> => {
@@ -54,11 +62,15 @@ export const startHosting = async (
       fleet: new LocalFleet({ around, aws, processes, modelData: archivesOf(objects) }),
       provisionUs: aws.instanceStartSeconds * 1e6,
     });
+    const monitoring = startMonitoring({ clock, journal, controlPlane, seed: RANDOM_SEED });
     return {
       objects,
       controlPlane,
-      services: [controlPlane.service, new S3Service({ store: objects, clock })],
+      services: [controlPlane.service, new S3Service({ store: objects, clock }), ...monitoring.services],
+      observer: monitoring.observer,
+      resetMetrics: () => monitoring.reset(),
       stop: async () => {
+        monitoring.stop();
         controlPlane.stop();
         await removeFolder();
       },

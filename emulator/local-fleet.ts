@@ -124,6 +124,12 @@ class InstanceStart {
     });
     return {
       agent: instance,
+      gauges: () => ({
+        loadedModels: instance.modelCount,
+        memory: instance.reading(),
+        gpuCount: gpuCountOf(machine),
+        requests: instance.requestCount,
+      }),
       memory: () => instance.ledger,
       reset: (done) => {
         instance.reset().then(done, (error: unknown) => {
@@ -151,6 +157,12 @@ class InstanceStart {
     agent.start();
     return {
       agent,
+      gauges: () => ({
+        loadedModels: null,
+        memory: container instanceof HttpContainer ? null : container.gauge.read(),
+        gpuCount: gpuCountOf(machine),
+        requests: agent.requestCount,
+      }),
       memory: () => (container instanceof HttpContainer ? null : container.ledger),
       // It has the model it started with, and nothing else.
       reset: (done) => done(),
@@ -210,7 +222,7 @@ class InstanceStart {
     const defaultModel = repository === null ? null : await defaultModelOf(repository, environment);
     const { args, environment: exported } = serveCommand({
       environment,
-      gpuCount: machine.pools.filter(({ pool }) => pool.startsWith("gpu:")).length,
+      gpuCount: gpuCountOf(machine),
       singleModel: repository === null || defaultModel === null ? null : { repository, defaultModel },
     });
     const loaded = loadConfig({
@@ -275,6 +287,8 @@ const defaultModelOf = async (
 
 const missingModelData = (url: string): string =>
   `Failed to download model data for container "container_1" from URL: "${url}". Please ensure that there is an object located at the URL and that the role passed to CreateModel has permissions to download the object.`;
+
+const gpuCountOf = ({ pools }: Machine): number => pools.filter(({ pool }) => pool.startsWith("gpu:")).length;
 
 /** `VolumeSizeInGB` takes the place of the disk that the type comes with. */
 const withVolume = (machine: Machine, volumeGb: number): Machine => ({

@@ -7,6 +7,7 @@ import { CountedDisk, type DiskSpace } from "./aws/artifacts/disk-space.ts";
 import { HttpContainer } from "./aws/containers/http-container.ts";
 import { InProcessContainer } from "./aws/containers/in-process-container.ts";
 import type { EvictionSettings } from "./aws/placement/eviction/presets.ts";
+import type { MemoryReading } from "./aws/placement/eviction/resident-model.ts";
 import { InstanceAgent, type Invocation } from "./aws/placement/instance-agent.ts";
 import type { EndpointIdentity, PlatformAnswer } from "./aws/placement/platform-answer.ts";
 import type { RoutedAgent } from "./aws/placement/router.ts";
@@ -83,6 +84,10 @@ export class MultiModelInstance implements RoutedAgent {
     return this.#agent.modelCount;
   }
 
+  get requestCount(): number {
+    return this.#agent.requestCount;
+  }
+
   get freeShare(): number | null {
     return this.#agent.freeShare;
   }
@@ -103,6 +108,12 @@ export class MultiModelInstance implements RoutedAgent {
   get ledger(): Ledger | null {
     const { container } = this.#options;
     return container instanceof InProcessContainer ? container.ledger : null;
+  }
+
+  /** Null while no tritonserver runs in this process, and where no machine is emulated. */
+  reading(): MemoryReading | null {
+    const { container } = this.#options;
+    return container instanceof InProcessContainer ? container.gauge.read() : null;
   }
 
   /** As after the start: no model in memory or on the disk. What waits is answered with 503. */

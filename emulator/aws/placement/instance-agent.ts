@@ -237,6 +237,11 @@ export class InstanceAgent {
     return this.#residents.size + this.#fetching;
   }
 
+  /** Invocations that are not answered yet. */
+  get requestCount(): number {
+    return this.#pending.size;
+  }
+
   /** Share of the memory that counts for eviction which was free at the last sample, 0 to 1; null = it cannot be read. */
   get freeShare(): number | null {
     const sample = this.#sampler.sample();

@@ -16,12 +16,17 @@ export class PendingInvocations<T extends Dated<T>> {
   readonly #expired: (item: T) => void;
   #first: T | null = null;
   #last: T | null = null;
+  #size = 0;
   #timer: Timer | null = null;
 
   /** @param expired called once it is out of the list */
   constructor(clock: Clock, expired: (item: T) => void) {
     this.#clock = clock;
     this.#expired = expired;
+  }
+
+  get size(): number {
+    return this.#size;
   }
 
   get isEmpty(): boolean {
@@ -34,10 +39,12 @@ export class PendingInvocations<T extends Dated<T>> {
     if (this.#last === null) this.#first = item;
     else this.#last.later = item;
     this.#last = item;
+    this.#size++;
     if (this.#timer === null) this.#arm(item.deadlineUs);
   }
 
   remove(item: T): void {
+    this.#size--;
     if (item.earlier === null) this.#first = item.later;
     else item.earlier.later = item.later;
     if (item.later === null) this.#last = item.earlier;

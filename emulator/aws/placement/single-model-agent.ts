@@ -77,6 +77,11 @@ export class SingleModelAgent implements RoutedAgent {
     return this.#health.running && this.#state === "open";
   }
 
+  /** Invocations that are not answered yet. */
+  get requestCount(): number {
+    return this.#pending.size;
+  }
+
   holds(): "loaded" {
     return "loaded";
   }

@@ -5,7 +5,7 @@ import type { JournalWriter } from "../../journal/event.ts";
 import type { Endpoints, RuntimeEndpoint } from "../runtime/endpoints.ts";
 import { AwsError } from "../wire/aws-error.ts";
 import type { OperationService } from "../wire/json-service.ts";
-import { Endpoint } from "./endpoint.ts";
+import { Endpoint, type ServingFleet } from "./endpoint.ts";
 import { endpointConfigOperations } from "./endpoint-config-operations.ts";
 import { EndpointOperations } from "./endpoint-operations.ts";
 import type { EndpointInstance, Fleet } from "./fleet.ts";
@@ -27,10 +27,12 @@ export interface ControlPlaneOptions {
   readonly instanceLimit?: number;
 }
 
-/** Instances of a variant: in service, and asked for. */
-export interface VariantCount {
-  readonly current: number;
-  readonly desired: number;
+/** What of a variant is scaled. */
+export interface VariantCapacity {
+  readonly currentCount: number;
+  readonly desiredCount: number;
+  /** False = nothing of the endpoint can be changed now. */
+  readonly canChange: boolean;
 }
 
 /**
@@ -81,39 +83,47 @@ export class ControlPlane implements Endpoints {
   }
 
   /** Null = there is no such variant. */
-  variant(region: string, endpointName: string, variantName: string): VariantCount | null {
+  variantCapacity(region: string, endpointName: string, variantName: string): VariantCapacity | null {
     const endpoint = this.#endpoints.get(keyOf(region, endpointName));
     const variant = endpoint?.variants().find(({ input }) => input.VariantName === variantName);
-    return variant === undefined ? null : { current: variant.currentCount, desired: variant.desiredCount };
+    if (endpoint === undefined || variant === undefined) return null;
+    return {
+      currentCount: variant.currentCount,
+      desiredCount: variant.desiredCount,
+      canChange: endpoint.status === "InService",
+    };
   }
 
   /**
-   * What UpdateEndpointWeightsAndCapacities does with `DesiredInstanceCount`.
-   * @param done called once: null = that many are in service; else why it was refused or did not come to be
+   * As UpdateEndpointWeightsAndCapacities does with `DesiredInstanceCount`.
+   * @returns false = it refuses: there is no such variant, or the endpoint cannot be changed now
    */
-  setDesiredInstanceCount(
-    region: string,
-    endpointName: string,
-    variantName: string,
-    count: number,
-    done: (failure: string | null) => void,
-  ): void {
+  scaleVariant(region: string, endpointName: string, variantName: string, count: number): boolean {
     try {
-      this.#endpointOperations.scale(
-        region,
-        endpointName,
-        [{ variant: variantName, weight: undefined, count }],
-        done,
-      );
+      this.#endpointOperations.scale(region, endpointName, [
+        { variant: variantName, weight: undefined, count },
+      ]);
+      return true;
     } catch (error) {
-      if (!(error instanceof AwsError)) throw error;
-      done(error.message);
+      if (error instanceof AwsError) return false;
+      throw error;
     }
   }
 
+  /** The first region that has an endpoint of that name; null = none has. */
+  regionOf(endpointName: string): string | null {
+    const suffix = `/${endpointName.toLowerCase()}`;
+    for (const key of this.#endpoints.keys()) if (key.endsWith(suffix)) return key.slice(0, -suffix.length);
+    return null;
+  }
+
   /** Of all endpoints, those that serve. */
+  fleets(): readonly ServingFleet[] {
+    return this.#all().flatMap(([, endpoint]) => endpoint.fleets);
+  }
+
   instances(): readonly EndpointInstance[] {
-    return this.#all().flatMap(([, endpoint]) => endpoint.instances);
+    return this.fleets().flatMap(({ instances }) => instances);
   }
 
   /** Models, and what the platform knows of them, are gone from all instances; the endpoints stay. */

@@ -111,19 +111,11 @@ export class EndpointOperations {
     };
   }
 
-  /**
-   * @param done called once: null = so it is now; else why not
-   * @throws AwsError
-   */
-  scale(
-    region: string,
-    endpointName: string,
-    changes: readonly CapacityChange[],
-    done?: (failureReason: string | null) => void,
-  ): Endpoint {
+  /** @throws AwsError */
+  scale(region: string, endpointName: string, changes: readonly CapacityChange[]): Endpoint {
     const endpoint = this.#existing(region, endpointName);
     this.#checkGrowth(endpoint, changes);
-    endpoint.setCapacities(changes, done);
+    endpoint.setCapacities(changes);
     return endpoint;
   }
 

@@ -37,6 +37,13 @@ export interface VariantState {
   readonly desiredCount: number;
 }
 
+/** Instances of a variant. */
+export interface ServingFleet {
+  readonly endpoint: string;
+  readonly variant: string;
+  readonly instances: readonly EndpointInstance[];
+}
+
 interface Variant {
   readonly input: ProductionVariantInput;
   readonly container: ContainerDefinition;
@@ -119,8 +126,13 @@ export class Endpoint {
     return this.#changingSinceMs;
   }
 
-  get instances(): readonly EndpointInstance[] {
-    return this.#variants.flatMap(({ fleet }) => fleet.instances);
+  /** Of the variants that serve. */
+  get fleets(): readonly ServingFleet[] {
+    return this.#variants.map(({ input, fleet }) => ({
+      endpoint: this.name,
+      variant: input.VariantName,
+      instances: fleet.instances,
+    }));
   }
 
   /** Brings it up: after its creation, or after the emulator was started again. */
@@ -161,14 +173,8 @@ export class Endpoint {
     });
   }
 
-  /**
-   * @param done called once: null = so it is now; else why not
-   * @throws AwsError unless it is in service and has the variants
-   */
-  setCapacities(
-    changes: readonly CapacityChange[],
-    done: (failureReason: string | null) => void = () => {},
-  ): void {
+  /** @throws AwsError unless it is in service and has the variants */
+  setCapacities(changes: readonly CapacityChange[]): void {
     this.#refuseUnlessStable();
     for (const { variant } of changes) {
       if (!this.#variants.some(({ input }) => input.VariantName === variant))
@@ -198,7 +204,6 @@ export class Endpoint {
       }
       for (const variant of this.#variants) variant.weight = capacityOf(deployment, variant.input).weight;
       this.#settle("InService", failureReason);
-      done(failureReason);
     });
   }
 

@@ -1,4 +1,5 @@
 import type { Ledger } from "../../core/memory/ledger.ts";
+import type { MemoryReading } from "../placement/eviction/resident-model.ts";
 import type { EndpointIdentity } from "../placement/platform-answer.ts";
 import type { RoutedAgent } from "../placement/router.ts";
 import type { ContainerDefinition } from "./input-shapes.ts";
@@ -18,9 +19,21 @@ export interface InstanceSpec {
   readonly startupLimitUs: number;
 }
 
+export interface InstanceGauges {
+  /** Models in its container, those on their way in or out among them; null where it serves one only. */
+  readonly loadedModels: number | null;
+  /** Null = it cannot be read. */
+  readonly memory: MemoryReading | null;
+  readonly gpuCount: number;
+  /** Requests that are not answered yet. */
+  readonly requests: number;
+}
+
 /** An instance that serves. */
 export interface EndpointInstance {
   readonly agent: RoutedAgent;
+  /** As it is now. */
+  gauges(): InstanceGauges;
   /** Of its machine; null while no tritonserver runs in this process. */
   memory(): Ledger | null;
   /** Models, and what is known of them, as after its start. What waits is answered with 503. */

@@ -91,6 +91,7 @@ export class ScriptedFleet implements Fleet {
     return {
       agent,
       memory: () => null,
+      gauges: () => ({ loadedModels: 0, memory: null, gpuCount: 0, requests: open }),
       reset: (done: () => void) => {
         scripted.resets++;
         done();

@@ -54,8 +54,7 @@ test("create: an endpoint is Creating until every instance is up, then InService
 test("create: instances are told what they are, by names in the manner of EC2", () => {
   const fixture = new Fixture();
   fixture.serve({ VolumeSizeInGB: 20, ContainerStartupHealthCheckTimeoutInSeconds: 60 });
-  const [{ spec }] = fixture.fleet.instances as [{ spec: object }];
-  expect(spec).toMatchObject({
+  expect(fixture.fleet.instances[0]?.spec).toMatchObject({
     name: expect.stringMatching(/^e\/AllTraffic\/i-0[0-9a-f]{16}$/),
     instanceType: "ml.g4dn.xlarge",
     volumeGb: 20,
@@ -251,7 +250,11 @@ test("capacities: instances are added empty, and the newest go first, after what
   };
   scale(3);
   expect(fixture.statusOf("e")).toBe("Updating");
-  expect(fixture.plane.variant("us-east-1", "e", "AllTraffic")).toEqual({ current: 1, desired: 3 });
+  expect(fixture.plane.variantCapacity("us-east-1", "e", "AllTraffic")).toEqual({
+    currentCount: 1,
+    desiredCount: 3,
+    canChange: false,
+  });
   fixture.clock.advance(SECOND);
   expect(fixture.statusOf("e")).toBe("InService");
   expect(fixture.fleet.running).toHaveLength(3);
@@ -284,12 +287,8 @@ test("capacities: instances that do not come up are given up; those there were s
   const fixture = new Fixture();
   fixture.serve();
   fixture.fleet.failureOf = () => PING_FAILURE;
-  const failures: (string | null)[] = [];
-  fixture.plane.setDesiredInstanceCount("us-east-1", "e", "AllTraffic", 3, (failure) =>
-    failures.push(failure),
-  );
+  expect(fixture.plane.scaleVariant("us-east-1", "e", "AllTraffic", 3)).toBe(true);
   fixture.clock.advance(SECOND);
-  expect(failures).toEqual([PING_FAILURE]);
   expect(fixture.call("DescribeEndpoint", { EndpointName: "e" })).toMatchObject({
     EndpointStatus: "InService",
     FailureReason: PING_FAILURE,
@@ -297,24 +296,19 @@ test("capacities: instances that do not come up are given up; those there were s
   });
 });
 
-test("scaling by others: refused with the words of the API", () => {
+test("scaling by others: refused as the API refuses it", () => {
   const fixture = new Fixture();
   fixture.serve();
-  const failures: (string | null)[] = [];
-  const scale = (endpoint: string): void =>
-    fixture.plane.setDesiredInstanceCount("us-east-1", endpoint, "AllTraffic", 2, (failure) =>
-      failures.push(failure),
-    );
-  scale("x");
-  scale("e");
-  scale("e");
+  const scale = (endpoint: string, variant = "AllTraffic"): boolean =>
+    fixture.plane.scaleVariant("us-east-1", endpoint, variant, 2);
+  expect([scale("x"), scale("e", "nobody"), scale("e"), scale("e")]).toEqual([false, false, true, false]);
   fixture.clock.advance(SECOND);
-  expect(failures).toEqual([
-    `Could not find endpoint "${arn("endpoint/x")}".`,
-    `Cannot update in-progress endpoint "${arn("endpoint/e")}".`,
-    null,
-  ]);
-  expect(fixture.plane.variant("us-east-1", "e", "nobody")).toBeNull();
+  expect(fixture.plane.variantCapacity("us-east-1", "e", "AllTraffic")).toEqual({
+    currentCount: 2,
+    desiredCount: 2,
+    canChange: true,
+  });
+  expect(fixture.plane.variantCapacity("us-east-1", "e", "nobody")).toBeNull();
 });
 
 test("delete: Deleting until what is there is answered, then gone", () => {
@@ -343,10 +337,9 @@ test("delete: models and configurations of an endpoint may go; it serves on, and
   fixture.serve();
   fixture.call("DeleteModel", { ModelName: "m" });
   fixture.call("DeleteEndpointConfig", { EndpointConfigName: "c" });
-  const done: (string | null)[] = [];
-  fixture.plane.setDesiredInstanceCount("us-east-1", "e", "AllTraffic", 2, (failure) => done.push(failure));
+  fixture.plane.scaleVariant("us-east-1", "e", "AllTraffic", 2);
   fixture.clock.advance(SECOND);
-  expect(done).toEqual([null]);
+  expect(fixture.fleet.running).toHaveLength(2);
 });
 
 test("variants: several with their weights, and a shadow that is told apart", () => {
@@ -454,7 +447,7 @@ test("restart: what was in service is SystemUpdating until it serves again, with
   const store = new MemoryStore();
   const first = new Fixture(store);
   first.serve();
-  first.plane.setDesiredInstanceCount("us-east-1", "e", "AllTraffic", 2, () => {});
+  first.plane.scaleVariant("us-east-1", "e", "AllTraffic", 2);
   const second = new Fixture(new MemoryStore(store.lines));
   expect(second.statusOf("e")).toBe("SystemUpdating");
   second.clock.advance(SECOND);
