@@ -11,17 +11,17 @@ GIB = 2**30
 
 def scaling_model(factor, parameters=None, gpu=False):
     """Files of an ONNX model with OUT = factor * IN, FP32 [4]; `parameters` go to its configuration."""
-    return {"config.pbtxt": _config("scale", "onnxruntime", parameters or {}, gpu), "1/model.onnx": _scaling_onnx(factor)}
+    return {"config.pbtxt": _config("onnxruntime", parameters or {}, gpu), "1/model.onnx": _scaling_onnx(factor)}
 
 
-def synthetic_model(parameters=None):
-    """Files of a model that runs nothing and takes the time and the bytes that `parameters` say."""
-    return {"config.pbtxt": _config("synthetic", "synthetic", parameters or {}, gpu=False), "1/empty": b""}
+def synthetic_model(parameters=None, output_count=4):
+    """Files of a model that runs nothing, takes the time and the bytes that `parameters` say and answers zeros."""
+    return {"config.pbtxt": _config("synthetic", parameters or {}, False, output_count), "1/empty": b""}
 
 
 def python_model(code):
     """Files of a model of the Python backend."""
-    return {"config.pbtxt": _config("code", "python", {}, gpu=False), "1/model.py": code.encode()}
+    return {"config.pbtxt": _config("python", {}, gpu=False), "1/model.py": code.encode()}
 
 
 def gpu_model(factor):
@@ -41,15 +41,15 @@ def archive(files, folder="model"):
     return out.getvalue()
 
 
-def _config(name, backend, parameters, gpu):
+def _config(backend, parameters, gpu, output_count=4):
     kind = "KIND_GPU" if gpu else "KIND_CPU"
     given = "".join(
         f'parameters {{ key: "{key}" value {{ string_value: "{value}" }} }}\n' for key, value in parameters.items()
     )
-    return f"""name: "{name}"
-backend: "{backend}"
+    # Without a name: the folder of a model of its own is its name, and one among many has that of its archive.
+    return f"""backend: "{backend}"
 input {{ name: "IN" data_type: TYPE_FP32 dims: [ 4 ] }}
-output {{ name: "OUT" data_type: TYPE_FP32 dims: [ 4 ] }}
+output {{ name: "OUT" data_type: TYPE_FP32 dims: [ {output_count} ] }}
 instance_group {{ kind: {kind} count: 1 }}
 {given}"""
 
