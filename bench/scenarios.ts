@@ -1,6 +1,7 @@
 import type { BenchContext } from "./context.ts";
 import type { Row } from "./row.ts";
 import { healthUnderLoad } from "./scenarios/health-under-load.ts";
+import { invokeEndpoint } from "./scenarios/invoke-endpoint.ts";
 import { largeTensors } from "./scenarios/large-tensors.ts";
 import { ledgerAndJournal } from "./scenarios/ledger-and-journal.ts";
 import { loadUnload } from "./scenarios/load-unload.ts";
@@ -33,4 +34,5 @@ export const scenarios: readonly Scenario[] = [
   { name: "many-models", run: manyModels },
   { name: "reset", run: reset },
   { name: "journal", run: ledgerAndJournal },
+  { name: "invoke", run: invokeEndpoint },
 ];

@@ -1,24 +1,16 @@
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
-import type { ArtifactStore } from "../../emulator/aws/artifacts/artifact-store.ts";
-import { evictionPresets } from "../../emulator/aws/placement/eviction/presets.ts";
-import { InstanceAgent } from "../../emulator/aws/placement/instance-agent.ts";
 import { SyntheticBackend } from "../../emulator/backends/synthetic/synthetic-backend.ts";
-import { silentLog } from "../../emulator/common/log.ts";
 import { Random } from "../../emulator/common/random.ts";
-import { ok } from "../../emulator/common/status.ts";
 import { VirtualClock } from "../../emulator/common/virtual-clock.ts";
-import { noFaults } from "../../emulator/core/faults/fault-source.ts";
 import { type MemoryAccount, UnlimitedMemoryAccount } from "../../emulator/core/memory/memory-account.ts";
 import { type JournalWriter, noJournal } from "../../emulator/journal/event.ts";
 import { eventText } from "../../emulator/journal/event-text.ts";
 import { Journal } from "../../emulator/journal/journal.ts";
-import { createSimulatedContainer } from "../../emulator/simulation/simulated-container.ts";
-import { readMemoryProfiles } from "../../emulator/storage/memory-profiles.ts";
 import { tritonServer } from "../../test/support/core-fixture.ts";
 import { machineOf, startLedger } from "../../test/support/ledger-fixture.ts";
 import type { BenchContext } from "../context.ts";
+import { collectGarbage, nanosecondsEach } from "../cpu-time.ts";
 import { OURS, type Row, rowOf } from "../row.ts";
+import { body, builtinProfiles, simulatedInstance, syntheticConfig } from "../simulated-instance.ts";
 
 const SECTION =
   "Ledger and journal (CPU time; synthetic models that take no time, on a virtual clock, in one process)";
@@ -63,16 +55,6 @@ const measure = () => ({
   many: manyModels(),
 });
 
-/** CPU time, that of the garbage collector included: others use the same cores. */
-const nanosecondsEach = (count: number, run: (index: number) => void): number => {
-  // What an earlier measurement left behind is not paid for here.
-  collectGarbage();
-  const before = process.cpuUsage();
-  for (let index = 0; index < count; index++) run(index);
-  const { user, system } = process.cpuUsage(before);
-  return ((user + system) * 1000) / count;
-};
-
 const newJournal = (clock: VirtualClock): Journal =>
   new Journal({
     clock,
@@ -103,22 +85,8 @@ const eventNs = (listened: boolean): number => {
   );
 };
 
-const builtinProfiles = () => {
-  const profiles = readMemoryProfiles([]);
-  if (!profiles.ok) throw profiles.error;
-  return profiles.value;
-};
-
 const newLedger = (): MemoryAccount =>
   startLedger({ machine: machineOf("64TiB"), profiles: builtinProfiles() }).ledger;
-
-const syntheticConfig = (input: string, output: string): string => `backend: "synthetic"
-input { name: "${input}" data_type: TYPE_INT32 dims: [ 1 ] }
-output { name: "${output}" data_type: TYPE_INT32 dims: [ 1 ] }
-instance_group { kind: KIND_CPU count: 1 }
-parameters { key: "memory.host_weights_bytes" value { string_value: "1MiB" } }
-parameters { key: "memory.host_arena_bytes_per_element" value { string_value: "4" } }
-`;
 
 const inferenceNs = (account: MemoryAccount): number => {
   const fixture = tritonServer({
@@ -134,48 +102,8 @@ const inferenceNs = (account: MemoryAccount): number => {
   });
 };
 
-/** Where an archive is unpacked. */
-const folderOf = (modelName: string): string => `/opt/ml/models/${modelName}/model`;
-
 const instance = (journal: JournalWriter, clock: VirtualClock) => {
-  const { container, storage } = createSimulatedContainer({
-    clock,
-    machine: machineOf("64TiB"),
-    profiles: builtinProfiles(),
-    journal,
-    faults: noFaults,
-    seed: 1,
-    log: silentLog,
-    instance: "i-1",
-  });
-  const artifacts: ArtifactStore = {
-    find: (targetModel, done) => done(ok({ targetModel, archiveBytes: 1000, etag: "1" })),
-    fetch: (_, modelName, done) => {
-      const folder = `${folderOf(modelName)}/model`;
-      storage.write(`${folder}/1/`);
-      storage.write(`${folder}/config.pbtxt`, syntheticConfig("IN", "OUT"));
-      done(ok({ url: folderOf(modelName), bytes: 1000 }));
-    },
-    remove: (_, done) => done(),
-  };
-  container.start((error) => {
-    if (error !== null) throw error;
-  });
-  clock.settle();
-  const agent = new InstanceAgent({
-    instance: "i-1",
-    container,
-    artifacts,
-    clock,
-    gauge: container.gauge,
-    disk: { capacityBytes: Number.MAX_SAFE_INTEGER },
-    settings: evictionPresets.sagemaker,
-    cacheEnabled: true,
-    seed: 1,
-    journal,
-    faults: noFaults,
-  });
-  const body = Buffer.from('{"inputs":[{"name":"IN","datatype":"INT32","shape":[1],"data":[7]}]}');
+  const { agent } = simulatedInstance(journal, clock);
   const headers = ["Content-Type", "application/json"];
   return (targetModel: string, index: number): void => {
     let status = 0;
@@ -210,10 +138,4 @@ const manyModels = () => {
 const heapBytes = (): number => {
   collectGarbage();
   return process.memoryUsage().heapUsed;
-};
-
-const collectGarbage = (): void => {
-  setFlagsFromString("--expose-gc");
-  const collect: unknown = runInNewContext("gc");
-  if (typeof collect === "function") collect();
 };
