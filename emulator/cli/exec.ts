@@ -44,7 +44,7 @@ export const exec = async (args: readonly string[], environment: Environment): P
     process.stdout.write(EXEC_USAGE);
     return 0;
   }
-  if (program === undefined) {
+  if (program === undefined || program === "") {
     process.stderr.write(`exec takes a command after --\n\n${EXEC_USAGE}`);
     return 2;
   }

@@ -34,7 +34,7 @@ const ofEmulator =
     name: keyof EmulatorMatchers,
     judge: (emulator: EmulatorControl, ...args: Args) => Promise<Judgement>,
   ) =>
-  (received: unknown, ...args: Args): Promise<Judgement> => {
+  async (received: unknown, ...args: Args): Promise<Judgement> => {
     if (isEmulator(received)) return judge(received, ...args);
     throw new TypeError(`${name} is asked of an emulator: expect(emulator).${name}(...)`);
   };
