@@ -18,6 +18,7 @@ import type { Surroundings } from "./local-triton.ts";
 import { startMonitoring } from "./monitoring.ts";
 import type { OpenArtifacts } from "./multi-model-instance.ts";
 import { DiskObjectStore } from "./storage/disk-object-store.ts";
+import { lockFolder } from "./storage/folder-lock.ts";
 import { RANDOM_SEED, type TritonProcesses } from "./triton-process.ts";
 
 /** What lies behind the services of AWS: objects, and endpoints whose instances get their archives from them. */
@@ -50,16 +51,19 @@ export const startHosting = async (
     if (stateDir === null) await rm(folder, { recursive: true, force: true });
   };
   let store: StateStore | null = null;
+  let unlock = (): void => {};
   try {
+    if (stateDir !== null) unlock = lockFolder(stateDir);
     const objects = await DiskObjectStore.open(join(folder, "s3"), log);
     store = stateDir === null ? forgetfulStore : new StateFile(stateDir);
+    const fleet = new LocalFleet({ around, aws, processes, modelData: archivesOf(objects) });
     const controlPlane = new ControlPlane({
       clock,
       journal,
       log,
       seed: RANDOM_SEED,
       store,
-      fleet: new LocalFleet({ around, aws, processes, modelData: archivesOf(objects) }),
+      fleet,
       provisionUs: aws.instanceStartSeconds * 1e6,
     });
     const monitoring = startMonitoring({ clock, journal, controlPlane, seed: RANDOM_SEED });
@@ -72,11 +76,14 @@ export const startHosting = async (
       stop: async () => {
         monitoring.stop();
         controlPlane.stop();
+        await fleet.ended();
+        unlock();
         await removeFolder();
       },
     };
   } catch (error) {
     store?.close();
+    unlock();
     await removeFolder();
     const why = error instanceof Error ? error.message : String(error);
     throw new TritonError("INVALID_ARG", `cannot use the state folder ${folder}: ${why}`);

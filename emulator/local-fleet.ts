@@ -41,13 +41,30 @@ type AnyContainer = InProcessContainer | HttpContainer;
 /** Instances of endpoints: each has a machine, a container and a disk of its own. */
 export class LocalFleet implements Fleet {
   readonly #options: LocalFleetOptions;
+  /** Elsewhere there is one container, which cannot be two instances. */
+  readonly mostOfVariant?: number;
+  /** What of instances that are gone is still being removed. */
+  readonly #endings = new Set<Promise<void>>();
 
   constructor(options: LocalFleetOptions) {
     this.#options = options;
+    if (options.processes === null) this.mostOfVariant = 1;
+  }
+
+  /** Resolves when nothing is left of instances that were stopped or given up. */
+  async ended(): Promise<void> {
+    while (this.#endings.size > 0) await Promise.all(this.#endings);
+  }
+
+  #end(name: string, work: Promise<void>): void {
+    const ending = work
+      .catch((error: unknown) => this.#options.around.log.error(`instance ${name}: ${String(error)}`))
+      .finally(() => this.#endings.delete(ending));
+    this.#endings.add(ending);
   }
 
   start(spec: InstanceSpec, started: (result: StartedInstance) => void): { cancel(): void } {
-    const start = new InstanceStart(spec, this.#options);
+    const start = new InstanceStart(spec, this.#options, (work) => this.#end(spec.name, work));
     start.run().then(
       (instance) => start.settle(() => started({ ok: true, instance })),
       (error: unknown) => {
@@ -69,13 +86,16 @@ export class LocalFleet implements Fleet {
 class InstanceStart {
   readonly #spec: InstanceSpec;
   readonly #options: LocalFleetOptions;
+  /** For what takes a while and nobody waits for. */
+  readonly #end: (work: Promise<void>) => void;
   readonly #undo: (() => void)[] = [];
   #cancelled = false;
   #up = false;
 
-  constructor(spec: InstanceSpec, options: LocalFleetOptions) {
+  constructor(spec: InstanceSpec, options: LocalFleetOptions, end: (work: Promise<void>) => void) {
     this.#spec = spec;
     this.#options = options;
+    this.#end = end;
   }
 
   cancel(): void {
@@ -111,7 +131,7 @@ class InstanceStart {
     const instance = await MultiModelInstance.open({
       name,
       artifacts: modelData(endpoint.modelDataUrl),
-      cacheDir: aws.cacheDir === null ? null : join(aws.cacheDir, name.replaceAll("/", "-")),
+      cacheDir: this.#cacheDir(),
       cacheEnabled: definition.MultiModelConfig?.ModelCacheSetting !== "Disabled",
       eviction: aws.eviction,
       diskBytes: diskBytesOf(machine),
@@ -138,12 +158,19 @@ class InstanceStart {
         });
       },
       stop: () => {
-        void instance
-          .stop()
-          .catch((error: unknown) => around.log.error(`instance ${name}: ${String(error)}`));
+        this.#end(instance.stop());
         this.#takeDown();
       },
     };
+  }
+
+  /** A container elsewhere has to find archives where a real one has them: below its folder of models, without another between. */
+  #cacheDir(): string | null {
+    const { cacheDir, containerUrl } = this.#options.aws;
+    if (cacheDir === null || containerUrl !== null) return cacheDir;
+    const own = join(cacheDir, this.#spec.name.replaceAll("/", "-"));
+    this.#undo.push(() => this.#end(rm(own, { recursive: true, force: true })));
+    return own;
   }
 
   async #singleModel(machine: Machine): Promise<EndpointInstance> {
@@ -178,7 +205,7 @@ class InstanceStart {
     const { ModelDataUrl: url } = this.#spec.container;
     if (url === undefined) return null;
     const root = await mkdtemp(join(tmpdir(), "triton-local-model-"));
-    this.#undo.push(() => void rm(root, { recursive: true, force: true }).catch(() => {}));
+    this.#undo.push(() => this.#end(rm(root, { recursive: true, force: true })));
     const slash = url.lastIndexOf("/") + 1;
     const [prefix, key] = [url.slice(0, slash), url.slice(slash)];
     const disk = new CountedDisk(diskBytesOf(machine));
@@ -248,6 +275,7 @@ class InstanceStart {
   async #healthy(container: StartingContainer): Promise<void> {
     const { clock } = this.#options.around;
     const { startupLimitUs, variant } = this.#spec;
+    if (this.#cancelled) throw new StartFailure("it was given up");
     const healthy = await new Promise<boolean>((resolve) => {
       const check = awaitHealthy(container, { clock, limitUs: startupLimitUs }, resolve);
       this.#undo.push(() => {

@@ -49,6 +49,8 @@ export type StartedInstance =
 
 /** Where instances come from. */
 export interface Fleet {
+  /** How many instances a variant has at most, whatever is asked for; absent = as many as that. */
+  readonly mostOfVariant?: number;
   /**
    * @param started called once, later: it passed its health check, or never will
    * @returns gives up: nothing of it remains, and `started` is not called any more

@@ -55,9 +55,10 @@ export class VariantFleet {
 
   /**
    * New instances are empty; the newest go first, and answer what they have.
-   * @param done called once: null = there are so many now; else why not, and then there are as many as before
+   * @param done called once: null = there are so many now, or as many as there can be; else why not, and then there are as many as before
    */
-  scaleTo(count: number, done: (failureReason: string | null) => void): void {
+  scaleTo(desired: number, done: (failureReason: string | null) => void): void {
+    const count = Math.min(desired, this.#options.fleet.mostOfVariant ?? desired);
     for (const { instance } of this.#serving.splice(count)) this.#remove(instance);
     const missing = count - this.#serving.length;
     if (missing <= 0) {

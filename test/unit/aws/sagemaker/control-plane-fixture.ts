@@ -34,6 +34,7 @@ export class ScriptedFleet implements Fleet {
   failureOf: (spec: InstanceSpec) => string | null = () => null;
   startUs = SECOND;
   answerUs = 0;
+  mostOfVariant = Number.POSITIVE_INFINITY;
   readonly #clock: VirtualClock;
 
   constructor(clock: VirtualClock) {

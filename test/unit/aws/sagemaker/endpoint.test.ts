@@ -264,6 +264,16 @@ test("capacities: instances are added empty, and the newest go first, after what
   expect(fixture.fleet.running).toEqual([first]);
 });
 
+test("capacities: where a variant can have one instance only, it has one, and says so", () => {
+  const fixture = new Fixture();
+  fixture.fleet.mostOfVariant = 1;
+  fixture.serve({ InitialInstanceCount: 3 });
+  expect(fixture.call("DescribeEndpoint", { EndpointName: "e" })).toMatchObject({
+    EndpointStatus: "InService",
+    ProductionVariants: [{ CurrentInstanceCount: 1, DesiredInstanceCount: 3 }],
+  });
+});
+
 test("capacities: weights change without a new instance; an unknown variant is refused", () => {
   const fixture = new Fixture();
   fixture.serve();
