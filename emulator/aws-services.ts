@@ -11,6 +11,8 @@ import type { RawService } from "./aws/wire/aws-port.ts";
 import type { OperationService } from "./aws/wire/json-service.ts";
 import type { Clock } from "./common/clock.ts";
 import type { Log } from "./common/log.ts";
+import type { FaultSource } from "./core/faults/fault-source.ts";
+import type { JournalWriter } from "./journal/event.ts";
 
 export interface AwsServicesOptions {
   /** Of the control plane; null = there are no endpoints but `modelData`. */
@@ -22,6 +24,8 @@ export interface AwsServicesOptions {
   readonly objects: ObjectStore | null;
   /** Those that need nothing of the runtime: control plane, S3, CloudWatch, Application Auto Scaling. */
   readonly others: readonly (OperationService | RawService)[];
+  readonly journal: JournalWriter;
+  readonly faults: FaultSource;
   readonly clock: Clock;
   readonly log: Log;
   readonly seed: number;
@@ -34,6 +38,8 @@ export const createAwsServices = ({
   observer,
   objects,
   others,
+  journal,
+  faults,
   clock,
   log,
   seed,
@@ -43,6 +49,8 @@ export const createAwsServices = ({
     fallback: modelData === null ? null : runtimeEndpoint(modelData),
     objects: objects === null ? null : asyncObjects(objects, clock),
     observer,
+    journal,
+    faults,
     clock,
     log,
     seed,

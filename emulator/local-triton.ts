@@ -109,7 +109,8 @@ const containerApis = async (
 ): Promise<(server: TritonServer, onCrash: (because: string) => void) => ContainerApi> => {
   const { ContainerApi } = await import("./frontends/sagemaker/container-api.ts");
   const { pingMode, defaultModelName } = config.sagemakerEnvironment;
-  const options = { pingMode, defaultModel: defaultModelName, threads: config.sagemakerThreadCount };
+  const { sagemakerThreadCount: threads, sagemakerSafePortRange: safePorts } = config;
+  const options = { pingMode, defaultModel: defaultModelName, threads, safePorts };
   return (server, onCrash) =>
     new ContainerApi(options, { server, storage, clock, log, faults: faults ?? noFaults, onCrash });
 };

@@ -488,8 +488,8 @@ export const configSchema = z.object({
     group: "Sagemaker",
     argument: "<<integer>-<integer>>",
     defaultText: "no range",
-    description: "`<first>-<last>`: ports allowed for endpoints other than SageMaker's.",
-    withoutEffect: "ports are not checked against it, as the real server does not",
+    description:
+      "`<first>-<last>`: ports allowed for endpoints other than SageMaker's. They are not checked against it, as the real server does not; here it only counts where `ports-run-out` is imitated (docs/faults.md).",
   }),
   sagemakerThreadCount: option(integer().default(8), {
     group: "Sagemaker",

@@ -18,7 +18,7 @@ export interface CallAnswer {
   readonly from: "container" | "platform";
   /** The body; empty where the platform passes on a good answer. */
   readonly text: string;
-  /** `ModelError` and the like; null where no platform was asked, or it passes on a good answer. */
+  /** As boto3 reads it: `ModelError` and the like, else the status; null where no platform was asked, or it passes on a good answer. */
   readonly error: string | null;
   readonly tookUs: number;
   /** Null where no platform was asked. */

@@ -2,6 +2,7 @@ import type { PlatformAnswer } from "../aws/placement/platform-answer.ts";
 import { modelNameOf } from "../aws/placement/target-model.ts";
 import { Random } from "../common/random.ts";
 import { VirtualClock } from "../common/virtual-clock.ts";
+import type { FaultSource } from "../core/faults/fault-source.ts";
 import type { EventSubject, JournalEvent } from "../journal/event.ts";
 import { Journal } from "../journal/journal.ts";
 import { counted } from "../journal/words.ts";
@@ -13,7 +14,7 @@ import type { Call, CallAnswer, Run } from "./observed.ts";
 import { matchModels, requestLine, type Scenario } from "./scenario.ts";
 import type { Level, Step } from "./schema.ts";
 import { type Instance, Stage, unpackedFolder } from "./stage.ts";
-import { callContainer, callEndpoint, callTriton, stopTriton } from "./wires.ts";
+import { callContainer, callEndpoint, callTriton, errorCodeOf, stopTriton } from "./wires.ts";
 
 export interface RunOptions {
   readonly scenario: Scenario;
@@ -366,7 +367,7 @@ class Runner {
     if (this.#wireOf(step) === "endpoint" && router !== null) {
       const call = this.#begin(index, { kind: "invoke", request });
       callEndpoint(router, request, body, target_model, (answer) =>
-        this.#end(call, platformAnswer(answer, this.#clock.now() - call.atUs)),
+        this.#end(call, platformAnswer(answer, simulated.faults, this.#clock.now() - call.atUs)),
       );
       return;
     }
@@ -418,7 +419,7 @@ class Runner {
     if (via === "endpoint" && router !== null) {
       const call = this.#begin(index, { kind: "invoke", model, request });
       router.invoke({ requestId: request, targetModel: model, headers: jsonHeaders, body }, (answer) => {
-        this.#end(call, platformAnswer(answer, this.#clock.now() - call.atUs));
+        this.#end(call, platformAnswer(answer, simulated.faults, this.#clock.now() - call.atUs));
         afterwards();
       });
       return;
@@ -505,14 +506,11 @@ const textOf = (answer: { readonly status: number; readonly body: Uint8Array } |
 const textWhereFailed = (answer: Answer | null): { readonly text?: string } =>
   answer === null || answer.status < 300 ? {} : { text: answer.text };
 
-const platformAnswer = (
-  { status, from, body, error, cacheHit }: PlatformAnswer,
-  tookUs: number,
-): CallAnswer => ({
-  status,
-  from,
-  text: error === null ? "" : decoder.decode(body),
-  error: error?.type ?? null,
+const platformAnswer = (answer: PlatformAnswer, faults: FaultSource, tookUs: number): CallAnswer => ({
+  status: answer.status,
+  from: answer.from,
+  text: answer.error === null ? "" : decoder.decode(answer.body),
+  error: errorCodeOf(answer, faults),
   tookUs,
-  cacheHit,
+  cacheHit: answer.cacheHit,
 });

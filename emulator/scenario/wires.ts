@@ -1,7 +1,8 @@
 import type { InProcessContainer } from "../aws/containers/in-process-container.ts";
-import type { PlatformAnswer } from "../aws/placement/platform-answer.ts";
+import { localEndpoint, type PlatformAnswer } from "../aws/placement/platform-answer.ts";
 import type { Router } from "../aws/placement/router.ts";
 import { invocationOf } from "../aws/runtime/invoke-endpoint.ts";
+import { asTold, errorOf } from "../aws/runtime/runtime-errors.ts";
 import type { Clock } from "../common/clock.ts";
 import type { FaultSource } from "../core/faults/fault-source.ts";
 import type { ServerStart } from "../core/memory/ledger.ts";
@@ -103,4 +104,11 @@ export const callEndpoint = (
     ...(targetModel === undefined ? [] : [["x-amzn-sagemaker-target-model", targetModel] as const]),
   ]);
   router.invoke(invocationOf({ headers }, Buffer.from(body), requestId), answered);
+};
+
+/** The code that boto3 reads from an error: its type, or the status where the answer names none. Null = it is no error. */
+export const errorCodeOf = (answer: PlatformAnswer, faults: FaultSource): string | null => {
+  if (answer.error === null) return null;
+  const { code, status } = asTold(errorOf(answer, answer.error, localEndpoint), faults);
+  return code === "" ? String(status) : code;
 };

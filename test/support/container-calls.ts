@@ -3,6 +3,7 @@ import type { TritonServerOptions } from "../../emulator/core/triton-server.ts";
 import type { HttpReply } from "../../emulator/frontends/http1/reply.ts";
 import { loadModel } from "../../emulator/frontends/sagemaker/load-model.ts";
 import type { ModelList } from "../../emulator/frontends/sagemaker/model-list.ts";
+import { ServerPorts } from "../../emulator/frontends/sagemaker/server-ports.ts";
 import { ModelUnloader } from "../../emulator/frontends/sagemaker/unload-model.ts";
 import { type CoreFixture, tritonServer } from "./core-fixture.ts";
 
@@ -50,6 +51,7 @@ export class ContainerFixture {
       models: this.models,
       log: this.#log(),
       faults: noFaults,
+      ports: new ServerPorts(this.models),
       onCrash,
       onHang: () => {
         throw new Error("a load hangs");

@@ -5,6 +5,8 @@ import { type RuntimeOptions, RuntimeService } from "../../emulator/aws/runtime/
 import type { AwsPort } from "../../emulator/aws/wire/aws-port.ts";
 import { silentLog } from "../../emulator/common/log.ts";
 import { VirtualClock } from "../../emulator/common/virtual-clock.ts";
+import { noFaults } from "../../emulator/core/faults/fault-source.ts";
+import { noJournal } from "../../emulator/journal/event.ts";
 import { awsPort } from "./aws-exchange.ts";
 
 const unused = {
@@ -66,6 +68,8 @@ export const runtimePort = (
       fallback: null,
       objects: null,
       observer: null,
+      journal: noJournal,
+      faults: noFaults,
       clock: new VirtualClock(),
       log: silentLog,
       seed: 1,

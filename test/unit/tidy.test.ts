@@ -142,7 +142,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "aws/placement": ["common", "core/faults", "journal", "aws/artifacts"],
   "aws/cloudwatch": ["common", "aws/placement", "aws/wire"],
   "aws/autoscaling": ["common", "aws/cloudwatch", "aws/wire"],
-  "aws/runtime": ["common", "core/faults", "frontends/http1", "aws/wire", "aws/placement"],
+  "aws/runtime": ["common", "core/faults", "frontends/http1", "journal", "aws/wire", "aws/placement"],
   "aws/sagemaker": ["common", "core/memory", "journal", "aws/wire", "aws/placement", "aws/runtime"],
   "aws/containers": [
     "common",

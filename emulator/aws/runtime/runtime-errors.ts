@@ -1,3 +1,4 @@
+import type { FaultSource } from "../../core/faults/fault-source.ts";
 import type { EndpointIdentity, PlatformAnswer, PlatformError } from "../placement/platform-answer.ts";
 import { AwsError } from "../wire/aws-error.ts";
 import { ACCOUNT_ID } from "../wire/aws-request.ts";
@@ -55,4 +56,11 @@ export const errorOf = (
       OriginalStatusCode: originalStatusCode,
     },
   });
+};
+
+/** The error as it goes out: without its type where `error-type-missing` is imitated. SDKs know its status only then. */
+export const asTold = (error: AwsError, faults: FaultSource): AwsError => {
+  if (!faults.imitates("error-type-missing")) return error;
+  const { message, status, members, headers } = error;
+  return new AwsError("", message, { status, members, headers });
 };

@@ -1,9 +1,11 @@
 import type { Clock } from "../../common/clock.ts";
 import type { Log } from "../../common/log.ts";
 import { Random } from "../../common/random.ts";
+import type { FaultSource } from "../../core/faults/fault-source.ts";
+import type { JournalWriter } from "../../journal/event.ts";
 import type { Invocation } from "../placement/instance-agent.ts";
 import { answerTooLarge, type PlatformAnswer } from "../placement/platform-answer.ts";
-import type { AwsError } from "../wire/aws-error.ts";
+import { AwsError } from "../wire/aws-error.ts";
 import type { RawService, Responder } from "../wire/aws-port.ts";
 import type { AwsRequest } from "../wire/aws-request.ts";
 import type { AsyncObjects } from "./async-objects.ts";
@@ -12,7 +14,7 @@ import { asyncInput, invokeEndpointInput, streamInput } from "./invocation-input
 import { invokeAsync } from "./invoke-async.ts";
 import { invocationOf, invokeEndpointReply } from "./invoke-endpoint.ts";
 import { ResponseStream } from "./response-stream.ts";
-import { errorOf, runtimeErrors } from "./runtime-errors.ts";
+import { asTold, errorOf, runtimeErrors } from "./runtime-errors.ts";
 
 export interface RuntimeOptions {
   readonly endpoints: Endpoints;
@@ -21,6 +23,8 @@ export interface RuntimeOptions {
   /** Null = there is no S3, and asynchronous invocations are refused. */
   readonly objects: AsyncObjects | null;
   readonly observer: InvocationObserver | null;
+  readonly journal: JournalWriter;
+  readonly faults: FaultSource;
   readonly clock: Clock;
   readonly log: Log;
   /** Of the choice among variants. */
@@ -70,6 +74,32 @@ export class RuntimeService implements RawService {
   }
 
   handle(request: AwsRequest, responder: Responder): void {
+    const { faults } = this.#options;
+    const told: Responder = faults.imitates("error-type-missing")
+      ? {
+          reply: (reply) => responder.reply(reply),
+          stream: (reply, client) => responder.stream(reply, client),
+          fail: (error) => responder.fail(asTold(error, faults)),
+        }
+      : responder;
+    try {
+      this.#serve(request, told);
+    } catch (error) {
+      if (!(error instanceof AwsError)) throw error;
+      this.#recordRefusal(request, error);
+      told.fail(error);
+    }
+  }
+
+  /** What no instance got to see is in the journal all the same. */
+  #recordRefusal({ requestId, head }: AwsRequest, { status, message }: AwsError): void {
+    const { journal } = this.#options;
+    const subject = { model: head.headers.get("x-amzn-sagemaker-target-model") ?? "", request: requestId };
+    journal.write({ ...subject, event: "invocation", cacheHit: false });
+    journal.write({ ...subject, event: "answer", status, from: "platform", durationUs: 0, text: message });
+  }
+
+  #serve(request: AwsRequest, responder: Responder): void {
     switch (request.operation) {
       case "InvokeEndpoint":
         this.#invoke(request, responder);

@@ -1,4 +1,4 @@
-/** What kills or hangs the real server (2.51.0), or what a newer one refuses; only imitated when asked for. */
+/** What kills or hangs the real server (2.51.0), what a newer one refuses, and what others than Triton do; only imitated when asked for. */
 export const imitations = {
   "load-body-crash":
     "A load whose body does not parse, or has members of other types, ends the real server; without `model_name` the load " +
@@ -16,6 +16,12 @@ export const imitations = {
   "slash-in-name":
     "From 26.03 on a load through the container API is refused where the TargetModel has a / in it. Not imitated: as in 24.10 it " +
     "is loaded like any other.",
+  "ports-run-out":
+    "The container of TensorFlow Serving starts a server with two ports for each model, and answers a load with 507 when 90 % of " +
+    "its range of ports are taken. Not imitated: Triton serves all models on one port.",
+  "error-type-missing":
+    "An error of the runtime comes without the header x-amzn-ErrorType, so that an SDK knows its status only. Not imitated: every " +
+    "error that has a type names it.",
 } as const;
 
 export type Imitation = keyof typeof imitations;

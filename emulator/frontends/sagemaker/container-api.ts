@@ -12,6 +12,7 @@ import { invokeDefault, invokeOfMany } from "./invoke.ts";
 import { loadModel } from "./load-model.ts";
 import { LoadUnloadRace } from "./load-unload-race.ts";
 import { getReply, listReply, type ModelList } from "./model-list.ts";
+import { type PortRange, ServerPorts } from "./server-ports.ts";
 import { ModelUnloader } from "./unload-model.ts";
 
 export interface ContainerApiOptions {
@@ -21,6 +22,8 @@ export interface ContainerApiOptions {
   readonly defaultModel: string;
   /** `--sagemaker-thread-count`. Default 8. Only means something to the imitations `load-blocks-worker` and `load-unload-race`. */
   readonly threads?: number;
+  /** `--sagemaker-safe-port-range`. Default 25000-25999. Only means something to the imitation `ports-run-out`. */
+  readonly safePorts?: PortRange | undefined;
 }
 
 export interface ContainerApiDependencies {
@@ -57,6 +60,7 @@ export class ContainerApi implements ExchangeHandler {
   readonly #unloader: ModelUnloader;
   readonly #workers: Workers;
   readonly #race: LoadUnloadRace;
+  readonly #ports: ServerPorts;
   /** A load that will never be answered has begun. */
   #loadHangs = false;
 
@@ -67,6 +71,7 @@ export class ContainerApi implements ExchangeHandler {
     const threads = options.threads ?? DEFAULT_THREADS;
     this.#workers = new Workers(threads);
     this.#race = new LoadUnloadRace(threads);
+    this.#ports = new ServerPorts(this.#models, options.safePorts);
   }
 
   /** Ends what waits on the clock; nothing is answered any more. */
@@ -163,7 +168,7 @@ export class ContainerApi implements ExchangeHandler {
           const onHang = (): void => {
             this.#loadHangs = true;
           };
-          const dependencies = { ...this.#dependencies, models: this.#models, onHang };
+          const dependencies = { ...this.#dependencies, models: this.#models, ports: this.#ports, onHang };
           this.#change(exchange, (reply) => loadModel(exchange.body, targetModel, dependencies, reply));
         }
         return;

@@ -10,6 +10,7 @@ import { emptyReply, plainErrorReply } from "../kserve-json/reply.ts";
 import { locateModel } from "./model-folder.ts";
 import type { ModelList } from "./model-list.ts";
 import { tellsOutOfMemory } from "./out-of-memory.ts";
+import type { ServerPorts } from "./server-ports.ts";
 
 interface LoadRequest {
   /** The platform's name for the model, a hash. */
@@ -44,6 +45,7 @@ export interface LoadDependencies {
   readonly models: ModelList;
   readonly log: Log;
   readonly faults: FaultSource;
+  readonly ports: ServerPorts;
   /** tritonserver would have died here. */
   readonly onCrash: (because: string) => void;
   /** It would never be answered. */
@@ -54,7 +56,7 @@ export interface LoadDependencies {
 export const loadModel = (
   body: Buffer,
   targetModel: string | undefined,
-  { server, storage, models, log, faults, onCrash, onHang }: LoadDependencies,
+  { server, storage, models, log, faults, ports, onCrash, onHang }: LoadDependencies,
   reply: (reply: HttpReply) => void,
 ): void => {
   const request = readLoadRequest(body);
@@ -77,25 +79,37 @@ export const loadModel = (
     reply(plainErrorReply(400, nameRefused(model)));
     return;
   }
+  const started = faults.imitates("ports-run-out") && !models.has(name) ? ports.take() : () => {};
+  if (started === null) {
+    reply(plainErrorReply(507, NO_PORTS));
+    return;
+  }
+  const answer = (sent: HttpReply): void => {
+    started();
+    reply(sent);
+  };
   locateModel(storage, url, ({ repository, folder }) => {
     server.registerRepository(repository, new Map([[folder, model]]), (refused) => {
       if (refused !== null) {
-        reply(plainErrorReply(refused.code === "ALREADY_EXISTS" ? 409 : 400, refused.message));
+        answer(plainErrorReply(refused.code === "ALREADY_EXISTS" ? 409 : 400, refused.message));
         return;
       }
       server.loadModel(model, [], (error) => {
         if (error === null) {
           // A name that is listed keeps its first repository (2.51.0).
           if (!models.has(name)) models.set(name, repository);
-          reply(emptyReply(200));
+          answer(emptyReply(200));
           return;
         }
         server.unregisterRepository(repository);
-        reply(plainErrorReply(statusOf(error), error.message));
+        answer(plainErrorReply(statusOf(error), error.message));
       });
     });
   });
 };
+
+/** In the words of the container of TensorFlow Serving. */
+const NO_PORTS = "Memory exhausted: no available ports to load the model.";
 
 /** Of releases from 26.03 on (spec/sagemaker-mme.md 1.6). */
 const nameRefused = (model: string): string =>

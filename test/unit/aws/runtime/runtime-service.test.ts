@@ -2,6 +2,9 @@ import { describe, expect, test } from "vitest";
 import { fromPlatform, platformErrors } from "../../../../emulator/aws/placement/platform-answer.ts";
 import type { InvocationRecord, RuntimeEndpoint } from "../../../../emulator/aws/runtime/endpoints.ts";
 import { MAX_BODY_BYTES } from "../../../../emulator/aws/runtime/runtime-service.ts";
+import { VirtualClock } from "../../../../emulator/common/virtual-clock.ts";
+import { FaultPlan } from "../../../../emulator/core/faults/fault-plan.ts";
+import { Journal } from "../../../../emulator/journal/journal.ts";
 import { sendTo } from "../../../support/aws-exchange.ts";
 import { endpointOf, platformAnswer, runtimePort, variantOf } from "../../../support/runtime-fixture.ts";
 
@@ -263,6 +266,21 @@ describe("InvokeEndpoint", () => {
     expect(JSON.parse(answer.text)).toEqual({ Message: error.message });
   });
 
+  test("error-type-missing: the answer says what it is by its status only, whoever refused", async () => {
+    const faults = new FaultPlan({ rules: [], imitations: ["error-type-missing"] });
+    const variants = [variantOf("AllTraffic", { answer: modelError(507, "x") })];
+    const answers = [
+      await invoke([endpointOf("mme", { variants })], target, { options: { faults } }),
+      await invoke([], target, { options: { faults } }),
+    ];
+    expect(answers.map(({ status, headers }) => [status, headers.has("x-amzn-errortype")])).toEqual([
+      [424, false],
+      [400, false],
+    ]);
+    expect(JSON.parse(answers[0]?.text ?? "")).toMatchObject({ OriginalStatusCode: 507 });
+    expect(answers.map(({ text }) => text.includes("__type"))).toEqual([false, false]);
+  });
+
   test("an answer that is too large is a ModelError", async () => {
     const answer = platformAnswer({ status: 200, body: Buffer.alloc(MAX_BODY_BYTES + 1) });
     const { status, text } = await invoke(
@@ -304,6 +322,25 @@ describe("InvokeEndpoint", () => {
         "x-amzn-invoked-production-variant",
       );
     expect([await variant("own"), await variant("other")]).toEqual(["Own", "Any"]);
+  });
+
+  test("what is refused is in the journal, under the id that the caller got", async () => {
+    const journal = new Journal({
+      clock: new VirtualClock(),
+      run: { seed: 1, machine: null, profile: "builtin", policy: null, scenario: null },
+    });
+    const answer = await invoke([], target, { options: { journal } });
+    const subject = { request: answer.headers.get("x-amzn-requestid"), model: "a.tar.gz" };
+    expect(journal.events().slice(1)).toMatchObject([
+      { ...subject, event: "invocation", cacheHit: false },
+      {
+        ...subject,
+        event: "answer",
+        status: 400,
+        from: "platform",
+        text: "Endpoint mme of account 000000000000 not found.",
+      },
+    ]);
   });
 
   test("an observer is told of what was answered", async () => {

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { FaultPlan } from "../../../../emulator/core/faults/fault-plan.ts";
 import { parseFaults } from "../../../../emulator/core/faults/fault-rule.ts";
+import { ServerPorts } from "../../../../emulator/frontends/sagemaker/server-ports.ts";
 import { SimulatedContainerFixture } from "../../../support/simulated-container.ts";
 
 const SECOND_US = 1_000_000;
@@ -114,6 +115,38 @@ test("slash-in-name: a TargetModel in a folder is refused as by newer servers, a
   expect(statuses(newer.ping())).toEqual([200]);
   expect(newer.list()).toMatchObject([{ text: '{"models":[]}' }]);
   expect(loadAs(newer, "a.tar.gz")).toEqual([{ status: 200, text: "" }]);
+});
+
+test("ports-run-out: a load is answered with 507 when no ports are left; an unload gives some back", () => {
+  const load = (name: string, fixture: SimulatedContainerFixture) => {
+    const answer = fixture.load(name);
+    fixture.clock.advance(SECOND_US);
+    return answer;
+  };
+  const names = Array.from({ length: 450 }, (_, index) => `m${index}`);
+  const usual = new SimulatedContainerFixture();
+  const short = containerWith({ imitate: "ports-run-out" });
+  for (const fixture of [usual, short]) {
+    for (const name of names) fixture.put(name);
+    for (const name of names.slice(1)) expect(statuses(load(name, fixture))).toEqual([200]);
+  }
+  expect(statuses(load("m0", usual))).toEqual([200]);
+  expect(load("m0", short)).toMatchObject([
+    { status: 507, text: '{"error":"Memory exhausted: no available ports to load the model."}' },
+  ]);
+  expect(statuses(load("m1", short))).toEqual([409]);
+  expect(statuses(short.ping())).toEqual([200]);
+  short.unload("m1");
+  short.clock.advance(SECOND_US);
+  expect(statuses(load("m0", short))).toEqual([200]);
+});
+
+test("ports-run-out: loads that are under way have their ports", () => {
+  const ports = new ServerPorts(new Map([["loaded", null]]), [21_000, 21_005]);
+  const ended = ports.take();
+  expect([ended === null, ports.take() === null, ports.take()]).toEqual([false, true, null]);
+  ended?.();
+  expect(ports.take()).not.toBeNull();
 });
 
 /** A model whose invocation takes 2 s is unloaded 0.5 s after the invocation began. */
