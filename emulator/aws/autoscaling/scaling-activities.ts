@@ -45,8 +45,4 @@ export class ScalingActivities {
     const last = this.#activities.findLast((activity) => keyOf(activity.of) === keyOf(of));
     return last?.status === "NotScaled" ? last : undefined;
   }
-
-  clear(): void {
-    this.#activities = [];
-  }
 }

@@ -48,10 +48,6 @@ export class AlarmHistory {
     });
   }
 
-  clear(): void {
-    this.#items = [];
-  }
-
   #add(alarmName: string, type: HistoryItem["type"], summary: string, data: object): void {
     this.#items.push({
       alarmName,

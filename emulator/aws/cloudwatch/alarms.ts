@@ -127,12 +127,6 @@ export class Alarms {
     this.#timerTickS = Number.POSITIVE_INFINITY;
   }
 
-  clear(): void {
-    this.stop();
-    this.#alarms.clear();
-    this.history.clear();
-  }
-
   #schedule(): void {
     const tickS = Math.min(...[...this.#alarms.values()].map(({ settings }) => tickOf(settings)));
     if (this.#timer !== null && this.#timerTickS <= tickS) return;

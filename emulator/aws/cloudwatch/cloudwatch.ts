@@ -47,10 +47,9 @@ export class CloudWatch {
     };
   }
 
-  /** As after the start. */
+  /** What was measured is gone; alarms stay, and find no data. */
   clear(): void {
     this.metrics.clear();
-    this.alarms.clear();
   }
 
   /** Alarms are judged no more. */

@@ -64,7 +64,7 @@ export class MetricStore implements MetricSink {
     return {
       add: (value, epochMs) => {
         const start = Math.floor(epochMs / slotMs) * resolution;
-        let point = series?.listed ? levelOf(series, resolution).points.get(start) : undefined;
+        let point = series?.listed ? series.levels[indexOf(resolution)]?.points.get(start) : undefined;
         if (point === undefined) {
           this.#tidy();
           series = this.#seriesOf(metric, unit);
@@ -144,17 +144,14 @@ export class MetricStore implements MetricSink {
     stored.lastPutMs = this.#clock.epochMs();
     let series = stored.units.get(unit);
     if (series === undefined) {
-      series = {
-        listed: true,
-        levels: levels.map(() => ({ points: new Map(), oldest: Number.POSITIVE_INFINITY })),
-      };
+      series = { listed: true, levels: [] };
       stored.units.set(unit, series);
     }
     return series;
   }
 
   #pointOf(series: StoredSeries, resolution: 1 | 60, start: number): DataPoint {
-    const level = levelOf(series, resolution);
+    const level = levelOf(series, indexOf(resolution));
     let point = level.points.get(start);
     if (point === undefined) {
       point = new DataPoint();
@@ -181,9 +178,11 @@ export class MetricStore implements MetricSink {
     const all: { readonly start: number; readonly size: number; readonly points: Map<number, DataPoint> }[] =
       [];
     for (const { units } of this.#metrics.values()) {
-      for (const series of units.values())
-        for (const { points } of series.levels)
+      for (const series of units.values()) {
+        series.levels.forEach(({ points }) => {
           for (const [start, { size }] of points) all.push({ start, size, points });
+        });
+      }
     }
     all.sort((a, b) => a.start - b.start);
     let left = numbers;
@@ -212,14 +211,29 @@ interface StoredMetric {
   lastPutMs: number;
 }
 
-/** Per level of `levels`, data points by their start in seconds. */
+/** Data points by their start in seconds. */
+interface Level {
+  readonly points: Map<number, DataPoint>;
+  oldest: number;
+}
+
 interface StoredSeries {
   /** False = the store has forgotten it. */
   listed: boolean;
-  readonly levels: readonly { readonly points: Map<number, DataPoint>; oldest: number }[];
+  /** By the index in the table of `levels`; with holes where there never was one of that length. */
+  readonly levels: Level[];
 }
 
-const levelOf = (series: StoredSeries, resolution: 1 | 60) => series.levels[resolution === 1 ? 0 : 1]!;
+const indexOf = (resolution: 1 | 60): number => (resolution === 1 ? 0 : 1);
+
+const levelOf = ({ levels: known }: StoredSeries, index: number): Level => {
+  let level = known[index];
+  if (level === undefined) {
+    level = { points: new Map(), oldest: Number.POSITIVE_INFINITY };
+    known[index] = level;
+  }
+  return level;
+};
 
 const forget = ({ units }: StoredMetric): void => {
   for (const series of units.values()) series.listed = false;
@@ -240,17 +254,18 @@ const keyOf = ({ namespace, name, dimensions }: MetricIdentity): string => {
 /** Puts what is too old for its level into the next. @returns numbers held */
 const age = (series: StoredSeries, nowS: number): number => {
   let numbers = 0;
-  series.levels.forEach((level, index) => {
-    const { keptSeconds } = levels[index]!;
+  for (const [index, { keptSeconds }] of levels.entries()) {
+    const level = series.levels[index];
+    if (level === undefined) continue;
     if (level.oldest < nowS - keptSeconds) ageLevel(series, index, nowS - keptSeconds);
     for (const { size } of level.points.values()) numbers += size;
-  });
+  }
   return numbers;
 };
 
 const ageLevel = (series: StoredSeries, index: number, beforeS: number): void => {
-  const level = series.levels[index]!;
-  const coarser = series.levels[index + 1];
+  const level = levelOf(series, index);
+  const longer = levels[index + 1];
   level.oldest = Number.POSITIVE_INFINITY;
   for (const [start, point] of level.points) {
     if (start >= beforeS) {
@@ -258,9 +273,9 @@ const ageLevel = (series: StoredSeries, index: number, beforeS: number): void =>
       continue;
     }
     level.points.delete(start);
-    if (coarser === undefined) continue;
-    const { seconds } = levels[index + 1]!;
-    const slot = Math.floor(start / seconds) * seconds;
+    if (longer === undefined) continue;
+    const coarser = levelOf(series, index + 1);
+    const slot = Math.floor(start / longer.seconds) * longer.seconds;
     const into = coarser.points.get(slot) ?? new DataPoint();
     into.merge(point);
     coarser.points.set(slot, into);
