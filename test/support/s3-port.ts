@@ -2,6 +2,7 @@ import { S3Client } from "@aws-sdk/client-s3";
 import { onTestFinished } from "vitest";
 import { S3Service } from "../../emulator/aws/s3/s3-service.ts";
 import { AwsPort } from "../../emulator/aws/wire/aws-port.ts";
+import type { AcceptedCredentials } from "../../emulator/aws/wire/signature.ts";
 import { silentLog } from "../../emulator/common/log.ts";
 import { SystemClock } from "../../emulator/common/system-clock.ts";
 import { listen } from "../../emulator/frontends/http1/listener.ts";
@@ -29,12 +30,18 @@ export const clientOf = (url: string, options: { readonly region?: string } = {}
   });
 
 /** S3 on a port of its own, over a store in a folder that is gone after the test. */
-export const s3Port = async (): Promise<S3Port> => {
+export const s3Port = async (
+  options: { readonly credentials?: AcceptedCredentials } = {},
+): Promise<S3Port> => {
   const { root, store } = await localObjectStore();
   const failures: string[] = [];
   const log = { ...silentLog, error: (message: string) => void failures.push(message) };
   const clock = new SystemClock();
-  const port = new AwsPort([new S3Service({ store, clock })], { credentials: null, clock, log });
+  const port = new AwsPort([new S3Service({ store, clock })], {
+    credentials: options.credentials ?? null,
+    clock,
+    log,
+  });
   const listener = await listen(
     { address: "127.0.0.1", port: 0, onRequest: (exchange) => void port.handle(exchange) },
     log,

@@ -40,11 +40,11 @@ export const verifySignature = (request: SignedRequest, accepted: AcceptedCreden
   if (amzDate === null || !amzDate.startsWith(credential.date)) throw refuse.broken();
   checkAge(amzDate, credential, request, refuse);
   const hash = payloadHash(request, credential);
-  const canonical = canonicalRequest(request, credential, hash);
-  const scope = `${credential.date}/${credential.region}/${credential.service}/aws4_request`;
-  const toSign = `${ALGORITHM}\n${amzDate}\n${scope}\n${createHash("sha256").update(canonical, "latin1").digest("hex")}`;
-  const key = signingKey(accepted.secretAccessKey, credential);
-  const signature = hmac(key, toSign).toString("hex");
+  const { signature, key, scope, canonical, toSign } = sign(request, credential, {
+    secretAccessKey: accepted.secretAccessKey,
+    amzDate,
+    hash,
+  });
   if (!same(signature, credential.signature)) throw refuse.mismatch(credential, toSign, canonical);
   const { chunked } = request;
   if (chunked !== null && hash.startsWith("STREAMING-AWS4")) {
@@ -53,6 +53,24 @@ export const verifySignature = (request: SignedRequest, accepted: AcceptedCreden
     return;
   }
   if (/^[0-9a-f]{64}$/.test(hash) && hash !== sha256(request.rawBody)) throw refuse.payload(hash);
+};
+
+/**
+ * Signs a request.
+ * @param request its head has all headers that are signed
+ * @param amzDate `20261125T194847Z`
+ * @param hash of the payload, or what stands for it
+ */
+export const sign = (
+  request: Pick<SignedRequest, "protocol" | "head">,
+  credential: Omit<Credential, "signature">,
+  { secretAccessKey, amzDate, hash }: { secretAccessKey: string; amzDate: string; hash: string },
+) => {
+  const canonical = canonicalRequest(request, credential, hash);
+  const scope = `${credential.date}/${credential.region}/${credential.service}/aws4_request`;
+  const toSign = `${ALGORITHM}\n${amzDate}\n${scope}\n${createHash("sha256").update(canonical, "latin1").digest("hex")}`;
+  const key = signingKey(secretAccessKey, credential);
+  return { signature: hmac(key, toSign).toString("hex"), key, scope, canonical, toSign };
 };
 
 interface Refusals {
@@ -149,10 +167,12 @@ const dateOf = ({ head, credential }: SignedRequest): string | null => {
 
 const compactDate = (date: string | undefined): string | null => {
   const epochMs = date === undefined ? Number.NaN : Date.parse(date);
-  return Number.isNaN(epochMs) ? null : compact(epochMs);
+  return Number.isNaN(epochMs) ? null : amzDateOf(epochMs);
 };
 
-const compact = (epochMs: number): string => new Date(epochMs).toISOString().replace(/[:-]|\.\d{3}/g, "");
+/** `20261125T194847Z` */
+export const amzDateOf = (epochMs: number): string =>
+  new Date(epochMs).toISOString().replace(/[:-]|\.\d{3}/g, "");
 
 const epochOf = (amzDate: string): number =>
   Date.parse(amzDate.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, "$1-$2-$3T$4:$5:$6Z"));
@@ -167,7 +187,7 @@ const checkAge = (
   const skewMs = protocol === "rest-xml" ? SKEW_MS.s3 : SKEW_MS.others;
   const oldestMs = presignedForSeconds === null ? nowMs - skewMs : nowMs - presignedForSeconds * 1000;
   if (!(signedMs >= oldestMs && signedMs <= nowMs + skewMs))
-    throw refuse.stale(amzDate, compact(nowMs), presignedForSeconds !== null);
+    throw refuse.stale(amzDate, amzDateOf(nowMs), presignedForSeconds !== null);
 };
 
 const payloadHash = ({ protocol, head, rawBody }: SignedRequest, credential: Credential): string => {
@@ -182,8 +202,8 @@ const payloadHash = ({ protocol, head, rawBody }: SignedRequest, credential: Cre
 };
 
 const canonicalRequest = (
-  { protocol, head }: SignedRequest,
-  { signedHeaders, presignedForSeconds }: Credential,
+  { protocol, head }: Pick<SignedRequest, "protocol" | "head">,
+  { signedHeaders, presignedForSeconds }: Omit<Credential, "signature">,
   hash: string,
 ): string => {
   // S3 signs the path as it is sent; the others encode once more what is sent.
@@ -269,8 +289,10 @@ const chunksAreSigned = (
   return stated !== undefined && same(hmac(key, toSign).toString("hex"), stated);
 };
 
-const signingKey = (secret: string, { date, region, service }: Credential): Buffer =>
-  [region, service, "aws4_request"].reduce(hmac, hmac(Buffer.from(`AWS4${secret}`), date));
+const signingKey = (
+  secret: string,
+  { date, region, service }: Pick<Credential, "date" | "region" | "service">,
+): Buffer => [region, service, "aws4_request"].reduce(hmac, hmac(Buffer.from(`AWS4${secret}`), date));
 
 const hmac = (key: Buffer, text: string): Buffer => createHmac("sha256", key).update(text).digest();
 
