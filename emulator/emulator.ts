@@ -161,6 +161,7 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
               observer: hosted.observer,
               objects: hosted.objects,
               others: hosted.services,
+              journal,
               faults,
               clock,
               log,

@@ -80,6 +80,7 @@ const stage = () => {
     fallback: null,
     objects: null,
     observer: null,
+    journal,
     faults: noFaults,
     clock,
     log: silentLog,

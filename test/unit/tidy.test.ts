@@ -214,7 +214,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "aws/wire",
     "real-memory.ts",
   ],
-  "aws-services.ts": ["common", "core/faults", "aws/wire", "aws/object-store", "aws/runtime"],
+  "aws-services.ts": ["common", "core/faults", "journal", "aws/wire", "aws/object-store", "aws/runtime"],
   "current-server.ts": ["core/inference-server.ts"],
   "reset-models.ts": ["core/triton-server.ts"],
   "triton-process.ts": [
