@@ -38,7 +38,7 @@ const NEWEST_MS = 2 * 3_600_000;
 /** CloudWatch's range of numbers. */
 const LARGEST = 2 ** 360;
 
-/** All data or none: what is wrong with one refuses the call. */
+/** All data or none: what is wrong with one refuses the call. Namespaces that begin with `AWS/` are AWS's. */
 export const putMetricData = (store: MetricStore, clock: Clock) =>
   operation(input, ({ Namespace, MetricData, EntityMetricData }) => {
     const data = [
@@ -46,6 +46,8 @@ export const putMetricData = (store: MetricStore, clock: Clock) =>
       ...(EntityMetricData ?? []).flatMap((entity) => entity.MetricData ?? []),
     ];
     if (data.length === 0) throw missingParameter("The parameter MetricData is required.");
+    if (Namespace.startsWith("AWS/"))
+      throw invalidValue(`The value ${Namespace} for parameter Namespace is invalid.`);
     const nowMs = clock.epochMs();
     for (const [index, each] of data.entries()) refuse(each, `MetricData.member.${index + 1}`, nowMs);
     for (const each of data) keep(store, Namespace, each, nowMs);

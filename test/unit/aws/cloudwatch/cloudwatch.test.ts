@@ -207,6 +207,15 @@ describe("PutMetricData and GetMetricStatistics", () => {
   });
 });
 
+test("the namespaces of AWS take no data of users", () => {
+  const { service } = world();
+  const input = { Namespace: "AWS/SageMaker", MetricData: [{ MetricName: "Invocations", Value: 1 }] };
+  expect(refusal(service, "PutMetricData", input)).toBe(
+    "InvalidParameterValueException: The value AWS/SageMaker for parameter Namespace is invalid.",
+  );
+  expect(call(service, "ListMetrics")).toEqual({ Metrics: [] });
+});
+
 describe("GetMetricData", () => {
   const range = { StartTime: START_S, EndTime: START_S + 300 };
 
