@@ -2,14 +2,18 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BucketArtifacts } from "./aws/artifacts/bucket-artifacts.ts";
-import type { ObjectStore } from "./aws/object-store/object-store.ts";
+import type { ObjectSource, ObjectStore } from "./aws/object-store/object-store.ts";
 import type { InvocationObserver } from "./aws/runtime/endpoints.ts";
+import { RemoteObjects } from "./aws/s3/remote-objects.ts";
 import { S3Service } from "./aws/s3/s3-service.ts";
 import { ControlPlane } from "./aws/sagemaker/control-plane.ts";
+import { DataCapture } from "./aws/sagemaker/data-capture.ts";
 import { StateFile } from "./aws/sagemaker/state-file.ts";
 import { forgetfulStore, type StateStore } from "./aws/sagemaker/state-store.ts";
 import type { RawService } from "./aws/wire/aws-port.ts";
 import type { OperationService } from "./aws/wire/json-service.ts";
+import type { Clock, Clock } from "./common/clock.ts";
+import { Random } from "./common/random.ts";
 import { TritonError } from "./common/status.ts";
 import type { AwsConfig } from "./config/load.ts";
 import type { Journal } from "./journal/journal.ts";
@@ -19,7 +23,7 @@ import { startMonitoring } from "./monitoring.ts";
 import type { OpenArtifacts } from "./multi-model-instance.ts";
 import { DiskObjectStore } from "./storage/disk-object-store.ts";
 import { lockFolder } from "./storage/folder-lock.ts";
-import { RANDOM_SEED, type TritonProcesses } from "./triton-process.ts";
+import type { TritonProcesses } from "./triton-process.ts";
 
 /** What lies behind the services of AWS: objects, and endpoints whose instances get their archives from them. */
 export interface Hosting {
@@ -44,7 +48,7 @@ export const startHosting = async (
   journal: Journal,
   processes: TritonProcesses | null,
 ): Promise<Hosting> => {
-  const { clock, log } = around;
+  const { config, clock, log } = around;
   const { stateDir } = aws;
   const folder = stateDir ?? (await mkdtemp(join(tmpdir(), "triton-local-state-")));
   const removeFolder = async (): Promise<void> => {
@@ -56,25 +60,43 @@ export const startHosting = async (
     if (stateDir !== null) unlock = lockFolder(stateDir);
     const objects = await DiskObjectStore.open(join(folder, "s3"), log);
     store = stateDir === null ? forgetfulStore : new StateFile(stateDir);
-    const fleet = new LocalFleet({ around, aws, processes, modelData: archivesOf(objects) });
+    const fleet = new LocalFleet({
+      around,
+      aws,
+      processes,
+      modelData: archivesOf(modelDataOf(aws, objects, clock)),
+    });
     const controlPlane = new ControlPlane({
       clock,
       journal,
       log,
-      seed: RANDOM_SEED,
+      seed: config.seed,
       store,
       fleet,
       provisionUs: aws.instanceStartSeconds * 1e6,
     });
-    const monitoring = startMonitoring({ clock, journal, controlPlane, seed: RANDOM_SEED });
+    const monitoring = startMonitoring({ clock, journal, controlPlane, seed: config.seed });
+    const capture = new DataCapture({
+      clock,
+      random: new Random(RANDOM_SEED),
+      log,
+      configOf: (region, endpoint) => controlPlane.dataCaptureOf(region, endpoint),
+      write: (bucket, key, content) => putObject(objects, clock, bucket, key, content),
+    });
     return {
       objects,
       controlPlane,
       services: [controlPlane.service, new S3Service({ store: objects, clock }), ...monitoring.services],
-      observer: monitoring.observer,
+      observer: {
+        invoked: (record) => {
+          monitoring.observer.invoked(record);
+          capture.invoked(record);
+        },
+      },
       resetMetrics: () => monitoring.reset(),
       stop: async () => {
         monitoring.stop();
+        await capture.flush();
         controlPlane.stop();
         await fleet.ended();
         unlock();
@@ -90,8 +112,30 @@ export const startHosting = async (
   }
 };
 
+/** Where the archives of endpoints lie. */
+const modelDataOf = ({ remoteS3 }: AwsConfig, objects: ObjectStore, clock: Clock): ObjectSource =>
+  remoteS3 === null
+    ? objects
+    : new RemoteObjects({ ...remoteS3, endpoint: new URL(remoteS3.endpoint), clock });
+
+const putObject = async (
+  objects: ObjectStore,
+  clock: Clock,
+  bucket: string,
+  key: string,
+  content: Buffer,
+): Promise<void> => {
+  await objects.put(bucket, key, [content], ({ md5 }) => ({
+    etag: md5,
+    lastModifiedMs: clock.epochMs(),
+    headers: { "content-type": "application/json" },
+    checksum: null,
+    partBytes: null,
+  }));
+};
+
 const archivesOf =
-  (source: ObjectStore) =>
+  (source: ObjectSource) =>
   (url: string): OpenArtifacts => {
     const [, bucket = "", prefix = ""] = /^s3:\/\/([^/]+)\/?(.*)$/.exec(url) ?? [];
     return (folder) => BucketArtifacts.open({ source, bucket, prefix, ...folder });

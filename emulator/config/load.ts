@@ -29,6 +29,7 @@ type FoldedAway =
   | "evictionSetting"
   | "awsPort"
   | "stateDir"
+  | "s3Endpoint"
   | "instanceStartSeconds"
   | "awsAccessKeyId"
   | "awsSecretAccessKey";
@@ -93,6 +94,15 @@ export interface AwsConfig extends HostingConfig {
   /** Null = nothing is kept. */
   readonly stateDir: string | null;
   readonly instanceStartSeconds: number;
+  /** Where model data are read; null = in S3 here. */
+  readonly remoteS3: RemoteS3Config | null;
+}
+
+export interface RemoteS3Config {
+  readonly endpoint: string;
+  readonly region: string;
+  /** Null = requests are not signed. */
+  readonly credentials: (AwsCredentials & { readonly sessionToken: string | null }) | null;
 }
 
 export interface SageMakerEnvironment {
@@ -424,6 +434,29 @@ const resolveCredentials = ({ awsAccessKeyId, awsSecretAccessKey }: Options): Aw
   return { accessKeyId: awsAccessKeyId, secretAccessKey: awsSecretAccessKey };
 };
 
+/** Keys and region come from where the SDKs of AWS read them first. */
+const resolveRemoteS3 = (
+  { s3Endpoint }: Options,
+  { environment }: ConfigSources,
+  isServed: boolean,
+): RemoteS3Config | null => {
+  if (s3Endpoint === undefined) return null;
+  if (!isServed) throw badOption("--s3-endpoint", "requires setting --aws-port as well");
+  const set = (name: string): string | null => environment[name] || null;
+  const accessKeyId = set("AWS_ACCESS_KEY_ID");
+  const secretAccessKey = set("AWS_SECRET_ACCESS_KEY");
+  if ((accessKeyId === null) !== (secretAccessKey === null))
+    throw badOption("--s3-endpoint", "needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or none of them");
+  return {
+    endpoint: s3Endpoint.href,
+    region: set("AWS_REGION") ?? set("AWS_DEFAULT_REGION") ?? "us-east-1",
+    credentials:
+      accessKeyId === null || secretAccessKey === null
+        ? null
+        : { accessKeyId, secretAccessKey, sessionToken: set("AWS_SESSION_TOKEN") },
+  };
+};
+
 const checkStartupModels = (models: readonly string[]): void => {
   if (models.length > 1 && models.includes("*")) {
     throw cannotCreate(
@@ -468,6 +501,7 @@ const resolve = (
   const endpoint = resolveEndpoint(options, given, hosting);
   const { awsPort, stateDir, instanceStartSeconds } = options;
   if (instanceStartSeconds < 0) throw badOption("--instance-start-seconds", "is below 0");
+  const remoteS3 = resolveRemoteS3(options, sources, emulatorPort !== null);
   if (options.loadModel.length > 0 && options.modelControlMode !== "explicit") {
     throw new ConfigError(
       "Error: Use of '--load-model' requires setting '--model-control-mode=explicit' as well.",
@@ -502,6 +536,7 @@ const resolve = (
     evictionSetting: _evictionSetting,
     awsPort: _awsPort,
     stateDir: _stateDir,
+    s3Endpoint: _s3Endpoint,
     instanceStartSeconds: _instanceStartSeconds,
     awsAccessKeyId: _awsAccessKeyId,
     awsSecretAccessKey: _awsSecretAccessKey,
@@ -523,7 +558,10 @@ const resolve = (
     modelNamespacing: endpoint === null ? rest.modelNamespacing : true,
     endpoint,
     emulatorPort,
-    aws: emulatorPort === null ? null : { ...hosting, stateDir: stateDir ?? null, instanceStartSeconds },
+    aws:
+      emulatorPort === null
+        ? null
+        : { ...hosting, stateDir: stateDir ?? null, instanceStartSeconds, remoteS3 },
     ownTriton,
     awsCredentials: resolveCredentials(options),
     ...(containerUrl === undefined && ownTriton ? {} : noTriton),

@@ -695,6 +695,17 @@ export const configSchema = z.object({
       description: "Threads that run model instances.",
     },
   ),
+  seed: option(
+    integer()
+      .refine((value) => value >= 0, { error: (issue) => `not 0 or more: ${String(issue.input)}` })
+      .default(1),
+    {
+      group: "triton-local",
+      argument: "<integer>",
+      description:
+        "Where all chance starts: drawn times of synthetic models, victims chosen at random, the instance or the variant that gets a request. Rules of --fault have seeds of their own.",
+    },
+  ),
   machine: option(
     parsed((value, refuse): Machine => {
       const machine = parseMachine(value);
@@ -806,6 +817,21 @@ export const configSchema = z.object({
     description:
       "Folder, of this emulator alone, that keeps what was created in the services of AWS: endpoints that it has are started again.",
   }),
+  s3Endpoint: option(
+    parsed((value, refuse): URL => {
+      const url = URL.canParse(value) ? new URL(value) : null;
+      return url !== null && /^https?:$/.test(url.protocol) && url.search === "" && url.hash === ""
+        ? url
+        : refuse(`'${value}' is no address of a service, such as http://127.0.0.1:9000`);
+    }).optional(),
+    {
+      group: "triton-local",
+      argument: "<url>",
+      defaultText: "S3 on --emulator-port",
+      description:
+        "A service that speaks S3, from which endpoints read model data in place of S3 here. Requests are signed with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and AWS_REGION of the environment, or not at all without a key.",
+    },
+  ),
   instanceStartSeconds: option(float().default(0), {
     group: "triton-local",
     argument: "<float>",

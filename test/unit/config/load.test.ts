@@ -575,3 +575,44 @@ describe("endpoint", () => {
     expect(failureOf(args)).toContain(message);
   });
 });
+
+describe("--s3-endpoint", () => {
+  const key = { AWS_ACCESS_KEY_ID: "id", AWS_SECRET_ACCESS_KEY: "secret" };
+  const remoteOf = (environment: ConfigSources["environment"]) =>
+    loaded({ args: ["--aws-port=0", "--s3-endpoint=http://host:9000"], environment }).config.aws?.remoteS3;
+
+  test("load: keys and region are those of the environment", () => {
+    expect(configOf("--aws-port=0").aws?.remoteS3).toBeNull();
+    expect(remoteOf({})).toEqual({
+      endpoint: "http://host:9000/",
+      region: "us-east-1",
+      credentials: null,
+    });
+    expect(remoteOf({ ...key, AWS_REGION: "eu-west-1", AWS_SESSION_TOKEN: "" })).toEqual({
+      endpoint: "http://host:9000/",
+      region: "eu-west-1",
+      credentials: { accessKeyId: "id", secretAccessKey: "secret", sessionToken: null },
+    });
+    expect(remoteOf({ ...key, AWS_DEFAULT_REGION: "eu-west-1", AWS_SESSION_TOKEN: "token" })).toMatchObject({
+      region: "eu-west-1",
+      credentials: { sessionToken: "token" },
+    });
+  });
+
+  test.each([
+    [["--s3-endpoint=http://host"], {}, '"--s3-endpoint".\nrequires setting --aws-port as well'],
+    [
+      ["--s3-endpoint=host:9000"],
+      {},
+      "'host:9000' is no address of a service, such as http://127.0.0.1:9000",
+    ],
+    [["--s3-endpoint=http://host?a"], {}, "is no address of a service"],
+    [
+      ["--aws-port=0", "--s3-endpoint=http://host"],
+      { AWS_ACCESS_KEY_ID: "id" },
+      "needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or none of them",
+    ],
+  ])("load: %j with %j is refused", (args, environment, message) => {
+    expect(failureOf(args, { environment })).toContain(message);
+  });
+});
