@@ -26,7 +26,7 @@ import { type LocalTriton, type Surroundings, startContainer, startTriton } from
 import type { MultiModelEndpoint } from "./multi-model-endpoint.ts";
 import { resetModels } from "./reset-models.ts";
 import type { JournalFile } from "./storage/journal-file.ts";
-import { metricsSetting, RANDOM_SEED, TritonProcesses } from "./triton-process.ts";
+import { metricsSetting, TritonProcesses } from "./triton-process.ts";
 
 export interface EmulatorOptions {
   readonly config: Config;
@@ -165,7 +165,7 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
               faults,
               clock,
               log,
-              seed: RANDOM_SEED,
+              seed: config.seed,
             }),
             credentials: config.awsCredentials,
           },
@@ -244,12 +244,15 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
 };
 
 /** Keeps nothing where nobody can ask for it. */
-const newJournal = ({ machine, memoryProfile, endpoint, emulatorPort }: Config, clock: Clock): Journal =>
+const newJournal = (
+  { machine, memoryProfile, endpoint, emulatorPort, seed }: Config,
+  clock: Clock,
+): Journal =>
   new Journal({
     clock,
     ...(emulatorPort === null ? { limit: 0 } : {}),
     run: {
-      seed: RANDOM_SEED,
+      seed,
       machine: machine?.name ?? null,
       profile: memoryProfile.length === 0 ? "triton-local" : memoryProfile.join(", "),
       policy: endpoint?.evictionPreset ?? null,
@@ -317,7 +320,7 @@ const serveModels = async (
     clock,
     journal,
     faults: faults ?? noFaults,
-    seed: RANDOM_SEED,
+    seed: config.seed,
   });
   return { triton, endpoint };
 };

@@ -21,7 +21,7 @@ import { noFaults } from "./core/faults/fault-source.ts";
 import { diskBytesOf, type Machine, parseMachine } from "./core/memory/machine.ts";
 import { type Surroundings, startContainer } from "./local-triton.ts";
 import { MultiModelInstance, type OpenArtifacts } from "./multi-model-instance.ts";
-import { RANDOM_SEED, type TritonProcesses } from "./triton-process.ts";
+import type { TritonProcesses } from "./triton-process.ts";
 
 export interface LocalFleetOptions {
   readonly around: Surroundings;
@@ -139,7 +139,7 @@ class InstanceStart {
       clock: around.clock,
       journal: around.journal,
       faults: around.faults ?? noFaults,
-      seed: RANDOM_SEED,
+      seed: around.config.seed,
       container,
     });
     return {

@@ -51,8 +51,6 @@ export interface TritonListener {
   crash?(because: string): void;
 }
 
-export const RANDOM_SEED = 1;
-
 /** Of an instance type: ml.g5.48xlarge. */
 const MOST_GPUS = 8;
 
@@ -71,12 +69,12 @@ export class TritonProcesses {
     onnxruntime: OnnxRuntimeBackend,
     realGpuCount: number,
   ) {
-    const { clock, extraBackends } = options;
+    const { config, clock, extraBackends } = options;
     this.#options = options;
     this.#profiles = profiles;
     this.#onnxruntime = onnxruntime;
     this.#realGpuCount = realGpuCount;
-    const synthetic = new SyntheticBackend({ clock, random: new Random(RANDOM_SEED) });
+    const synthetic = new SyntheticBackend({ clock, random: new Random(config.seed) });
     this.#backends = [onnxruntime, synthetic, ...extraBackends];
   }
 
@@ -118,7 +116,9 @@ export class TritonProcesses {
       counting: metricsSetting(config, "counter_latencies") !== "false",
       onLatencies,
     });
-    const server = new TritonServer(serverOptions(config, gpuCountOf(config.machine, this.#realGpuCount)), {
+    const gpuCount = gpuCountOf(config.machine, this.#realGpuCount);
+    const { seed } = this.#options.config;
+    const server = new TritonServer(serverOptions(config, gpuCount, seed), {
       clock,
       log,
       storage: this.storage,
@@ -154,7 +154,7 @@ export class TritonProcesses {
       machine: config.machine,
       profiles: this.#profiles,
       clock,
-      random: new Random(RANDOM_SEED),
+      random: new Random(this.#options.config.seed),
       listener: (event) => {
         logMemory(event, log);
         listener.memory(event);
@@ -219,7 +219,7 @@ const logMemory = (event: LedgerEvent, log: AdjustableLog): void => {
 export const metricsSetting = (config: Config, name: string): string | undefined =>
   config.metricsConfig.findLast(({ setting }) => setting === name)?.value;
 
-const serverOptions = (config: Config, gpuCount: number) => {
+const serverOptions = (config: Config, gpuCount: number, randomSeed: number) => {
   const backendConfig = new Map<string, Map<string, string>>();
   for (const { name, setting, value } of config.backendConfig) {
     const settings = backendConfig.get(name ?? "") ?? new Map<string, string>();
@@ -244,6 +244,6 @@ const serverOptions = (config: Config, gpuCount: number) => {
     modelLoadGpuLimit: new Map(config.modelLoadGpuLimit),
     responseCacheByteSize: config.responseCacheByteSize,
     trace: config.trace,
-    randomSeed: RANDOM_SEED,
+    randomSeed,
   };
 };
