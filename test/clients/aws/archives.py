@@ -14,9 +14,9 @@ def scaling_model(factor, parameters=None, gpu=False):
     return {"config.pbtxt": _config("onnxruntime", parameters or {}, gpu), "1/model.onnx": _scaling_onnx(factor)}
 
 
-def synthetic_model(parameters=None, output_count=4):
+def synthetic_model(parameters=None, output_count=4, instances=1):
     """Files of a model that runs nothing, takes the time and the bytes that `parameters` say and answers zeros."""
-    return {"config.pbtxt": _config("synthetic", parameters or {}, False, output_count), "1/empty": b""}
+    return {"config.pbtxt": _config("synthetic", parameters or {}, False, output_count, instances), "1/empty": b""}
 
 
 def python_model(code):
@@ -41,7 +41,7 @@ def archive(files, folder="model"):
     return out.getvalue()
 
 
-def _config(backend, parameters, gpu, output_count=4):
+def _config(backend, parameters, gpu, output_count=4, instances=1):
     kind = "KIND_GPU" if gpu else "KIND_CPU"
     given = "".join(
         f'parameters {{ key: "{key}" value {{ string_value: "{value}" }} }}\n' for key, value in parameters.items()
@@ -50,7 +50,7 @@ def _config(backend, parameters, gpu, output_count=4):
     return f"""backend: "{backend}"
 input {{ name: "IN" data_type: TYPE_FP32 dims: [ 4 ] }}
 output {{ name: "OUT" data_type: TYPE_FP32 dims: [ {output_count} ] }}
-instance_group {{ kind: {kind} count: 1 }}
+instance_group {{ kind: {kind} count: {instances} }}
 {given}"""
 
 

@@ -1,6 +1,9 @@
 """The life of a multi-model endpoint with boto3, from its bucket to its deletion. AWS_ENDPOINT_URL says where."""
 
 import datetime
+import io
+import itertools
+import random
 import sys
 import threading
 import time
@@ -14,7 +17,7 @@ FIT = 5
 VARIANT = [{"Name": "EndpointName", "Value": "story"}, {"Name": "VariantName", "Value": "AllTraffic"}]
 RESOURCE = {
     "ServiceNamespace": "sagemaker",
-    "ResourceId": "endpoint/story/variant/AllTraffic",
+    "ResourceId": "endpoint/busy/variant/AllTraffic",
     "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
 }
 
@@ -28,20 +31,21 @@ class Story:
         self.scaling = client("application-autoscaling")
         self.began = datetime.datetime.now(datetime.timezone.utc)
 
-    def invoke(self, model, **more):
+    def invoke(self, model, endpoint="story"):
+        """The factor by which the model that answered scales."""
         answer = self.runtime.invoke_endpoint(
-            EndpointName="story", TargetModel=model, ContentType="application/json", Body=body(), **more
+            EndpointName=endpoint, TargetModel=model, ContentType="application/json", Body=body()
         )
         return scaled_by(answer)
 
-    def wait(self, waiter="endpoint_in_service"):
-        self.sagemaker.get_waiter(waiter).wait(EndpointName="story", WaiterConfig=OFTEN)
+    def wait(self, endpoint="story", waiter="endpoint_in_service"):
+        self.sagemaker.get_waiter(waiter).wait(EndpointName=endpoint, WaiterConfig=OFTEN)
 
-    def endpoint(self):
-        return self.sagemaker.describe_endpoint(EndpointName="story")
+    def endpoint(self, name="story"):
+        return self.sagemaker.describe_endpoint(EndpointName=name)
 
-    def variant(self):
-        (variant,) = self.endpoint()["ProductionVariants"]
+    def variant(self, endpoint="story"):
+        (variant,) = self.endpoint(endpoint)["ProductionVariants"]
         return variant
 
     def statistics(self, metric, statistic, namespace="AWS/SageMaker"):
@@ -74,9 +78,6 @@ def check_a_bucket_with_12_archives(story):
 
 def check_a_large_archive_goes_up_in_parts(story):
     # Above 8 MiB boto3 uploads in parts; random bytes, which do not compress.
-    import io
-    import random
-
     content = random.Random(1).randbytes(18 * 2**20)
     story.s3.upload_fileobj(io.BytesIO(content), "story-models", "elsewhere/large.bin")
     back = io.BytesIO()
@@ -104,6 +105,37 @@ def check_model_config_and_endpoint(story):
     assert variant["CurrentWeight"] == 1 and variant["DeployedImages"][0]["SpecifiedImage"] == IMAGE, variant
     listed = story.sagemaker.list_endpoints(NameContains="story", StatusEquals="InService")["Endpoints"]
     assert [one["EndpointName"] for one in listed] == ["story"], listed
+
+
+def check_another_endpoint_under_load_with_a_scaling_policy(story):
+    # Ten at once take 0.3 s each; what comes of it is looked at further down.
+    slow = archives.synthetic_model({"synthetic.warm_us": "300000"}, instances=10)
+    story.s3.put_object(Bucket="story-models", Key="busy/slow.tar.gz", Body=archives.archive(slow))
+    container = {"Image": IMAGE, "Mode": "MultiModel", "ModelDataUrl": "s3://story-models/busy/"}
+    story.sagemaker.create_model(ModelName="busy", ExecutionRoleArn=ROLE, PrimaryContainer=container)
+    create_config(story, "busy", ModelName="busy", InstanceType="ml.c5.xlarge")
+    story.sagemaker.create_endpoint(EndpointName="busy", EndpointConfigName="busy")
+    story.wait("busy")
+    target = story.scaling.register_scalable_target(**RESOURCE, MinCapacity=1, MaxCapacity=2)
+    assert target["ScalableTargetARN"].startswith("arn:aws:application-autoscaling:us-east-1:000000000000:"), target
+    policy = story.scaling.put_scaling_policy(
+        **RESOURCE,
+        PolicyName="busy",
+        PolicyType="TargetTrackingScaling",
+        TargetTrackingScalingPolicyConfiguration={
+            "TargetValue": 3,
+            "PredefinedMetricSpecification": {
+                "PredefinedMetricType": "SageMakerVariantConcurrentRequestsPerModelHighResolution"
+            },
+            "ScaleOutCooldown": 0,
+            "ScaleInCooldown": 0,
+        },
+    )
+    story.high, story.low = sorted(alarm["AlarmName"] for alarm in policy["Alarms"])
+    assert story.high.startswith("TargetTracking-endpoint/busy/variant/AllTraffic-AlarmHigh-"), story.high
+    assert story.low.startswith("TargetTracking-endpoint/busy/variant/AllTraffic-AlarmLow-"), story.low
+    story.load = Callers(6, lambda: story.invoke("slow.tar.gz", "busy"))
+    story.load.start()
 
 
 def check_every_model_answers_as_itself(story):
@@ -170,68 +202,52 @@ def check_metric_math_and_lists(story):
         assert name in names, names
 
 
-def check_the_variant_scales_out_under_load_and_in_again(story):
-    story.scaling.register_scalable_target(**RESOURCE, MinCapacity=1, MaxCapacity=2)
-    metric = {"Namespace": "Story", "MetricName": "Backlog", "Dimensions": VARIANT}
-    policy = story.scaling.put_scaling_policy(
-        **RESOURCE,
-        PolicyName="backlog",
-        PolicyType="TargetTrackingScaling",
-        TargetTrackingScalingPolicyConfiguration={
-            "TargetValue": 10,
-            "CustomizedMetricSpecification": {
-                "Metrics": [
-                    {"Id": "backlog", "MetricStat": {"Metric": metric, "Stat": "Average", "Period": 10}},
-                ]
-            },
-            "ScaleOutCooldown": 0,
-            "ScaleInCooldown": 0,
-        },
-    )
-    high, low = sorted(alarm["AlarmName"] for alarm in policy["Alarms"])
-    assert high.startswith("TargetTracking-endpoint/story/variant/AllTraffic-AlarmHigh-"), high
-    assert low.startswith("TargetTracking-endpoint/story/variant/AllTraffic-AlarmLow-"), low
+def check_the_busy_variant_has_scaled_out(story):
+    assert sorted(alarm_states(story)) == [story.high, story.low]
+    eventually(lambda: story.variant("busy")["DesiredInstanceCount"] == 2, 60, "2 instances are desired")
+    story.wait("busy")
+    assert story.variant("busy")["CurrentInstanceCount"] == 2
+    assert alarm_states(story)[story.high] == "ALARM"
+    activity = eventually(lambda: finished_activity(story), 10, "the scaling activity has ended")
+    assert activity["StatusCode"] == "Successful", activity
+    assert f"monitor alarm {story.high} in state ALARM" in activity["Cause"], activity
 
-    # A backlog of the last half minute, as if it had been measured every ten seconds.
-    report(story, periods=4, value=19)
-    eventually(lambda: story.variant()["DesiredInstanceCount"] == 2, 25, "2 instances are desired")
-    story.wait()
-    assert story.variant()["CurrentInstanceCount"] == 2
-    assert alarm_states(story)[high] == "ALARM"
-    assert story.invoke(MODELS[0]) == 1
 
-    # Nothing waits any more, and has not for a quarter of an hour.
-    report(story, periods=95, value=0, weight=1000)
-    eventually(lambda: story.variant()["DesiredInstanceCount"] == 1, 25, "1 instance is desired")
-    story.wait()
-    assert alarm_states(story)[low] == "ALARM"
-    assert alarm_states(story)[high] == "OK"
-    activities = story.scaling.describe_scaling_activities(**RESOURCE)["ScalingActivities"]
-    in_, out = [activity for activity in activities if "desired instance count" in activity["Description"]][:2]
-    assert out["StatusCode"] == in_["StatusCode"] == "Successful", activities
-    assert f"monitor alarm {high} in state ALARM" in out["Cause"], out
-    story.scaling.delete_scaling_policy(**RESOURCE, PolicyName="backlog")
+def check_it_scales_in_when_nobody_calls(story):
+    story.load.stop()
+    assert story.load.failures == [] and story.load.answers > 20, (story.load.answers, story.load.failures)
+    # By itself it would take a quarter of an hour without calls. Someone who does not wait sets the alarm by hand.
+    eventually(lambda: alarm_states(story)[story.high] == "OK", 30, "nobody waits any more")
+    story.cloudwatch.set_alarm_state(AlarmName=story.low, StateValue="ALARM", StateReason="to see it scale in")
+    eventually(lambda: story.variant("busy")["DesiredInstanceCount"] == 1, 15, "1 instance is desired")
+    story.wait("busy")
+    assert story.variant("busy")["CurrentInstanceCount"] == 1
+    inward, outward = scaling_activities(story)
+    assert f"monitor alarm {story.low} in state ALARM" in inward["Cause"], inward
+    assert inward["StartTime"] > outward["StartTime"]
+    story.scaling.delete_scaling_policy(**RESOURCE, PolicyName="busy")
     assert alarm_states(story) == {}
     story.scaling.deregister_scalable_target(**RESOURCE)
+    assert story.scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"] == []
 
 
 def check_an_update_is_not_noticed_by_callers(story):
     create_config(story, "story-2", InstanceType="ml.g5.xlarge")
     before = story.endpoint()
-    with Caller(story) as caller:
-        eventually(lambda: caller.answers > 3, 20, "answers before the update")
+    with caller(story) as calls:
+        eventually(lambda: calls.answers > 3, 20, "answers before the update")
         story.sagemaker.update_endpoint(EndpointName="story", EndpointConfigName="story-2")
         story.wait()
-        after = caller.answers
-        eventually(lambda: caller.answers > after + 3, 20, "answers after the update")
-    assert caller.failures == [], caller.failures
+        after = calls.answers
+        eventually(lambda: calls.answers > after + 3, 20, "answers after the update")
+    assert calls.failures == [], calls.failures
     endpoint = story.endpoint()
     assert endpoint["EndpointConfigName"] == "story-2" and endpoint["EndpointArn"] == before["EndpointArn"], endpoint
     assert endpoint["LastModifiedTime"] > before["LastModifiedTime"]
 
 
 def check_weights_and_capacities(story):
-    with Caller(story) as caller:
+    with caller(story) as calls:
         story.sagemaker.update_endpoint_weights_and_capacities(
             EndpointName="story",
             DesiredWeightsAndCapacities=[{"VariantName": "AllTraffic", "DesiredWeight": 3, "DesiredInstanceCount": 2}],
@@ -239,16 +255,18 @@ def check_weights_and_capacities(story):
         story.wait()
         variant = story.variant()
         assert variant["CurrentInstanceCount"] == 2 and variant["CurrentWeight"] == 3, variant
-        eventually(lambda: caller.answers > 3, 20, "answers")
-    assert caller.failures == [], caller.failures
+        eventually(lambda: calls.answers > 3, 20, "answers")
+    assert calls.failures == [], calls.failures
 
 
 def check_everything_is_deleted(story):
-    story.sagemaker.delete_endpoint(EndpointName="story")
-    story.wait("endpoint_deleted")
-    for config in ("story-1", "story-2"):
+    for endpoint in ("story", "busy"):
+        story.sagemaker.delete_endpoint(EndpointName=endpoint)
+        story.wait(endpoint, "endpoint_deleted")
+    for config in ("story-1", "story-2", "busy"):
         story.sagemaker.delete_endpoint_config(EndpointConfigName=config)
-    story.sagemaker.delete_model(ModelName="story")
+    for model in ("story", "busy"):
+        story.sagemaker.delete_model(ModelName=model)
     assert story.sagemaker.list_endpoints()["Endpoints"] == []
     assert story.sagemaker.list_endpoint_configs()["EndpointConfigs"] == []
     assert story.sagemaker.list_models()["Models"] == []
@@ -261,62 +279,72 @@ def check_everything_is_deleted(story):
     assert story.s3.list_buckets()["Buckets"] == []
 
 
-class Caller:
-    """Invokes one model after the other, without a pause, while the `with` lasts."""
+class Callers:
+    """Threads that make a call again and again, while the `with` lasts or from `start` to `stop`."""
 
-    def __init__(self, story):
+    def __init__(self, count, call):
         self.answers = 0
         self.failures = []
-        self._story = story
+        self._call = call
         self._stopped = False
-        self._thread = threading.Thread(target=self._run)
+        # The emulator is not waited for when a check has failed.
+        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(count)]
+
+    def start(self):
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self):
+        self._stopped = True
+        for thread in self._threads:
+            thread.join()
 
     def __enter__(self):
-        self._thread.start()
+        self.start()
         return self
 
     def __exit__(self, *_):
-        self._stopped = True
-        self._thread.join()
+        self.stop()
 
     def _run(self):
-        turn = 0
         while not self._stopped:
-            factor = 1 + turn % 3
-            turn += 1
             try:
-                assert self._story.invoke(MODELS[factor - 1]) == factor
+                self._call()
                 self.answers += 1
             except Exception as error:  # any failure is what this is about
                 self.failures.append(repr(error))
             time.sleep(0.01)
 
 
+def caller(story):
+    """Invokes three models in turn, and looks at every answer."""
+    turns = itertools.count()
+
+    def call():
+        factor = 1 + next(turns) % 3
+        assert story.invoke(MODELS[factor - 1]) == factor
+
+    return Callers(1, call)
+
+
 def create_config(story, name, **more):
-    variant = {"VariantName": "AllTraffic", "ModelName": "story", "InitialInstanceCount": 1, "InstanceType": "ml.g4dn.xlarge"}
-    story.sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[{**variant, **more}])
-
-
-def report(story, periods, value, weight=1):
-    """Puts a value for each of the last periods of 10 s."""
-    now = time.time()
-    data = [
-        {
-            "MetricName": "Backlog",
-            "Dimensions": VARIANT,
-            "Timestamp": datetime.datetime.fromtimestamp(now - 10 * age, datetime.timezone.utc),
-            "Values": [value],
-            "Counts": [weight],
-            "StorageResolution": 1,
-        }
-        for age in range(-1, periods)
-    ]
-    story.cloudwatch.put_metric_data(Namespace="Story", MetricData=data)
+    given = {"VariantName": "AllTraffic", "ModelName": "story", "InitialInstanceCount": 1, "InstanceType": "ml.g4dn.xlarge"}
+    story.sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[{**given, **more}])
 
 
 def alarm_states(story):
-    alarms = story.cloudwatch.describe_alarms(AlarmNamePrefix="TargetTracking-endpoint/story/")["MetricAlarms"]
+    alarms = story.cloudwatch.describe_alarms(AlarmNamePrefix="TargetTracking-endpoint/busy/")["MetricAlarms"]
     return {alarm["AlarmName"]: alarm["StateValue"] for alarm in alarms}
+
+
+def scaling_activities(story):
+    """Newest first."""
+    return story.scaling.describe_scaling_activities(**RESOURCE)["ScalingActivities"]
+
+
+def finished_activity(story):
+    newest = scaling_activities(story)[0]
+    return newest if newest["StatusCode"] != "InProgress" else None
 
 
 def assert_recent(time_of_it):
