@@ -4,6 +4,7 @@ import { TARGET_MODEL_HEADER } from "../../frontends/sagemaker/container-api.ts"
 import { type EventSubject, type JournalWriter, noJournal } from "../../journal/event.ts";
 import type {
   Answered,
+  AnswerParts,
   Container,
   ContainerAnswer,
   InvokeCall,
@@ -11,6 +12,7 @@ import type {
   ModelCall,
   SingleModelContainer,
 } from "../placement/container.ts";
+import { isSuccess } from "../placement/platform-answer.ts";
 
 export interface HttpContainerOptions {
   readonly url: URL;
@@ -53,6 +55,7 @@ interface Call {
   readonly headers: readonly string[];
   readonly body: Uint8Array | null;
   readonly limitUs: number;
+  readonly parts: AnswerParts | undefined;
 }
 
 /** A container behind a URL. What cannot be reached, breaks off or takes too long has not answered. */
@@ -96,8 +99,12 @@ export class HttpContainer implements Container, SingleModelContainer {
     this.#send("POST", `models/${modelName}/invoke`, all, body, limitsUs.invoke, answered);
   }
 
-  invocations({ headers, body }: Pick<InvokeCall, "headers" | "body">, answered: Answered): void {
-    this.#send("POST", "invocations", headers, body, limitsUs.invoke, answered);
+  /** An answer in chunks is passed on as they come, where its parts are asked for. */
+  invocations(
+    { headers, body, parts }: Pick<InvokeCall, "headers" | "body" | "parts">,
+    answered: Answered,
+  ): void {
+    this.#send("POST", "invocations", headers, body, limitsUs.invoke, answered, parts);
   }
 
   /** Nobody here can start it: waits until it answers again, whoever starts it. */
@@ -128,14 +135,15 @@ export class HttpContainer implements Container, SingleModelContainer {
     body: Uint8Array | null,
     limitUs: number,
     answered: Answered,
+    parts?: AnswerParts,
   ): void {
     const prefix = this.#url.pathname.replace(/\/$/, "");
-    this.#try({ method, path: `${prefix}/${path}`, headers, body, limitUs }, answered, true);
+    this.#try({ method, path: `${prefix}/${path}`, headers, body, limitUs, parts }, answered, true);
   }
 
   /** @param again a kept connection that turns out to be closed is replaced, once */
   #try(call: Call, answered: Answered, again: boolean): void {
-    const { method, path, headers, body, limitUs } = call;
+    const { method, path, headers, body, limitUs, parts } = call;
     const { hostname, port } = this.#url;
     const request = sendRequest({ hostname, port: port || 80, method, path, agent: this.#agent });
     let done = false;
@@ -150,7 +158,7 @@ export class HttpContainer implements Container, SingleModelContainer {
       finish(null);
     });
     for (let i = 0; i < headers.length; i += 2) request.appendHeader(headers[i]!, headers[i + 1]!);
-    request.on("response", (response) => readAnswer(response, finish));
+    request.on("response", (response) => readAnswer(response, parts, finish));
     request.on("error", () => {
       if (done || !again || !request.reusedSocket) {
         finish(null);
@@ -168,17 +176,31 @@ export class HttpContainer implements Container, SingleModelContainer {
   }
 }
 
-const readAnswer = (response: IncomingMessage, done: (answer: ContainerAnswer | null) => void): void => {
+const readAnswer = (
+  response: IncomingMessage,
+  parts: AnswerParts | undefined,
+  done: (answer: ContainerAnswer | null) => void,
+): void => {
+  const status = response.statusCode ?? 0;
+  const headers = answerHeaders(response);
   const chunks: Buffer[] = [];
-  response.on("data", (chunk: Buffer) => chunks.push(chunk));
+  const comesInChunks = response.headers["transfer-encoding"] !== undefined;
+  const passedOn = comesInChunks && isSuccess(status) ? parts : undefined;
+  passedOn?.begin(headers);
+  response.on("data", (chunk: Buffer) => {
+    if (passedOn === undefined) chunks.push(chunk);
+    else passedOn.part(chunk);
+  });
   response.on("error", () => done(null));
   response.on("aborted", () => done(null));
-  response.on("end", () => {
-    const headers: string[] = [];
-    for (let i = 0; i < response.rawHeaders.length; i += 2) {
-      const [name, value] = [response.rawHeaders[i]!, response.rawHeaders[i + 1]!];
-      if (!connectionHeaders.has(name.toLowerCase())) headers.push(name, value);
-    }
-    done({ status: response.statusCode ?? 0, headers, body: Buffer.concat(chunks) });
-  });
+  response.on("end", () => done({ status, headers, body: Buffer.concat(chunks) }));
+};
+
+const answerHeaders = ({ rawHeaders }: IncomingMessage): string[] => {
+  const headers: string[] = [];
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const [name, value] = [rawHeaders[i]!, rawHeaders[i + 1]!];
+    if (!connectionHeaders.has(name.toLowerCase())) headers.push(name, value);
+  }
+  return headers;
 };

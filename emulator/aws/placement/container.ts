@@ -29,6 +29,18 @@ export interface InvokeCall extends ModelCall {
   /** Headers of the caller that reach the container, name and value in turn; the TargetModel header is not among them. */
   readonly headers: readonly string[];
   readonly body: Uint8Array;
+  /** Given by who wants the answer as it comes, where the container can. */
+  readonly parts?: AnswerParts;
+}
+
+/**
+ * Takes a 2xx as it comes: `begin` once, then any number of parts. The answer then follows without a body; null = the rest never
+ * came. Without `begin` the answer is whole, as ever.
+ */
+export interface AnswerParts {
+  /** @param headers name and value in turn */
+  begin(headers: readonly string[]): void;
+  part(bytes: Uint8Array): void;
 }
 
 export interface Container {
@@ -49,5 +61,5 @@ export interface Container {
 /** A container that serves one model, of which the platform knows nothing. */
 export interface SingleModelContainer extends Pick<Container, "ping" | "restart"> {
   /** `POST /invocations`. */
-  invocations(call: Pick<InvokeCall, "headers" | "body">, answered: Answered): void;
+  invocations(call: Pick<InvokeCall, "headers" | "body" | "parts">, answered: Answered): void;
 }

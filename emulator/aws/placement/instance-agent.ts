@@ -2,7 +2,7 @@ import type { Clock, Timer } from "../../common/clock.ts";
 import type { FaultSource } from "../../core/faults/fault-source.ts";
 import type { EventBody, JournalWriter } from "../../journal/event.ts";
 import type { ArtifactStore } from "../artifacts/artifact-store.ts";
-import type { Answered, Container, ContainerAnswer } from "./container.ts";
+import type { Answered, AnswerParts, Container, ContainerAnswer } from "./container.ts";
 import { ContainerHealth } from "./container-health.ts";
 import { listedNames } from "./container-list.ts";
 import { type ArtifactProblem, DiskCache } from "./disk-cache.ts";
@@ -38,6 +38,8 @@ export interface Invocation {
   /** Those that reach the container, name and value in turn. */
   readonly headers: readonly string[];
   readonly body: Uint8Array;
+  /** Where the answer may come bit by bit. Only containers of one model can, and not all of them. */
+  readonly parts?: AnswerParts;
 }
 
 export interface AgentOptions {

@@ -15,6 +15,8 @@ export interface PlatformError {
   /** `ModelError` only: what the container answered; 0 = it did not, or not in time. */
   readonly originalStatusCode?: number;
   readonly originalMessage?: string;
+  /** `ModelError` only: the container took too long. */
+  readonly timedOut?: true;
 }
 
 /** How long an invocation took for what, in microseconds. */
@@ -91,12 +93,14 @@ export const platformErrors = {
     type: "ModelNotReadyException",
     message: `Model ${targetModel} is not ready: it was not downloaded and loaded within the time limit. Wait and try again.`,
   }),
-  timedOut: (endpoint: EndpointIdentity): PlatformError =>
-    modelError(
+  timedOut: (endpoint: EndpointIdentity): PlatformError => ({
+    ...modelError(
       0,
       "Your invocation timed out while waiting for a response from container primary. Review the latency metrics for each container in Amazon CloudWatch, resolve the issue, and try again.",
       endpoint,
     ),
+    timedOut: true,
+  }),
   noResponse: ({ name }: EndpointIdentity): PlatformError => ({
     type: "ModelError",
     message: `Amazon SageMaker could not get a response from the ${name} endpoint. This can occur when CPU or memory utilization is high.`,

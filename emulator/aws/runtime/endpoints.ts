@@ -1,6 +1,5 @@
 import type { Invocation } from "../placement/instance-agent.ts";
 import type { PlatformAnswer } from "../placement/platform-answer.ts";
-import type { StreamException } from "./event-stream.ts";
 
 /** What the runtime asks of whoever knows the endpoints: the control plane. */
 export interface Endpoints {
@@ -46,19 +45,6 @@ export interface RuntimeVariant {
   readonly weight: number;
   /** Answers once, in this turn or later. */
   invoke(call: Invocation, answered: (answer: PlatformAnswer) => void): void;
-  /** Absent = its container answers in one piece: `invoke` serves streams too. */
-  stream?(call: Invocation, sink: StreamSink): void;
-}
-
-/** Takes an answer that comes bit by bit: `refused`, or else `begin`, any `part`s, and `end` or `broken`. */
-export interface StreamSink {
-  /** The container's answer is not 2xx, or there is none. */
-  refused(answer: PlatformAnswer): void;
-  /** @param headers of the container, name and value in turn */
-  begin(headers: readonly string[]): void;
-  part(bytes: Uint8Array): void;
-  end(): void;
-  broken(exception: StreamException): void;
 }
 
 /** One invocation, answered: what metrics, data capture and logs are made of. */

@@ -1,24 +1,34 @@
 import type { ReplyStream } from "../../frontends/http1/connection.ts";
+import type { AnswerParts } from "../placement/container.ts";
 import type { Responder } from "../wire/aws-port.ts";
-import type { StreamSink } from "./endpoints.ts";
-import { exceptionFrame, payloadPart } from "./event-stream.ts";
+import { exceptionFrame, payloadPart, type StreamException } from "./event-stream.ts";
 import { pickHeaders } from "./invoke-endpoint.ts";
 
 /** An answer that came in one piece is cut so: where a part ends means nothing, as on AWS. */
 const PART_BYTES = 4096;
 
-/** The answer of InvokeEndpointWithResponseStream, once the container has said 2xx. What comes after a client left is dropped. */
-export class ResponseStream implements Omit<StreamSink, "refused"> {
+/**
+ * The answer of InvokeEndpointWithResponseStream, once the container has said 2xx. What comes after its end, or after a client
+ * left, is dropped.
+ */
+export class ResponseStream implements AnswerParts {
   readonly #responder: Responder;
   readonly #variant: string;
   #stream: ReplyStream | null = null;
+  #begun = false;
 
   constructor(responder: Responder, variant: string) {
     this.#responder = responder;
     this.#variant = variant;
   }
 
+  /** From then on what goes wrong can only be told in the stream. */
+  get begun(): boolean {
+    return this.#begun;
+  }
+
   begin(headers: readonly string[]): void {
+    this.#begun = true;
     const own = pickHeaders(headers).map((text, index) =>
       index % 2 === 0 && text.toLowerCase() === "content-type" ? "X-Amzn-SageMaker-Content-Type" : text,
     );
@@ -54,7 +64,7 @@ export class ResponseStream implements Omit<StreamSink, "refused"> {
     this.#stream = null;
   }
 
-  broken(exception: Parameters<StreamSink["broken"]>[0]): void {
+  broken(exception: StreamException): void {
     this.#stream?.write(exceptionFrame(exception));
     this.end();
   }

@@ -4,12 +4,13 @@ import { Random } from "../../common/random.ts";
 import type { FaultSource } from "../../core/faults/fault-source.ts";
 import type { JournalWriter } from "../../journal/event.ts";
 import type { Invocation } from "../placement/instance-agent.ts";
-import { answerTooLarge, type PlatformAnswer } from "../placement/platform-answer.ts";
+import { answerTooLarge, type PlatformAnswer, type PlatformError } from "../placement/platform-answer.ts";
 import { AwsError } from "../wire/aws-error.ts";
 import type { RawService, Responder } from "../wire/aws-port.ts";
 import type { AwsRequest } from "../wire/aws-request.ts";
 import type { AsyncObjects } from "./async-objects.ts";
 import type { Endpoints, InvocationObserver, RuntimeEndpoint, RuntimeVariant } from "./endpoints.ts";
+import type { StreamException } from "./event-stream.ts";
 import { asyncInput, invokeEndpointInput, streamInput } from "./invocation-input.ts";
 import { invokeAsync } from "./invoke-async.ts";
 import { invocationOf, invokeEndpointReply } from "./invoke-endpoint.ts";
@@ -132,30 +133,25 @@ export class RuntimeService implements RawService {
     refuseLargeBody(request);
     const input = streamInput(request);
     const target = this.#find(request, input);
-    const call = invocationOf(request.head, request.body, request.requestId, streamNames);
     const stream = new ResponseStream(responder, target.variant.name);
-    const refused = (answer: PlatformAnswer): boolean => {
-      const error = failureOf(answer, target, request);
-      if (error !== null) responder.fail(error);
-      return error !== null;
+    const call = {
+      ...invocationOf(request.head, request.body, request.requestId, streamNames),
+      parts: stream,
     };
-    if (target.variant.stream === undefined) {
-      this.#call(request, input, target, call, (answer) => {
-        if (refused(answer)) return;
-        stream.begin(answer.headers);
-        stream.whole(answer.body);
-        stream.end();
-      });
-      return;
-    }
-    target.variant.stream(call, {
-      refused: (answer) => {
-        refused(answer);
-      },
-      begin: (headers) => stream.begin(headers),
-      part: (bytes) => stream.part(bytes),
-      end: () => stream.end(),
-      broken: (exception) => stream.broken(exception),
+    this.#call(request, input, target, call, (answer) => {
+      if (stream.begun) {
+        if (answer.error === null) stream.end();
+        else stream.broken(streamException(answer.error));
+        return;
+      }
+      const error = failureOf(answer, target, request);
+      if (error !== null) {
+        responder.fail(error);
+        return;
+      }
+      stream.begin(answer.headers);
+      stream.whole(answer.body);
+      stream.end();
     });
   }
 
@@ -219,8 +215,8 @@ export class RuntimeService implements RawService {
   ): void {
     const { clock, observer } = this.#options;
     const startUs = clock.now();
-    const ask = (asked: RuntimeVariant, done: (answer: PlatformAnswer) => void): void =>
-      asked.invoke(call, (answer) => {
+    const ask = (asked: RuntimeVariant, sent: Invocation, done: (answer: PlatformAnswer) => void): void =>
+      asked.invoke(sent, (answer) => {
         done(answer);
         observer?.invoked({
           endpoint: endpoint.name,
@@ -239,14 +235,25 @@ export class RuntimeService implements RawService {
           durationUs: clock.now() - startUs,
         });
       });
-    ask(variant, answered);
-    for (const shadow of endpoint.shadowVariants) ask(shadow, () => {});
+    ask(variant, call, answered);
+    const { parts: _, ...copy } = call;
+    for (const shadow of endpoint.shadowVariants) ask(shadow, copy, () => {});
   }
 }
 
 const refuseLargeBody = ({ body }: AwsRequest): void => {
   if (body.length > MAX_BODY_BYTES) throw runtimeErrors.bodyTooLarge(MAX_BODY_BYTES);
 };
+
+/** What ends a stream that has begun. */
+const streamException = ({ type, message, timedOut }: PlatformError): StreamException =>
+  type === "ModelError"
+    ? {
+        type: "ModelStreamError",
+        message,
+        errorCode: timedOut ? "ModelInvocationTimeExceeded" : "StreamBroken",
+      }
+    : { type: "InternalStreamFailure", message };
 
 /** Null = it is a success that may go out. */
 const failureOf = (

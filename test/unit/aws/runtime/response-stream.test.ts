@@ -3,11 +3,13 @@ import {
   SageMakerRuntimeClient,
 } from "@aws-sdk/client-sagemaker-runtime";
 import { expect, test } from "vitest";
-import type {
-  RuntimeEndpoint,
-  RuntimeVariant,
-  StreamSink,
-} from "../../../../emulator/aws/runtime/endpoints.ts";
+import type { AnswerParts } from "../../../../emulator/aws/placement/container.ts";
+import {
+  fromPlatform,
+  type PlatformError,
+  platformErrors,
+} from "../../../../emulator/aws/placement/platform-answer.ts";
+import type { RuntimeEndpoint, RuntimeVariant } from "../../../../emulator/aws/runtime/endpoints.ts";
 import { silentLog } from "../../../../emulator/common/log.ts";
 import { listen } from "../../../../emulator/frontends/http1/listener.ts";
 import { endpointOf, platformAnswer, runtimePort, variantOf } from "../../../support/runtime-fixture.ts";
@@ -54,9 +56,21 @@ const streamed = async (endpoint: RuntimeEndpoint) => {
 const single = (variant: RuntimeVariant): RuntimeEndpoint =>
   endpointOf("e", { mode: "SingleModel", variants: [variant] });
 
-/** A container that streams. */
-const streaming = (run: (sink: StreamSink) => void): RuntimeEndpoint =>
-  single({ ...variantOf("AllTraffic"), stream: (_, sink) => run(sink) });
+/** A container that streams. @param error what the answer ends with; null = it is whole */
+const streaming = (run: (parts: AnswerParts) => void, error: PlatformError | null = null): RuntimeEndpoint =>
+  single({
+    name: "AllTraffic",
+    weight: 1,
+    invoke: ({ parts }, answered) => {
+      if (parts !== undefined) run(parts);
+      answered(platformAnswer(error === null ? { status: 200, body: Buffer.alloc(0) } : fromPlatform(error)));
+    },
+  });
+
+const half = (parts: AnswerParts): void => {
+  parts.begin([]);
+  parts.part(Buffer.from("half"));
+};
 
 test("response stream: an answer in one piece comes in parts", async () => {
   const body = Buffer.from("0123456789".repeat(1000));
@@ -86,46 +100,52 @@ test("response stream: an answer in one piece comes in parts", async () => {
 });
 
 test("response stream: a container that streams is passed on part by part", async () => {
-  const { parts, error } = await streamed(
+  const { output, parts, error } = await streamed(
     streaming((sink) => {
       sink.begin(["Content-Type", "text/event-stream"]);
       for (const token of ["to", "k", "en"]) sink.part(Buffer.from(token));
-      sink.end();
     }),
   );
+  expect(output).toMatchObject({ ContentType: "text/event-stream", InvokedProductionVariant: "AllTraffic" });
   expect([parts, error]).toEqual([["to", "k", "en"], null]);
 });
 
-test("response stream: an error in the middle is thrown where the stream is read", async () => {
-  const { output, parts, error } = await streamed(
-    streaming((sink) => {
-      sink.begin([]);
-      sink.part(Buffer.from("half"));
-      sink.broken({ type: "ModelStreamError", message: "the container died", errorCode: "StreamBroken" });
-    }),
-  );
-  expect(output?.$metadata.httpStatusCode).toBe(200);
-  expect(parts).toEqual(["half"]);
-  expect(error).toMatchObject({
-    name: "ModelStreamError",
-    message: "the container died",
-    ErrorCode: "StreamBroken",
-  });
-});
+const endpoint = { name: "e", region: "us-east-1", account: "000000000000", modelDataUrl: "s3://b/" };
+
+test.each([
+  [platformErrors.noResponse(endpoint), "ModelStreamError", "StreamBroken"],
+  [platformErrors.timedOut(endpoint), "ModelStreamError", "ModelInvocationTimeExceeded"],
+  [platformErrors.unavailable("gone"), "InternalStreamFailure", undefined],
+])(
+  "response stream: $message, in the middle, is thrown where the stream is read",
+  async (failure, name, code) => {
+    const { output, parts, error } = await streamed(streaming(half, failure));
+    expect(output?.$metadata.httpStatusCode).toBe(200);
+    expect(parts).toEqual(["half"]);
+    expect(error).toMatchObject({ name, message: failure.message });
+    expect(Object(error).ErrorCode).toBe(code);
+  },
+);
 
 test("response stream: an error before the first part is an answer of its own", async () => {
-  const answer = platformAnswer({
-    status: 424,
-    error: { type: "ModelError", message: "no", originalStatusCode: 400, originalMessage: "{}" },
-  });
-  const expected = {
+  const failure = {
+    type: "ModelError",
+    message: "no",
+    originalStatusCode: 400,
+    originalMessage: "{}",
+  } as const;
+  const { error } = await streamed(streaming(() => {}, failure));
+  expect(error).toMatchObject({
     name: "ModelError",
     OriginalStatusCode: 400,
     OriginalMessage: "{}",
     LogStreamArn: "arn:aws:logs:us-east-1:000000000000:log-group:/aws/sagemaker/Endpoints/e",
-  };
-  const inOnePiece = await streamed(single(variantOf("AllTraffic", { answer })));
-  expect(inOnePiece.error).toMatchObject(expected);
-  const refusing = await streamed(streaming((sink) => sink.refused(answer)));
-  expect(refusing.error).toMatchObject(expected);
+  });
+});
+
+test("response stream: a shadow variant is not asked for parts", async () => {
+  const shadow = variantOf("Shadow");
+  const whole = endpointOf("e", { mode: "SingleModel", shadowVariants: [shadow] });
+  expect((await streamed(whole)).error).toBeNull();
+  expect(shadow.calls.map(({ parts }) => parts)).toEqual([undefined]);
 });
