@@ -58,7 +58,10 @@ export interface MemoryReport {
 
 /** What a test asks of a running emulator and does to it, wherever that runs. Each rejects when the emulator refuses. */
 export interface EmulatorControl {
-  /** As after the start: no model in memory but those loaded at the start, an empty journal, no faults. */
+  /**
+   * As after the start: no model in memory but those loaded at the start, an empty journal, no metrics, no faults. What was
+   * created in the services of AWS, such as endpoints and objects, stays.
+   */
   reset(): Promise<void>;
   /** What has happened since the start or the last reset, oldest first (docs/journal.md). */
   journal(query?: JournalQuery): Promise<readonly JournalEvent[]>;

@@ -24,8 +24,10 @@ export interface StartOptions {
   /** Folder or folders of models, loaded at the start. Without this and `modelData` the sample models can be loaded. */
   readonly modelRepository?: string | readonly string[];
   readonly faults?: readonly FaultInput[];
-  /** Of the endpoint of `modelData`: a preset, and switches in place of its own (docs/eviction.md). */
+  /** Of multi-model endpoints: a preset, and switches in place of its own (docs/eviction.md). */
   readonly eviction?: EvictionSetting & { readonly preset?: EvictionPresetName };
+  /** Where all chance starts. Default 1. */
+  readonly seed?: number;
   /** Any other option of docs/configuration.md, without its dashes: `{ "exit-timeout-secs": 1 }`. */
   readonly options?: Readonly<Record<string, unknown>>;
 }
@@ -142,6 +144,7 @@ const optionsFile = ({
   modelRepository,
   faults,
   eviction: { preset, ...switches } = {},
+  seed,
   options,
 }: StartOptions): Readonly<Record<string, unknown>> => ({
   ...onFreePorts,
@@ -152,6 +155,7 @@ const optionsFile = ({
   ...(faults === undefined ? {} : { fault: faults }),
   ...(preset === undefined ? {} : { eviction: preset }),
   ...(Object.keys(switches).length === 0 ? {} : { "eviction-setting": evictionTexts(switches) }),
+  ...(seed === undefined ? {} : { seed }),
   ...options,
 });
 

@@ -77,6 +77,7 @@ test("startEmulator: without models the sample models can be loaded, and none is
 test("startEmulator: serves a folder of archives, tells what happened, and is set back", async () => {
   await using emulator = await startEmulator({
     machine: "1GiB",
+    seed: 7,
     ...withArchives(["a"], { "memory.host_weights_bytes": "100MiB" }),
   });
   const answer = await invoke(emulator, "a");
@@ -84,6 +85,7 @@ test("startEmulator: serves a folder of archives, tells what happened, and is se
   const request = answer.headers.get("x-amzn-requestid") ?? "";
 
   const events = await emulator.journal({ request });
+  expect(events[0]).toMatchObject({ event: "run", seed: 7, machine: "1GiB" });
   expect(events.map(({ event }) => event)).toEqual([
     "run",
     "invocation",
