@@ -140,3 +140,45 @@ test("http container: a restart waits until somebody answers again", async () =>
   }
   expect(await running).toBe(true);
 });
+
+/** What is told of an answer whose parts are asked for. */
+const passedOn = async () => {
+  const told: string[] = [];
+  const parts = {
+    begin: (headers: readonly string[]) => told.push(`begin ${headers.join(" ")}`),
+    part: (bytes: Uint8Array) => told.push(Buffer.from(bytes).toString()),
+  };
+  const answer = await answerOf((answered) => container.invocations({ ...invoke, parts }, answered));
+  return { told, answer: answer === null ? null : { status: answer.status, text: answer.body.toString() } };
+};
+
+test("http container: an answer in chunks is passed on as it comes, and then has no body", async () => {
+  respond = (_, response) => {
+    response.writeHead(200, { "Content-Type": "text/event-stream" });
+    response.write("to");
+    setImmediate(() => response.end("ken"));
+  };
+  const { told, answer } = await passedOn();
+  expect([told[0], told.slice(1).join("")]).toEqual(["begin Content-Type text/event-stream", "token"]);
+  expect(answer).toEqual({ status: 200, text: "" });
+});
+
+test("http container: chunks that break off have been passed on, and then nobody has answered", async () => {
+  respond = (_, response) => {
+    response.writeHead(200, { "Content-Type": "text/event-stream" });
+    response.write("half", () => response.destroy());
+  };
+  const { told, answer } = await passedOn();
+  expect([told.slice(1).join(""), answer]).toEqual(["half", null]);
+});
+
+test("http container: an error in chunks, and an answer with a length, come whole", async () => {
+  respond = (_, response) => {
+    response.writeHead(500);
+    response.write("err");
+    response.end("or");
+  };
+  expect(await passedOn()).toEqual({ told: [], answer: { status: 500, text: "error" } });
+  respond = (_, response) => response.end("whole");
+  expect(await passedOn()).toEqual({ told: [], answer: { status: 200, text: "whole" } });
+});
