@@ -12,7 +12,7 @@ import { StateFile } from "./aws/sagemaker/state-file.ts";
 import { forgetfulStore, type StateStore } from "./aws/sagemaker/state-store.ts";
 import type { RawService } from "./aws/wire/aws-port.ts";
 import type { OperationService } from "./aws/wire/json-service.ts";
-import type { Clock, Clock } from "./common/clock.ts";
+import type { Clock } from "./common/clock.ts";
 import { Random } from "./common/random.ts";
 import { TritonError } from "./common/status.ts";
 import type { AwsConfig } from "./config/load.ts";
@@ -78,7 +78,7 @@ export const startHosting = async (
     const monitoring = startMonitoring({ clock, journal, controlPlane, seed: config.seed });
     const capture = new DataCapture({
       clock,
-      random: new Random(RANDOM_SEED),
+      random: new Random(config.seed),
       log,
       configOf: (region, endpoint) => controlPlane.dataCaptureOf(region, endpoint),
       write: (bucket, key, content) => putObject(objects, clock, bucket, key, content),

@@ -9,6 +9,7 @@ import { Endpoint, type ServingFleet } from "./endpoint.ts";
 import { endpointConfigOperations } from "./endpoint-config-operations.ts";
 import { EndpointOperations } from "./endpoint-operations.ts";
 import type { EndpointInstance, Fleet } from "./fleet.ts";
+import type { DataCaptureConfig } from "./input-shapes.ts";
 import { modelOperations } from "./model-operations.ts";
 import { type EndpointRecord, Registry } from "./registry.ts";
 import type { StateStore } from "./state-store.ts";
@@ -80,6 +81,11 @@ export class ControlPlane implements Endpoints {
   find(name: string, region: string): RuntimeEndpoint | null {
     const endpoint = this.#endpoints.get(keyOf(region, name));
     return endpoint === undefined || endpoint.name !== name ? null : endpoint.runtime();
+  }
+
+  /** Of the deployment that serves. */
+  dataCaptureOf(region: string, endpointName: string): DataCaptureConfig | undefined {
+    return this.#endpoints.get(keyOf(region, endpointName))?.deployment.config.DataCaptureConfig;
   }
 
   /** Null = there is no such variant. */

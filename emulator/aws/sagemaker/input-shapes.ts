@@ -78,6 +78,12 @@ const productionVariant = structure({
   EnableSSMAccess: boolean(),
 });
 
+const contentType = string({
+  min: 1,
+  max: 256,
+  pattern: "[a-zA-Z0-9](-*[a-zA-Z0-9])*\\/[a-zA-Z0-9](-*[a-zA-Z0-9.])*",
+});
+
 const dataCaptureConfig = structure({
   EnableCapture: boolean(),
   InitialSamplingPercentage: required(integer({ min: 0, max: 100 })),
@@ -89,7 +95,10 @@ const dataCaptureConfig = structure({
       max: 32,
     }),
   ),
-  CaptureContentTypeHeader: anything(),
+  CaptureContentTypeHeader: structure({
+    CsvContentTypes: list(contentType, { min: 1, max: 10 }),
+    JsonContentTypes: list(contentType, { min: 1, max: 10 }),
+  }),
 });
 
 const asyncInferenceConfig = structure({
@@ -210,4 +219,5 @@ export type CreateModelInput = Read<typeof createModelShape>;
 export type ContainerDefinition = Read<typeof containerDefinition>;
 export type CreateEndpointConfigInput = Read<typeof createEndpointConfigShape>;
 export type ProductionVariantInput = Read<typeof productionVariant>;
+export type DataCaptureConfig = Read<typeof dataCaptureConfig>;
 export type Tag = Read<typeof tag>;
