@@ -264,3 +264,16 @@ test("hosted endpoint: memory of each instance is its own, and a reset empties a
   expect(await used()).toEqual(empty);
   expect((await invoke(clients, "a.tar.gz")).$metadata.httpStatusCode).toBe(200);
 });
+
+test("model data: may lie in a service elsewhere; what that says of them reaches the caller", async () => {
+  await using elsewhere = await start();
+  await upload(clientsOf(elsewhere), ["prefix/a.tar.gz"]);
+  await using emulator = await start(`--s3-endpoint=http://127.0.0.1:${elsewhere.ports.emulator}`);
+  const clients = clientsOf(emulator);
+  await createEndpoint(clients, multiModel, { InitialInstanceCount: 1 });
+  await inService(clients);
+  expect((await invoke(clients, "a.tar.gz")).$metadata.httpStatusCode).toBe(200);
+  await expect(invoke(clients, "b.tar.gz")).rejects.toThrow("s3://models/prefix/b.tar.gz");
+  await elsewhere.stop();
+  await expect(invoke(clients, "c.tar.gz")).rejects.toThrow(/ECONNREFUSED|cannot be fetched/);
+});
