@@ -112,10 +112,9 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
     faults,
   };
   // The front ends are read while the models load.
-  const frontendModules = Promise.all([
-    import("./frontends/grpc/server.ts"),
-    import("./frontends/http/server.ts"),
-  ]);
+  const frontendModules = config.ownTriton
+    ? Promise.all([import("./frontends/grpc/server.ts"), import("./frontends/http/server.ts")])
+    : null;
   const containerUrl = config.endpoint?.containerUrl ?? config.aws?.containerUrl ?? null;
   const processes =
     containerUrl === null
@@ -140,7 +139,8 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
       hosting = await startHosting(config.aws, around, journal, processes);
     }
     const hosted = hosting;
-    if (triton !== null) await startFrontends(await frontendModules, frontends, triton, around, summaries);
+    if (triton !== null && frontendModules !== null)
+      await startFrontends(await frontendModules, frontends, triton, around, summaries);
     if (hosted !== null && config.emulatorPort !== null && journal !== null && faults !== null) {
       const [{ startEmulatorPort }, { createAwsServices }] = await Promise.all([
         import("./emulator-port.ts"),
