@@ -11,7 +11,7 @@ import type { Journal } from "./journal/journal.ts";
 export interface Monitoring {
   readonly services: readonly OperationService[];
   readonly observer: InvocationObserver;
-  /** Metrics and alarms as after the start. */
+  /** What was measured is gone; alarms and policies stay. */
   reset(): void;
   stop(): void;
 }
@@ -38,7 +38,9 @@ export const startMonitoring = ({
     sink: cloudWatch.metrics,
     clock,
     variants: () => measuredVariants(controlPlane),
-    instanceCount: (endpoint, variant) => countOf(controlPlane, endpoint, variant),
+    // What is served without an endpoint of the control plane has one instance.
+    instanceCount: (region, endpoint, variant) =>
+      controlPlane.variantCapacity(region, endpoint, variant)?.currentCount ?? 1,
   });
   metrics.start();
   const deafen = journal.listen((event) => {
@@ -59,14 +61,6 @@ export const startMonitoring = ({
       cloudWatch.stop();
     },
   };
-};
-
-/** Metrics do not tell regions apart: an endpoint is the first of its name. One that is not the control plane's has one. */
-const countOf = (controlPlane: ControlPlane, endpoint: string, variant: string): number => {
-  const region = controlPlane.regionOf(endpoint);
-  return (
-    (region === null ? null : controlPlane.variantCapacity(region, endpoint, variant))?.currentCount ?? 1
-  );
 };
 
 const measuredVariants = (controlPlane: ControlPlane): readonly MeasuredVariant[] =>

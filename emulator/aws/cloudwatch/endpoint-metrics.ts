@@ -5,6 +5,7 @@ import type { MetricSeries, MetricSink, SeriesOptions } from "./metric-sink.ts";
 
 /** One request that an endpoint has answered. */
 export interface MeasuredInvocation {
+  readonly region: string;
   readonly endpoint: string;
   /** Null = it was refused before a variant was chosen: it is not measured. */
   readonly variant: string | null;
@@ -40,7 +41,7 @@ export interface EndpointMetricsOptions {
   /** Those in service. */
   readonly variants: () => readonly MeasuredVariant[];
   /** `CurrentInstanceCount`; asked at every invocation. */
-  readonly instanceCount: (endpoint: string, variant: string) => number;
+  readonly instanceCount: (region: string, endpoint: string, variant: string) => number;
 }
 
 export const SAGEMAKER = "AWS/SageMaker";
@@ -82,10 +83,15 @@ export class EndpointMetrics {
     this.#timer = null;
   }
 
-  invoked({ endpoint, variant, targetModel, answer, durationUs }: MeasuredInvocation): void {
+  invoked({ region, endpoint, variant, targetModel, answer, durationUs }: MeasuredInvocation): void {
     if (variant === null || answer === null) return;
     const series = this.#seriesOf(endpoint, variant);
-    series.invoked(answer, durationUs, this.#options.instanceCount(endpoint, variant), this.#clock.epochMs());
+    series.invoked(
+      answer,
+      durationUs,
+      this.#options.instanceCount(region, endpoint, variant),
+      this.#clock.epochMs(),
+    );
     if (targetModel !== null) series.model(targetModel).invoked(answer, this.#clock.epochMs());
   }
 

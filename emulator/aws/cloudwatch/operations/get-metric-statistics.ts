@@ -1,4 +1,5 @@
 import { operation } from "../../wire/json-service.ts";
+import { OutputMap } from "../../wire/output-map.ts";
 import { list, required, string, structure, timestamp } from "../../wire/shapes.ts";
 import { Timestamp } from "../../wire/timestamp.ts";
 import type { DataPoint } from "../data-point.ts";
@@ -74,5 +75,7 @@ const valuesOf = (point: DataPoint, names: readonly string[]) => {
     const value = readStatistic(name)?.(point) ?? null;
     if (value !== null) (isSimpleStatistic(name) ? simple : extended)[name] = value;
   }
-  return Object.keys(extended).length === 0 ? simple : { ...simple, ExtendedStatistics: extended };
+  return Object.keys(extended).length === 0
+    ? simple
+    : { ...simple, ExtendedStatistics: new OutputMap(extended) };
 };

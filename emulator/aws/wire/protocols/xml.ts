@@ -1,3 +1,4 @@
+import { OutputMap } from "../output-map.ts";
 import { Timestamp } from "../timestamp.ts";
 
 /** Names and values as elements, one after the other: lists have `<member>`s, what is undefined or null is left out. */
@@ -29,5 +30,10 @@ const content = (value: unknown): string => {
   if (value instanceof Timestamp) return value.iso;
   if (value instanceof Uint8Array) return Buffer.from(value).toString("base64");
   if (Array.isArray(value)) return value.map((one) => xmlElement("member", one)).join("");
+  if (value instanceof OutputMap) {
+    return Object.entries(value)
+      .map(([key, one]) => xmlElement("entry", { key, value: one }))
+      .join("");
+  }
   return typeof value === "object" && value !== null ? xmlElements(value) : xmlText(String(value));
 };

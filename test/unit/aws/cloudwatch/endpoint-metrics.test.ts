@@ -43,7 +43,14 @@ const world = (instances: InstanceGauges[] = [idle]) => {
     instanceCount: () => instances.length,
   });
   const invoked = (one: PlatformAnswer | null, targetModel: string | null = "a.tar.gz") =>
-    metrics.invoked({ endpoint: "e", variant: "v", targetModel, answer: one, durationUs: 1000 });
+    metrics.invoked({
+      region: "us-east-1",
+      endpoint: "e",
+      variant: "v",
+      targetModel,
+      answer: one,
+      durationUs: 1000,
+    });
   const read = (namespace: string, name: string, dimensions: Record<string, string>, startMs: number) => {
     const startS = startMs / 1000;
     const range = { startS, endS: startS + 60, periodS: 60 };
@@ -152,7 +159,14 @@ describe("of an invocation", () => {
   test("what was refused before a variant had it is not measured", () => {
     const { store, metrics, invoked } = world();
     invoked(null);
-    metrics.invoked({ endpoint: "e", variant: null, targetModel: "a", answer: answer(200), durationUs: 1 });
+    metrics.invoked({
+      region: "us-east-1",
+      endpoint: "e",
+      variant: null,
+      targetModel: "a",
+      answer: answer(200),
+      durationUs: 1,
+    });
     expect(store.list()).toEqual([]);
   });
 });

@@ -205,9 +205,12 @@ test("the query protocol: lists by number, answers in XML", async () => {
   const listed = await query("Action=ListMetrics&Namespace=N");
   expect(listed).toContain("<member><Name>D</Name><Value>x</Value></member>");
   const statistics = await query(
-    "Action=GetMetricStatistics&Namespace=N&MetricName=m&Period=60&StartTime=2026-11-25T12:00:00Z&EndTime=2026-11-25T12:05:00Z&Statistics.member.1=Sum&Dimensions.member.1.Name=D&Dimensions.member.1.Value=x",
+    "Action=GetMetricStatistics&Namespace=N&MetricName=m&Period=60&StartTime=2026-11-25T12:00:00Z&EndTime=2026-11-25T12:05:00Z&Statistics.member.1=Sum&ExtendedStatistics.member.1=p50&Dimensions.member.1.Name=D&Dimensions.member.1.Value=x",
   );
   expect(statistics).toContain("<Sum>5</Sum>");
+  expect(statistics).toContain(
+    "<ExtendedStatistics><entry><key>p50</key><value>2</value></entry></ExtendedStatistics>",
+  );
   expect(statistics).toContain("<Timestamp>2026-11-25T12:00:00Z</Timestamp>");
   const refused = await query(`${put}&${datum}.StorageResolution=7`);
   expect(refused).toContain("400 ");
