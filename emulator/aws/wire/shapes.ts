@@ -326,12 +326,17 @@ const kindOf = (value: unknown): string => {
 /** Paths begin each name with a small letter. */
 const memberName = (name: string): string => `${name.charAt(0).toLowerCase()}${name.slice(1)}`;
 
-const valueText = (value: unknown): string => {
-  if (Array.isArray(value)) return `[${value.map(valueText).join(", ")}]`;
+/** As AWS shows a value; what is nested more deeply than its inputs are is left out. */
+const valueText = (value: unknown, depth = 0): string => {
+  if (depth > DEEPEST_SHOWN) return "...";
+  const text = (one: unknown): string => valueText(one, depth + 1);
+  if (Array.isArray(value)) return `[${value.map(text).join(", ")}]`;
   if (isObject(value)) {
     return `{${Object.entries(value)
-      .map(([name, one]) => `${memberName(name)}=${valueText(one)}`)
+      .map(([name, one]) => `${memberName(name)}=${text(one)}`)
       .join(", ")}}`;
   }
   return String(value);
 };
+
+const DEEPEST_SHOWN = 16;

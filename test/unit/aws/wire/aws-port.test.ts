@@ -7,6 +7,7 @@ import type { AwsRequest } from "../../../../emulator/aws/wire/aws-request.ts";
 import { type OperationService, operation } from "../../../../emulator/aws/wire/json-service.ts";
 import { integer, list, required, string, structure } from "../../../../emulator/aws/wire/shapes.ts";
 import { Timestamp } from "../../../../emulator/aws/wire/timestamp.ts";
+import { Random } from "../../../../emulator/common/random.ts";
 import { awsPort, sendTo } from "../../../support/aws-exchange.ts";
 
 const epochMs = Date.parse("2026-11-25T12:00:00Z");
@@ -282,4 +283,71 @@ describe("signatures, where credentials are configured", () => {
 
 test("AWS port: without S3, what is like no request of an SDK is for somebody else", async () => {
   expect(await sendTo(awsPort([monitoring]), "GET /favicon.ico")).toBeNull();
+});
+
+/** Whatever comes, somebody is told what is wrong with it, and nothing of it is a bug of ours. */
+test("AWS port: requests made by chance are answered, and none with a 500", async () => {
+  const random = new Random(7);
+  const below = (limit: number): number => random.nextUint32() % limit;
+  const oneOf = <T>(values: readonly T[]): T => values[below(values.length)]!;
+  const texts = [
+    "",
+    "{",
+    "[]",
+    "null",
+    '{"Name":"a","Count":[1]}',
+    '{"Name":{}}',
+    "Action=Echo&Version=2010-08-01&Name=a&Name.b=1",
+    "Action=Echo&Members.member.1=x",
+    "0;chunk-signature=\r\n",
+  ];
+  const noise = (): Buffer => Buffer.from(Array.from({ length: below(60) }, () => below(256)));
+  const cutCbor = (): Buffer => {
+    const bytes = Buffer.from(
+      cbor.serialize({ Name: "abc", Count: 1.5, Members: [{ A: null }, 3], T: { x: [] } }),
+    );
+    bytes[below(bytes.length)]! ^= 1 << below(8);
+    return bytes.subarray(0, 1 + below(bytes.length));
+  };
+  const lines = [
+    "POST /",
+    "GET /",
+    "GET /?Action=Echo",
+    "POST /?X-Amz-Signature=x",
+    "POST /service/GraniteServiceVersion20100801/operation/Echo",
+    "PUT /b/%zz",
+    "POST /endpoints/%E0/invocations",
+  ];
+  const headers: readonly Readonly<Record<string, string>>[] = [
+    target("Echo"),
+    target(""),
+    { "x-amz-target": "." },
+    form,
+    { "smithy-protocol": "rpc-v2-cbor" },
+    { "smithy-protocol": "rpc-v2-json" },
+    { "content-encoding": "gzip", ...target("Echo") },
+    { "content-encoding": "aws-chunked" },
+    { "x-amz-content-sha256": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "x-amz-decoded-content-length": "-1" },
+    { authorization: "AWS4-HMAC-SHA256 Credential=/////, SignedHeaders=, Signature=" },
+    {
+      authorization:
+        "AWS4-HMAC-SHA256 Credential=a/20261125/r/monitoring/aws4_request, SignedHeaders=;;, Signature=0",
+    },
+    { "x-amz-date": "99999999T999999Z" },
+  ];
+  const s3: RawService = {
+    service: "s3",
+    handle: (_, { reply }) => reply({ status: 200, headers: [], body: [] }),
+  };
+  const ports = [null, { accessKeyId: "a", secretAccessKey: "b" }].map((credentials) =>
+    awsPort([monitoring, s3], { credentials }),
+  );
+  const statuses = new Map<number, number>();
+  for (let i = 0; i < 3000; i++) {
+    const body = oneOf([() => Buffer.from(oneOf(texts)), noise, cutCbor])();
+    const answer = await sendTo(oneOf(ports), oneOf(lines), { ...oneOf(headers), ...oneOf(headers) }, body);
+    const status = answer?.status ?? 0;
+    statuses.set(status, (statuses.get(status) ?? 0) + 1);
+  }
+  expect([...statuses.keys()].sort()).toEqual([200, 400, 403]);
 });

@@ -181,3 +181,9 @@ test("shapes: a length counts characters, not the halves that JavaScript makes o
   expect(readInput(two, { A: "🐘🐘" }, "json")).toEqual({ A: "🐘🐘" });
   expect(refused({ A: "🐘🐘🐘" }, two)).toContain("less than or equal to 2");
 });
+
+test("shapes: what is nested without end is shown without its inside", () => {
+  const nested: unknown = JSON.parse(`${"[".repeat(50_000)}${"]".repeat(50_000)}`);
+  const none = structure({ A: list(anything(), { max: 0 }) });
+  expect(refused({ A: nested }, none)).toContain(`Value '${"[".repeat(17)}...${"]".repeat(17)}' at 'a'`);
+});
