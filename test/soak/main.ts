@@ -1,17 +1,24 @@
-import { mkdtempSync, readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { OWN_SERVER, SAMPLE_REPOSITORY } from "../support/own-server.ts";
 import { processTreeUsage } from "../support/process-tree.ts";
-import { startServerProcess } from "../support/server-process.ts";
+import { type ServerCommand, startServerProcess } from "../support/server-process.ts";
 import { sendTraffic, type TrafficCounts } from "./traffic.ts";
 import { leaksIn, type Sample, trendOf } from "./trend.ts";
 
 /** What a Node process writes when nobody caught an error. */
 const UNHANDLED = /unhandled|uncaught|^\s+at .*[:(]\d+:\d+|\w*Error: .*\[ERR_/im;
 const ROWS_PRINTED = 20;
+/** Our server, which collects its garbage when it is asked how much memory is alive. */
+const COLLECTING_SERVER: ServerCommand = {
+  ...OWN_SERVER,
+  command: OWN_SERVER.command.flatMap((part, i) =>
+    i === 0 ? [part, "--expose-gc", "--import", join(import.meta.dirname, "live-memory.ts")] : [part],
+  ),
+};
 
 const { values: options } = parseArgs({
   options: {
@@ -24,9 +31,13 @@ process.exitCode = await main(Number(options.minutes), Number(options.seed));
 
 /** Mixed valid and invalid traffic with loads and unloads; fails on wrong answers, leaks and unhandled errors. */
 async function main(minutes: number, seed: number): Promise<number> {
-  const logFile = join(mkdtempSync(join(tmpdir(), "triton-local-soak-")), "server.log");
+  const folder = mkdtempSync(join(tmpdir(), "triton-local-soak-"));
+  const logFile = join(folder, "server.log");
+  const liveMemory = join(folder, "live-memory");
+  writeFileSync(liveMemory, "");
+  process.env.SOAK_LIVE_MEMORY = liveMemory;
   console.log(`${minutes} minutes, seed ${seed}, server log ${logFile}`);
-  await using server = await startServerProcess(OWN_SERVER, {
+  await using server = await startServerProcess(COLLECTING_SERVER, {
     modelRepository: SAMPLE_REPOSITORY,
     flags: ["--model-control-mode=explicit", "--load-model=*"],
     logFile,
@@ -36,7 +47,8 @@ async function main(minutes: number, seed: number): Promise<number> {
   const until = startedAt + minutes * 60_000;
   const goesOn = () => performance.now() < until && server.ended() === null;
   const traffic = sendTraffic(server, goesOn, seed, counts);
-  const samples = await sampleWhile(goesOn, server.pid, startedAt, Math.min(5000, (until - startedAt) / 60));
+  const everyMs = Math.min(5000, (until - startedAt) / 60);
+  const samples = await sampleWhile(goesOn, server.pid, startedAt, everyMs, liveMemory);
   await traffic;
 
   const problems = [
@@ -46,10 +58,11 @@ async function main(minutes: number, seed: number): Promise<number> {
     ...unhandledErrors(readFileSync(logFile, "utf8")),
   ];
   console.log(tableOf(samples));
-  const { growthMBPerMinute, moreHandles, moreThreads } = trendOf(samples);
+  const { liveGrowth, residentGrowth, moreHandles, moreThreads } = trendOf(samples);
   console.log(
-    `${counts.valid} valid, ${counts.invalid} invalid requests, ${counts.loads} loads; after the warm-up: ` +
-      `${growthMBPerMinute.toFixed(2)} MB a minute, ${moreHandles} handles, ${moreThreads} threads more`,
+    `${counts.valid} valid, ${counts.invalid} invalid requests, ${counts.loads} loads; after the warm-up a minute: ` +
+      `${liveGrowth.toFixed(2)} MB alive, ${residentGrowth.toFixed(2)} MB resident; ` +
+      `${moreHandles} handles, ${moreThreads} threads more`,
   );
   for (const problem of problems) console.error(`FAILED ${problem}`);
   return problems.length > 0 ? 1 : 0;
@@ -60,11 +73,16 @@ async function sampleWhile(
   pid: number,
   startedAt: number,
   everyMs: number,
+  liveMemory: string,
 ): Promise<readonly Sample[]> {
   const samples: Sample[] = [];
   while (goesOn()) {
     await sleep(everyMs);
-    samples.push({ ...processTreeUsage(pid), seconds: (performance.now() - startedAt) / 1000 });
+    process.kill(pid, "SIGUSR2");
+    // The answer to the sample before is there for sure.
+    const liveBytes = Number(readFileSync(liveMemory, "utf8").trimEnd().split("\n").at(-1));
+    if (liveBytes === 0) continue;
+    samples.push({ ...processTreeUsage(pid), liveBytes, seconds: (performance.now() - startedAt) / 1000 });
   }
   return samples;
 }
@@ -81,11 +99,14 @@ function tableOf(samples: readonly Sample[]): string {
   const most = Math.max(...samples.map(({ rssBytes }) => rssBytes));
   const rows = samples
     .filter((_, i) => i % step === 0 || i === samples.length - 1)
-    .map(({ seconds, rssBytes, handles, threads }) => {
+    .map(({ seconds, liveBytes, rssBytes, handles, threads }) => {
       const bar = "#".repeat(Math.round((40 * rssBytes) / most));
-      const cells = [seconds.toFixed(0), (rssBytes / 1e6).toFixed(1), String(handles), String(threads)];
+      const megabytes = [liveBytes, rssBytes].map((bytes) => (bytes / 1e6).toFixed(1));
+      const cells = [seconds.toFixed(0), ...megabytes, String(handles), String(threads)];
       return `${cells.map((cell) => cell.padStart(9)).join("")}  ${bar}`;
     });
-  const header = ["seconds", "RSS MB", "handles", "threads"].map((title) => title.padStart(9)).join("");
+  const header = ["seconds", "alive MB", "RSS MB", "handles", "threads"]
+    .map((title) => title.padStart(9))
+    .join("");
   return [header, ...rows].join("\n");
 }

@@ -3,29 +3,32 @@ import type { ProcessTreeUsage } from "../support/process-tree.ts";
 export interface Sample extends ProcessTreeUsage {
   /** Since the start of the traffic. */
   readonly seconds: number;
+  /** Of the main thread after a collection: heap, and buffers outside of it. */
+  readonly liveBytes: number;
 }
 
-/** Part of the run after which handles and threads are no longer to grow. */
+/** Part of the run in which caches, pools and compiled code are still growing. */
 const WARM_UP_SHARE = 0.4;
+/** Megabytes a minute of what is alive: less than a hundred bytes for each of the requests. */
+export const MAX_LIVE_GROWTH = 0.5;
 /**
- * Part of the run in which caches, pools, compiled code and the allocator's arenas are still growing. Loads alone level
- * off after about 10,000 of them (222, 227, 229, 233, 230 MB after each 5,000), which is more than half of ten minutes.
+ * Megabytes a minute of resident memory, where a leak of the runtime would be seen: some kB for each load. The allocator
+ * and the collector's timing move it by that much without one.
  */
-const MEMORY_WARM_UP_SHARE = 0.6;
-/** What a run of ten minutes may take more at its end without being called a leak: 6 MB in its last four minutes. */
-export const MAX_GROWTH_MB_PER_MINUTE = 1.5;
+export const MAX_RESIDENT_GROWTH = 4;
 /** Connections that happen to be open at the moment of a sample. */
 export const MAX_MORE_HANDLES = 20;
 
 /** Why the samples look like a leak; empty when they do not. */
 export function leaksIn(samples: readonly Sample[]): readonly string[] {
-  const { growthMBPerMinute, moreHandles, moreThreads } = trendOf(samples);
+  const { liveGrowth, residentGrowth, moreHandles, moreThreads } = trendOf(samples);
   const leaks: string[] = [];
-  if (growthMBPerMinute > MAX_GROWTH_MB_PER_MINUTE) {
-    leaks.push(
-      `memory grows by ${growthMBPerMinute.toFixed(2)} MB a minute (limit ${MAX_GROWTH_MB_PER_MINUTE})`,
-    );
-  }
+  const check = (what: string, growth: number, limit: number): void => {
+    if (growth > limit)
+      leaks.push(`${what} memory grows by ${growth.toFixed(2)} MB a minute (limit ${limit})`);
+  };
+  check("live", liveGrowth, MAX_LIVE_GROWTH);
+  check("resident", residentGrowth, MAX_RESIDENT_GROWTH);
   if (moreHandles > MAX_MORE_HANDLES)
     leaks.push(`${moreHandles} more open handles (limit ${MAX_MORE_HANDLES})`);
   if (moreThreads > 0) leaks.push(`${moreThreads} more threads`);
@@ -33,22 +36,24 @@ export function leaksIn(samples: readonly Sample[]): readonly string[] {
 }
 
 /**
- * Growth after the warm-up. Memory: slope of a line through the lowest sample of each of six equal spans, because only
- * what is left after a garbage collection counts. Handles and threads: lowest of the last third less lowest of the first.
+ * Growth after the warm-up. Memory: slope of a line through the lowest sample of each of ten equal spans, in megabytes a
+ * minute. Handles and threads: lowest of the last third less lowest of the first.
  */
 export function trendOf(samples: readonly Sample[]) {
-  const after = (share: number) => samples.slice(Math.floor(samples.length * share));
-  const spans = inSpans(after(MEMORY_WARM_UP_SHARE), 6).map((span) =>
-    span.reduce((a, b) => (b.rssBytes < a.rssBytes ? b : a)),
-  );
-  const thirds = inSpans(after(WARM_UP_SHARE), 3);
+  const warm = samples.slice(Math.floor(samples.length * WARM_UP_SHARE));
+  const growth = (bytes: (sample: Sample) => number): number => {
+    const lows = inSpans(warm, 10).map((span) => span.reduce((a, b) => (bytes(b) < bytes(a) ? b : a)));
+    return slope(lows.map((sample) => [sample.seconds / 60, bytes(sample) / 1e6]));
+  };
+  const thirds = inSpans(warm, 3);
   const lowest = (span: readonly Sample[] | undefined, pick: (sample: Sample) => number) =>
     Math.min(...(span ?? []).map(pick));
   const more = (pick: (sample: Sample) => number) => lowest(thirds.at(-1), pick) - lowest(thirds[0], pick);
   return {
-    growthMBPerMinute: slope(spans.map(({ seconds, rssBytes }) => [seconds / 60, rssBytes / 1e6])),
-    moreHandles: more((sample) => sample.handles),
-    moreThreads: more((sample) => sample.threads),
+    liveGrowth: growth(({ liveBytes }) => liveBytes),
+    residentGrowth: growth(({ rssBytes }) => rssBytes),
+    moreHandles: more(({ handles }) => handles),
+    moreThreads: more(({ threads }) => threads),
   };
 }
 
