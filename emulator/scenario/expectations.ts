@@ -51,6 +51,7 @@ const check = (expectation: Expectation, seen: Seen): Verdict => {
   if ("holds" in expectation) return checkHolds(expectation, seen);
   if ("pool" in expectation) return checkPool(expectation, seen);
   if ("state" in expectation) return checkState(expectation, seen);
+  if ("endpoint" in expectation) return checkEndpoint(expectation, seen);
   if ("count" in expectation) return checkCount(expectation, seen);
   return checkJournal(expectation, seen);
 };
@@ -325,6 +326,16 @@ const checkState = (expectation: Of<"state">, seen: Seen): Verdict => {
     states.every((one) => one.state === is && (reason === undefined || one.reason.includes(reason))),
     `${moment(at)} ${pattern} is ${is}${reason === undefined ? "" : ` with reason ${JSON.stringify(reason)}`}${place(instance)}`,
     shortList(states.map((one) => `${one.model} ${one.state}${one.reason === "" ? "" : ` (${one.reason})`}`)),
+  );
+};
+
+const checkEndpoint = ({ endpoint, status, reason, at }: Of<"endpoint">, { run }: Seen): Verdict => {
+  const last = run.endpoint.findLast(({ atUs }) => at === undefined || atUs <= at);
+  const because = last?.failureReason ?? "";
+  return verdict(
+    last?.status === status && (reason === undefined || because.includes(reason)),
+    `${moment(at)} endpoint ${endpoint} is ${status}${reason === undefined ? "" : ` with reason ${JSON.stringify(reason)}`}`,
+    last === undefined ? "it was not created" : `${last.status}${because === "" ? "" : `: ${because}`}`,
   );
 };
 

@@ -1,3 +1,4 @@
+import type { EndpointStatus } from "../aws/runtime/endpoints.ts";
 import type { JournalEvent } from "../journal/event.ts";
 
 /** A call of the scenario's traffic and what came of it. */
@@ -6,7 +7,7 @@ export interface Call {
   readonly request: string;
   /** Number of the step in `traffic`, from 0. */
   readonly step: number;
-  readonly kind: "invoke" | "load" | "unload" | "ask" | "kill" | "restart" | "stop";
+  readonly kind: "invoke" | "load" | "unload" | "ask" | "kill" | "restart" | "stop" | "manage";
   readonly model: string | null;
   readonly atUs: number;
   answer: CallAnswer | null;
@@ -25,11 +26,20 @@ export interface CallAnswer {
   readonly cacheHit: boolean | null;
 }
 
+/** What the endpoint of `create_endpoint` became, and when. */
+export interface EndpointChange {
+  readonly atUs: number;
+  readonly status: EndpointStatus | "Deleted";
+  readonly failureReason: string | null;
+}
+
 /** What a run leaves behind. */
 export interface Run {
   /** Without invocations and their good answers, unless an expectation looks for lines of the journal. */
   readonly events: readonly JournalEvent[];
   readonly calls: readonly Call[];
+  /** In order; empty where none was created. */
+  readonly endpoint: readonly EndpointChange[];
   readonly endUs: number;
   /** Names of the instances, in order. */
   readonly instances: readonly string[];

@@ -58,7 +58,13 @@ interface Asked {
 /** What goes to one instance and is no invocation. */
 type Operation = Exclude<
   Step,
-  Arrivals | { invoke: string } | { overwrite: string } | { remove: string } | { scale_to: number }
+  | Arrivals
+  | { invoke: string }
+  | { overwrite: string }
+  | { remove: string }
+  | { scale_to: number }
+  | { create_endpoint: string }
+  | { delete_endpoint: string }
 >;
 
 /** What an invocation says beside its model. */
@@ -68,6 +74,7 @@ interface InvokeWords {
   readonly value?: number | undefined;
   readonly body?: string | undefined;
   readonly via?: Level | undefined;
+  readonly instance?: number | undefined;
   readonly hash?: string | undefined;
 }
 
@@ -105,6 +112,7 @@ class Runner {
     return {
       events: this.#events,
       calls: this.#calls,
+      endpoint: this.#stage.hosted?.changes ?? [],
       endUs: this.#clock.now(),
       instances: this.#stage.instances.map(({ name }) => name),
     };
@@ -180,8 +188,8 @@ class Runner {
         length: drawFrom(words.length, random),
         value: words.value === undefined ? 0 : drawFrom(words.value, random),
       };
-      const to = this.#instanceOf(words);
-      this.#invoke(index, `${label}-${sent}`, choose(), { ...size, via: words.via }, to, afterwards);
+      const { via, instance } = words;
+      this.#invoke(index, `${label}-${sent}`, choose(), { ...size, via, instance }, afterwards);
     };
     const call = (): void => {
       if (isOver()) return;
@@ -218,11 +226,10 @@ class Runner {
   }
 
   #take(index: number, label: string, step: Exclude<Step, Arrivals>): void {
-    const instance = this.#instanceOf(step);
     if ("invoke" in step) {
       const times = step.times ?? 1;
       for (let i = 1; i <= times; i++) {
-        this.#invoke(index, times === 1 ? label : `${label}-${i}`, step.invoke, step, instance, () => {});
+        this.#invoke(index, times === 1 ? label : `${label}-${i}`, step.invoke, step, () => {});
       }
       return;
     }
@@ -246,7 +253,32 @@ class Runner {
       this.#stage.remove(step.remove);
       return;
     }
-    this.#operate(index, label, step, instance);
+    if ("create_endpoint" in step || "delete_endpoint" in step) {
+      this.#manage(index, label, step);
+      return;
+    }
+    this.#operate(index, label, step);
+  }
+
+  #manage(
+    index: number,
+    request: string,
+    step: Extract<Step, { create_endpoint: string } | { delete_endpoint: string }>,
+  ): void {
+    const { hosted } = this.#stage;
+    if (hosted === null) return;
+    const answered = this.#ask(index, { kind: "manage", request });
+    const creates = "create_endpoint" in step;
+    const answer = creates
+      ? hosted.create({
+          name: step.create_endpoint,
+          instances: step.instances ?? 1,
+          startupLimitUs: step.startup_limit,
+        })
+      : hosted.delete(step.delete_endpoint);
+    const did = creates ? `CreateEndpoint ${step.create_endpoint}` : `DeleteEndpoint ${step.delete_endpoint}`;
+    this.#tellAnswer({ request }, did, answer, this.#clock.now());
+    answered(answer);
   }
 
   /** The model of one instance is that instance's; of several it is nobody's in particular. */
@@ -274,10 +306,14 @@ class Runner {
     });
   }
 
-  #operate(index: number, request: string, step: Operation, instance: Instance): void {
+  #operate(index: number, request: string, step: Operation): void {
+    if ("call" in step) {
+      this.#call(index, request, step);
+      return;
+    }
+    const instance = this.#instanceOf(step);
     if ("load" in step) this.#load(index, request, step, instance);
     else if ("unload" in step) this.#unload(index, request, step, instance);
-    else if ("call" in step) this.#call(index, request, step, instance);
     else if ("ask" in step) this.#question(index, request, step, instance);
     else if ("kill" in step) instance.simulated.container.kill("the scenario says so");
     else if ("restart" in step) {
@@ -355,22 +391,18 @@ class Runner {
     simulated.container.unload({ modelName, targetModel: model }, (answer) => done(textOf(answer)));
   }
 
-  #call(
-    index: number,
-    request: string,
-    step: Extract<Step, { call: string }>,
-    { name, simulated }: Instance,
-  ): void {
+  #call(index: number, request: string, step: Extract<Step, { call: string }>): void {
     const [method, path] = requestLine(step.call);
     const { body = "", target_model } = step;
-    const { router } = this.#stage;
-    if (this.#wireOf(step) === "endpoint" && router !== null) {
+    const { endpoint } = this.#stage;
+    if (this.#wireOf(step) === "endpoint" && endpoint !== null) {
       const call = this.#begin(index, { kind: "invoke", request });
-      callEndpoint(router, request, body, target_model, (answer) =>
-        this.#end(call, platformAnswer(answer, simulated.faults, this.#clock.now() - call.atUs)),
+      callEndpoint(endpoint, request, body, target_model, (answer) =>
+        this.#end(call, platformAnswer(answer, this.#stage.faults, this.#clock.now() - call.atUs)),
       );
       return;
     }
+    const { name, simulated } = this.#instanceOf(step);
     const answered = this.#ask(index, { kind: "ask", request });
     const startUs = this.#clock.now();
     const done = (answer: Answer | null): void => {
@@ -405,25 +437,19 @@ class Runner {
     return via ?? this.#scenario.level;
   }
 
-  #invoke(
-    index: number,
-    request: string,
-    model: string,
-    step: InvokeWords,
-    { simulated, name }: Instance,
-    afterwards: () => void,
-  ): void {
+  #invoke(index: number, request: string, model: string, step: InvokeWords, afterwards: () => void): void {
     const body = step.body === undefined ? this.#bodyOf(model, step) : Buffer.from(step.body);
     const via = this.#wireOf(step);
-    const { router } = this.#stage;
-    if (via === "endpoint" && router !== null) {
+    const { endpoint } = this.#stage;
+    if (via === "endpoint" && endpoint !== null) {
       const call = this.#begin(index, { kind: "invoke", model, request });
-      router.invoke({ requestId: request, targetModel: model, headers: jsonHeaders, body }, (answer) => {
-        this.#end(call, platformAnswer(answer, simulated.faults, this.#clock.now() - call.atUs));
+      endpoint.invoke({ requestId: request, targetModel: model, headers: jsonHeaders, body }, (answer) => {
+        this.#end(call, platformAnswer(answer, this.#stage.faults, this.#clock.now() - call.atUs));
         afterwards();
       });
       return;
     }
+    const { name, simulated } = this.#instanceOf(step);
     const answered = this.#ask(index, { kind: "invoke", model, request });
     const subject = { instance: name, model, request };
     const startUs = this.#clock.now();
@@ -455,7 +481,7 @@ class Runner {
     return (answer) =>
       this.#end(call, {
         status: answer?.status ?? null,
-        from: "container",
+        from: asked.kind === "manage" ? "platform" : "container",
         text: answer?.text ?? "",
         error: null,
         tookUs: this.#clock.now() - call.atUs,

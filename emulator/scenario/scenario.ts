@@ -92,6 +92,7 @@ const makeScenario = (words: ScenarioWords, name: string, shipped: MemoryProfile
   problems.push(
     ...wrongModels(words, fleet, [...shipped.backends.keys()]),
     ...wrongTraffic(words, names),
+    ...wrongEndpoint(words),
     ...wrongLabels(words),
   );
   problems.push(...wrongExpectations(words, names));
@@ -271,6 +272,7 @@ const wrongTraffic = (words: ScenarioWords, names: readonly string[]): readonly 
       if (level !== "endpoint") at("scale_to", "only an endpoint has several instances");
       return problems;
     }
+    if ("create_endpoint" in step || "delete_endpoint" in step) return problems;
     if (step.instance !== undefined && step.instance > (words.instances ?? 1)) {
       at("instance", `there are ${words.instances ?? 1} instances`);
     }
@@ -383,7 +385,52 @@ const modelsOfExpectation = (
 
 /** The most there ever are. */
 const mostInstances = ({ instances = 1, traffic }: ScenarioWords): number =>
-  Math.max(instances, ...traffic.map((step) => ("scale_to" in step ? step.scale_to : 0)));
+  Math.max(
+    instances,
+    ...traffic.map((step) => {
+      if ("create_endpoint" in step) return step.instances ?? 1;
+      return "scale_to" in step ? step.scale_to : 0;
+    }),
+  );
+
+/** Whether the endpoint comes with the traffic, and is not there before. */
+export const createsEndpoint = ({ traffic }: ScenarioWords): boolean =>
+  traffic.some((step) => "create_endpoint" in step);
+
+/** Of `ContainerStartupHealthCheckTimeoutInSeconds`, microseconds. */
+const startupLimits = { least: 60e6, most: 3600e6 };
+
+/** Where an endpoint is created, its instances are the only ones, and nobody reaches them but through it. */
+const wrongEndpoint = ({ level = "endpoint", traffic }: ScenarioWords): readonly Problem[] => {
+  const created = traffic.find((step) => "create_endpoint" in step);
+  return traffic.flatMap((step, index): Problem[] => {
+    const problem = (key: string, text: string): Problem[] => [{ path: ["traffic", index, key], text }];
+    if ("delete_endpoint" in step) {
+      const { delete_endpoint: name } = step;
+      return created?.create_endpoint === name
+        ? []
+        : problem(
+            "delete_endpoint",
+            unknownWord(name, created === undefined ? [] : [created.create_endpoint]),
+          );
+    }
+    if (created === undefined) return [];
+    if ("create_endpoint" in step) {
+      if (level !== "endpoint") return problem("create_endpoint", "needs level: endpoint");
+      if (step !== created) return problem("create_endpoint", "there is one already, and a scenario has one");
+      const { least, most } = startupLimits;
+      const { startup_limit: limit = most } = step;
+      return limit >= least && limit <= most && limit % 1e6 === 0
+        ? []
+        : problem("startup_limit", "has to be whole seconds from 1min to 1h");
+    }
+    const hands = (["ask", "kill", "restart", "stop", "scale_to"] as const).find((word) => word in step);
+    if (hands !== undefined) return problem(hands, "does not go with create_endpoint");
+    return "via" in step && step.via !== undefined && step.via !== "endpoint"
+      ? problem("via", "does not go with create_endpoint: its instances are reached through it only")
+      : [];
+  });
+};
 
 const wrongExpectations = (words: ScenarioWords, names: readonly string[]): readonly Problem[] => {
   const instances = mostInstances(words);
@@ -401,6 +448,12 @@ const wrongExpectations = (words: ScenarioWords, names: readonly string[]): read
     }
     if ("answers" in expectation && ![...labels, "all"].includes(expectation.answers)) {
       at("answers", unknownWord(expectation.answers, [...labels, "all"]));
+    }
+    if ("endpoint" in expectation) {
+      const created = words.traffic.flatMap((step) =>
+        "create_endpoint" in step ? step.create_endpoint : [],
+      );
+      if (!created.includes(expectation.endpoint)) at("endpoint", unknownWord(expectation.endpoint, created));
     }
     const named = modelsOfExpectation(expectation);
     const unknown = named?.[1].find((pattern) => matchModels(pattern, names).length === 0);

@@ -277,6 +277,18 @@ const step = byWord("a step", {
   kill: mapping({ ...stepShape, kill: word(["container"]) }),
   /** So many instances behind the endpoint. */
   scale_to: mapping({ at: time, as: text.optional(), scale_to: whole(0, 1000) }),
+  /** Until then there is no instance; its own are the only ones. */
+  create_endpoint: mapping({
+    at: time,
+    as: text.optional(),
+    create_endpoint: z.string().regex(/^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$/, {
+      error: "is no name that an endpoint can have",
+    }),
+    instances: whole(1, 100).optional(),
+    /** `ContainerStartupHealthCheckTimeoutInSeconds` */
+    startup_limit: time.optional(),
+  }),
+  delete_endpoint: mapping({ at: time, as: text.optional(), delete_endpoint: text }),
   restart: mapping({ ...stepShape, restart: word(["container"]) }),
   stop: mapping({
     ...stepShape,
@@ -311,6 +323,9 @@ const step = byWord("a step", {
     seed: whole(0).optional(),
   }),
 });
+
+/** Of `EndpointStatus` those that a scenario can bring about; `Deleted` = there is none any more. */
+const endpointStatuses = ["Creating", "InService", "Failed", "Deleting", "Deleted"] as const;
 
 const expectationShape = {
   /** In words, for the report. */
@@ -376,6 +391,14 @@ const expectation = byWord("an expectation", {
     state: text,
     is: word(["READY", "UNAVAILABLE", "LOADING", "UNLOADING", "ABSENT", "UNKNOWN"]),
     reason: text.optional(),
+  }),
+  endpoint: mapping({
+    ...expectationShape,
+    endpoint: text,
+    status: word(endpointStatuses),
+    /** Part of its FailureReason. */
+    reason: text.optional(),
+    at: time.optional(),
   }),
   count: mapping({
     ...expectationShape,

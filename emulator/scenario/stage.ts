@@ -2,10 +2,13 @@ import { DeclaredArchives, DeclaredArtifacts } from "../aws/artifacts/declared-a
 import { CountedDisk } from "../aws/artifacts/disk-space.ts";
 import { InstanceAgent } from "../aws/placement/instance-agent.ts";
 import { Router } from "../aws/placement/router.ts";
+import { awaitHealthy } from "../aws/placement/startup-check.ts";
 import { modelNameOf } from "../aws/placement/target-model.ts";
+import { type InstanceSpec, pingFailure, type StartedInstance } from "../aws/sagemaker/fleet.ts";
 import type { Clock } from "../common/clock.ts";
 import type { Random } from "../common/random.ts";
 import { FaultPlan } from "../core/faults/fault-plan.ts";
+import type { FaultSource } from "../core/faults/fault-source.ts";
 import type { JournalWriter } from "../journal/event.ts";
 import { createSimulatedContainer, type SimulatedContainer } from "../simulation/simulated-container.ts";
 import {
@@ -18,7 +21,8 @@ import {
   statedBytes,
   unpackedBytes,
 } from "./fleet.ts";
-import type { Scenario } from "./scenario.ts";
+import { HostedEndpoint } from "./hosted-endpoint.ts";
+import { createsEndpoint, type Scenario } from "./scenario.ts";
 import { serverStart, TRITON_REPOSITORY, tritonFlags } from "./wires.ts";
 
 export interface StageOptions {
@@ -48,8 +52,10 @@ const UNPACK_RATE = 200e6;
 
 /** What a scenario's traffic meets: its instances, what is on their disks, the archives and the router in front of them. */
 export class Stage {
-  /** Null where nobody speaks to an endpoint. */
-  readonly router: Router | null;
+  /** Where nobody speaks to an endpoint, and where one is created, there is none. */
+  readonly #router: Router | null;
+  /** Null = no endpoint is created: there is one from the start. */
+  readonly #hosted: HostedEndpoint | null;
   readonly #options: StageOptions;
   readonly #archives = new DeclaredArchives();
   readonly #faults: FaultPlan;
@@ -66,9 +72,25 @@ export class Stage {
     this.#faults = new FaultPlan(scenario.faults, ({ fault, point: { operation, model } }) =>
       journal.write({ event: "fault", fault, operation, ...(model === null ? {} : { model }) }),
     );
-    this.router =
-      scenario.level === "endpoint" ? new Router({ agents: [], journal, settings: scenario.router }) : null;
+    this.#hosted = createsEndpoint(scenario.words) ? this.#hostEndpoint() : null;
+    const isServed = scenario.level === "endpoint" && this.#hosted === null;
+    this.#router = isServed ? new Router({ agents: [], journal, settings: scenario.router }) : null;
+    if (this.#hosted !== null) return;
     for (let number = scenario.words.instances ?? 1; number > 0; number--) this.#addInstance();
+  }
+
+  /** Who answers the callers of an endpoint; null where nobody speaks to one. */
+  get endpoint(): Pick<Router, "invoke"> | null {
+    return this.#hosted ?? this.#router;
+  }
+
+  /** The one that the traffic creates. */
+  get hosted(): HostedEndpoint | null {
+    return this.#hosted;
+  }
+
+  get faults(): FaultSource {
+    return this.#faults;
   }
 
   get instances(): readonly Instance[] {
@@ -78,6 +100,62 @@ export class Stage {
   /** As it is now; undefined = there is none. */
   model(name: string): FleetModel | undefined {
     return this.#fleet.get(name);
+  }
+
+  #hostEndpoint(): HostedEndpoint {
+    const { clock, journal, random } = this.#options;
+    return new HostedEndpoint({
+      clock,
+      journal,
+      random,
+      fleet: { start: (spec, started) => this.#startInstance(spec, started) },
+    });
+  }
+
+  /** One that serves once its container is well; a container that does not even start is not well either. */
+  #startInstance(spec: InstanceSpec, started: (result: StartedInstance) => void): { cancel(): void } {
+    const { clock, journal, scenario } = this.#options;
+    const created = this.#createInstance(spec.name);
+    this.#instances.push(created);
+    const { container } = created.simulated;
+    const end = (): void => container.kill("the instance is gone");
+    container.start((error) => {
+      if (error !== null)
+        journal.write({ instance: spec.name, event: "container-died", because: error.message });
+    });
+    const check = awaitHealthy(container, { clock, limitUs: spec.startupLimitUs }, (healthy) => {
+      const { agent } = created;
+      if (!healthy || agent === null) {
+        end();
+        started({ ok: false, failureReason: pingFailure(spec.variant) });
+        return;
+      }
+      agent.start();
+      started({
+        ok: true,
+        instance: {
+          agent,
+          gauges: () => ({
+            loadedModels: agent.modelCount,
+            memory: container.gauge.read(),
+            gpuCount: scenario.machine.pools.filter(({ pool }) => pool.startsWith("gpu:")).length,
+            requests: agent.requestCount,
+          }),
+          memory: () => container.ledger,
+          reset: (done) => done(),
+          stop: () => {
+            agent.stop();
+            end();
+          },
+        },
+      });
+    });
+    return {
+      cancel: () => {
+        check.cancel();
+        end();
+      },
+    };
   }
 
   #addInstance(): void {
@@ -90,7 +168,7 @@ export class Stage {
       }
       if (agent === null) return;
       agent.start();
-      this.router?.add(agent);
+      this.#router?.add(agent);
     });
   }
 
@@ -179,7 +257,7 @@ export class Stage {
     for (let missing = count - serving.length; missing > 0; missing--) this.#addInstance();
     for (const instance of serving.slice(count)) {
       instance.removed = true;
-      this.router?.remove(instance.name, () => {
+      this.#router?.remove(instance.name, () => {
         instance.simulated.container.kill("the instance is gone: scaled in");
       });
     }

@@ -93,7 +93,7 @@ export const callContainer = (
 
 /** A request to InvokeEndpoint as it goes over the wire, without a target model where that is undefined. */
 export const callEndpoint = (
-  router: Router,
+  endpoint: Pick<Router, "invoke">,
   requestId: string,
   body: string,
   targetModel: string | undefined,
@@ -103,7 +103,7 @@ export const callEndpoint = (
     ["content-type", "application/json"],
     ...(targetModel === undefined ? [] : [["x-amzn-sagemaker-target-model", targetModel] as const]),
   ]);
-  router.invoke(invocationOf({ headers }, Buffer.from(body), requestId), answered);
+  endpoint.invoke(invocationOf({ headers }, Buffer.from(body), requestId), answered);
 };
 
 /** The code that boto3 reads from an error: its type, or the status where the answer names none. Null = it is no error. */

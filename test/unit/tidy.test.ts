@@ -180,6 +180,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "aws/artifacts",
     "aws/placement",
     "aws/runtime",
+    "aws/sagemaker",
     "aws/containers",
     "simulation",
   ],

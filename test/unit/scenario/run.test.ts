@@ -186,6 +186,54 @@ expect:
   expect(failed).toEqual([]);
 });
 
+test("run: an endpoint that is created serves from its first good ping to its deletion, on as many instances as it says", () => {
+  const { failed, run } = playScenario(`
+traffic:
+  - { at: 1s, invoke: a, as: before }
+  - { at: 2s, create_endpoint: e, instances: 2, as: create }
+  - { at: 10s, invoke: a, as: first }
+  - { at: 12s, invoke: b, as: second }
+  - { at: 20s, call: POST /endpoints/e/invocations, target_model: a, body: "x", as: wire }
+  - { at: 30s, delete_endpoint: e, as: delete }
+  - { at: 40s, invoke: a, as: after }
+  - { at: 41s, delete_endpoint: e, as: again }
+expect:
+  - { answer: before, status: 400, from: platform, error: ValidationError, text: not found }
+  - { answer: create, status: 200, from: platform }
+  - { endpoint: e, status: Creating, at: 2s }
+  - { endpoint: e, status: InService, at: 3s }
+  - { answers: first, status: 200 }
+  - { answers: second, status: 200 }
+  - { resident: a, instance: 1, at: 25s }
+  - { resident: b, instance: 2, at: 25s }
+  - { answer: wire, status: 424, from: container }
+  - { answer: delete, status: 200 }
+  - { answer: after, status: 400 }
+  - { fits: 0 }
+  - { endpoint: e, status: Deleted }
+  - { answer: again, status: 400, text: Could not find endpoint }`);
+  expect(failed).toEqual([]);
+  expect(run.endpoint.map(({ status }) => status)).toEqual(["Creating", "InService", "Deleting", "Deleted"]);
+});
+
+test("run: an endpoint whose container does not even start has failed when its time is over", () => {
+  const { failed } = playScenario(`
+machine: 3MiB
+models: [{ name: tiny }]
+traffic:
+  - { at: 10s, create_endpoint: e, startup_limit: 1min }
+until: 2min
+expect:
+  - { endpoint: e, status: Creating, at: 69s }
+  - { endpoint: e, status: Failed, reason: did not pass the ping health check, at: 71s }
+  - { endpoint: e, status: Creating, at: 9s }
+  - { endpoint: e, status: InService }`);
+  expect(failed).toEqual([
+    "at 9 s endpoint e is Creating | it was not created",
+    "at the end endpoint e is InService | Failed: The primary container for production variant AllTraffic did not pass the ping health check. Please check CloudWatch logs for this endpoint.",
+  ]);
+});
+
 test("run: a call at the level of the endpoint is InvokeEndpoint as it goes over the wire", () => {
   const body = '{"inputs":[{"name":"INPUT0","shape":[1],"datatype":"INT32","data":[1]}]}';
   const { failed } = playScenario(`traffic:

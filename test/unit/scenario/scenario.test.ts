@@ -11,6 +11,59 @@ test("scenario: a plain one has no problems", () => {
   expect(problemsOf("{}")).toEqual([]);
 });
 
+const created = "{ at: 0s, create_endpoint: e }, { at: 9s, invoke: a, as: first }";
+
+test.each([
+  [
+    "two endpoints",
+    `[${created}, { at: 1s, create_endpoint: f }]`,
+    "2.create_endpoint: there is one already",
+  ],
+  ["a name that none can have", "[{ at: 0s, create_endpoint: a b }]", "0.create_endpoint: is no name"],
+  [
+    "a limit beyond SageMaker's",
+    "[{ at: 0s, create_endpoint: e, startup_limit: 61min }]",
+    "0.startup_limit: has to be whole seconds from 1min to 1h",
+  ],
+  [
+    "another number of instances later",
+    `[${created}, { at: 1s, scale_to: 2 }]`,
+    "2.scale_to: does not go with create_endpoint",
+  ],
+  ["a look at a container", `[${created}, { at: 1s, ask: ping }]`, "2.ask: does not go with create_endpoint"],
+  [
+    "a way around it",
+    `[${created}, { at: 1s, load: a, via: container }]`,
+    "2.via: does not go with create_endpoint",
+  ],
+  [
+    "the deletion of another",
+    `[${created}, { at: 1s, delete_endpoint: d }]`,
+    "2.delete_endpoint: 'd' is not known here",
+  ],
+  [
+    "a deletion and no creation",
+    "[{ at: 1s, delete_endpoint: d }]",
+    "0.delete_endpoint: 'd' is not known here",
+  ],
+])("scenario: an endpoint that is created: %s is a problem", (_, traffic, problem) => {
+  expect(problemsOf(`traffic: ${traffic}\nexpect: [{ fits: 0 }]`)).toEqual([
+    expect.stringContaining(`traffic.${problem}`),
+  ]);
+});
+
+test("scenario: an endpoint is created where callers are, and expected by its name", () => {
+  expect(problemsOf(`level: triton\ntraffic: [${created}]`)).toEqual([
+    "traffic.0.create_endpoint: needs level: endpoint",
+  ]);
+  expect(problemsOf(`traffic: [${created}]\nexpect: [{ endpoint: f, status: Failed }]`)).toEqual([
+    expect.stringContaining("expect.0.endpoint: 'f' is not known here"),
+  ]);
+  expect(problemsOf("expect: [{ endpoint: e, status: Failed }]")).toEqual([
+    expect.stringContaining("expect.0.endpoint: 'e' is not known here"),
+  ]);
+});
+
 test.each([
   ["an unknown word", "polcy: lru", "did you mean 'policy'?"],
   [
