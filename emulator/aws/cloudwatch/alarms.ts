@@ -12,6 +12,7 @@ import { AlarmHistory } from "./alarm-history.ts";
 import { MathError } from "./metric-math.ts";
 import { isMetricStat, type MetricQuery, QueryRun } from "./metric-query.ts";
 import type { MetricStore } from "./metric-store.ts";
+import { nextTick } from "./next-tick.ts";
 
 export interface AlarmSettings extends AlarmRule {
   readonly name: string;
@@ -61,6 +62,7 @@ export class Alarms {
   readonly #listeners: ((action: AlarmAction) => void)[] = [];
   #timer: Timer | null = null;
   #timerTickS = Number.POSITIVE_INFINITY;
+  #evaluatedMs = Number.NaN;
 
   constructor(clock: Clock, store: MetricStore) {
     this.#clock = clock;
@@ -133,9 +135,10 @@ export class Alarms {
     this.#timer?.cancel();
     this.#timerTickS = tickS;
     const nowMs = this.#clock.epochMs() - EVALUATION_DELAY_MS;
-    const nextMs = (Math.floor(nowMs / (tickS * 1000)) + 1) * tickS * 1000;
+    const nextMs = nextTick(nowMs, tickS * 1000, this.#evaluatedMs);
     this.#timer = this.#clock.setTimer((nextMs - nowMs) * 1000, () => {
       this.#timer = null;
+      this.#evaluatedMs = nextMs;
       this.#evaluateAll(nextMs / 1000);
       if (this.#alarms.size > 0) this.#schedule();
     });

@@ -2,6 +2,7 @@ import type { Clock, Timer } from "../../common/clock.ts";
 import type { MemoryReading } from "../placement/eviction/resident-model.ts";
 import type { PlatformAnswer } from "../placement/platform-answer.ts";
 import type { MetricSeries, MetricSink, SeriesOptions } from "./metric-sink.ts";
+import { nextTick } from "./next-tick.ts";
 
 /** One request that an endpoint has answered. */
 export interface MeasuredInvocation {
@@ -60,6 +61,7 @@ export class EndpointMetrics {
   readonly #clock: Clock;
   readonly #variants = new Map<string, Map<string, VariantSeries>>();
   #timer: Timer | null = null;
+  #sampledMs = Number.NaN;
 
   constructor(options: EndpointMetricsOptions) {
     this.#options = options;
@@ -70,9 +72,10 @@ export class EndpointMetrics {
   start(): void {
     if (this.#timer !== null) return;
     const nowMs = this.#clock.epochMs();
-    const nextMs = (Math.floor(nowMs / CONCURRENCY_MS) + 1) * CONCURRENCY_MS;
+    const nextMs = nextTick(nowMs, CONCURRENCY_MS, this.#sampledMs);
     this.#timer = this.#clock.setTimer((nextMs - nowMs) * 1000, () => {
       this.#timer = null;
+      this.#sampledMs = nextMs;
       this.#sample(nextMs);
       this.start();
     });
