@@ -10,6 +10,7 @@ import type {
   InvokeCall,
   LoadCall,
   ModelCall,
+  SingleModelCall,
   SingleModelContainer,
 } from "../placement/container.ts";
 import { isSuccess } from "../placement/platform-answer.ts";
@@ -100,11 +101,8 @@ export class HttpContainer implements Container, SingleModelContainer {
   }
 
   /** An answer in chunks is passed on as they come, where its parts are asked for. */
-  invocations(
-    { headers, body, parts }: Pick<InvokeCall, "headers" | "body" | "parts">,
-    answered: Answered,
-  ): void {
-    this.#send("POST", "invocations", headers, body, limitsUs.invoke, answered, parts);
+  invocations({ headers, body, parts, limitUs }: SingleModelCall, answered: Answered): void {
+    this.#send("POST", "invocations", headers, body, limitUs ?? limitsUs.invoke, answered, parts);
   }
 
   /** Nobody here can start it: waits until it answers again, whoever starts it. */

@@ -31,6 +31,8 @@ export interface InvokeCall extends ModelCall {
   readonly body: Uint8Array;
   /** Given by who wants the answer as it comes, where the container can. */
   readonly parts?: AnswerParts;
+  /** How long it may take, where that is not the time of every invocation: asynchronous ones of containers of one model. */
+  readonly limitUs?: number;
 }
 
 /**
@@ -58,8 +60,10 @@ export interface Container {
   restart(started: (running: boolean) => void, because?: string): void;
 }
 
+export type SingleModelCall = Pick<InvokeCall, "headers" | "body" | "parts" | "limitUs">;
+
 /** A container that serves one model, of which the platform knows nothing. */
 export interface SingleModelContainer extends Pick<Container, "ping" | "restart"> {
   /** `POST /invocations`. */
-  invocations(call: Pick<InvokeCall, "headers" | "body" | "parts">, answered: Answered): void;
+  invocations(call: SingleModelCall, answered: Answered): void;
 }

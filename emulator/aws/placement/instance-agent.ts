@@ -40,6 +40,8 @@ export interface Invocation {
   readonly body: Uint8Array;
   /** Where the answer may come bit by bit. Only containers of one model can, and not all of them. */
   readonly parts?: AnswerParts;
+  /** Of containers of one model: how long an asynchronous invocation may take. Default: as long as any. */
+  readonly limitUs?: number;
 }
 
 export interface AgentOptions {

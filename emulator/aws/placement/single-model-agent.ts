@@ -93,7 +93,7 @@ export class SingleModelAgent implements RoutedAgent {
       call,
       answered,
       arrivedUs: clock.now(),
-      limit: clock.setTimer(this.#platform.invocationLimitUs, () =>
+      limit: clock.setTimer(call.limitUs ?? this.#platform.invocationLimitUs, () =>
         this.#answer(pending, fromPlatform(platformErrors.timedOut(endpoint))),
       ),
     };

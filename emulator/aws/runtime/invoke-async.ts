@@ -13,6 +13,8 @@ import type { AsyncInput } from "./invocation-input.ts";
 
 /** How long a request may wait in the queue where it does not say. */
 const DEFAULT_TTL_SECONDS = 21_600;
+/** How long the container may take where the request does not say. */
+const DEFAULT_TIMEOUT_SECONDS = 900;
 /** A body in the request itself, in place of an InputLocation. */
 const MAX_INLINE_BYTES = 128_000;
 
@@ -124,6 +126,7 @@ const answerTo = async (
     targetModel: input.TargetModel ?? "",
     headers: headersOf(request, input),
     body,
+    limitUs: (input.InvocationTimeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS) * 1_000_000,
   };
   return new Promise((resolve) => invoke(call, resolve));
 };

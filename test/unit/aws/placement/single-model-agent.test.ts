@@ -54,9 +54,10 @@ const serve = () => {
   const agent = new SingleModelAgent({ instance: "i", container, clock, journal, endpoint: localEndpoint });
   agent.start();
   const answers: PlatformAnswer[] = [];
-  const invoke = (): void =>
-    agent.invoke({ requestId: "r", targetModel: "", headers: [], body: new Uint8Array(0) }, (answer) =>
-      answers.push(answer),
+  const invoke = (more: { limitUs?: number } = {}): void =>
+    agent.invoke(
+      { requestId: "r", targetModel: "", headers: [], body: new Uint8Array(0), ...more },
+      (answer) => answers.push(answer),
     );
   return { clock, container, agent, answers, invoke, events };
 };
@@ -85,6 +86,18 @@ test("one model: an error of the container is a ModelError; an answer that does 
   expect(answers.map(({ status, error }) => [status, error?.type, error?.originalStatusCode])).toEqual([
     [424, "ModelError", 500],
     [424, "ModelError", 0],
+  ]);
+});
+
+test("one model: an invocation that brings a time of its own has that long", () => {
+  const { clock, container, answers, invoke } = serve();
+  container.answer = { status: 200, text: "late", afterUs: 61 * SECOND };
+  invoke({ limitUs: 900 * SECOND });
+  invoke({ limitUs: SECOND });
+  clock.advance(61 * SECOND);
+  expect(answers.map(({ status, error }) => [status, error?.timedOut])).toEqual([
+    [424, true],
+    [200, undefined],
   ]);
 });
 

@@ -69,17 +69,25 @@ test("async: the input comes from S3, the result goes there", async () => {
   );
   expect(await written).toEqual({ key: uri?.slice("s3://".length), text: "1,2", contentType: "text/csv" });
   expect(variant.calls).toMatchObject([
-    { headers: ["Content-Type", "application/json", "Accept", "text/csv"], body: Buffer.from("input") },
+    {
+      headers: ["Content-Type", "application/json", "Accept", "text/csv"],
+      body: Buffer.from("input"),
+      limitUs: 900_000_000,
+    },
   ]);
 });
 
 test("async: the input may come with the request, and names of the output too", async () => {
   const variant = variantOf("AllTraffic");
-  const headers = { [`${PREFIX}S3OutputPathExtension`]: "/day/", [`${PREFIX}Filename`]: "r.json" };
+  const headers = {
+    [`${PREFIX}S3OutputPathExtension`]: "/day/",
+    [`${PREFIX}Filename`]: "r.json",
+    [`${PREFIX}InvocationTimeoutSeconds`]: "3600",
+  };
   const { answer, written } = await invoked({ variant, headers, body: "inline" });
   expect(JSON.parse(answer.text)).toEqual({ InferenceId: expect.stringMatching(/^[0-9a-f-]{36}$/) });
   expect((await written).key).toBe("out/results/day/r.json");
-  expect(variant.calls).toMatchObject([{ body: Buffer.from("inline") }]);
+  expect(variant.calls).toMatchObject([{ body: Buffer.from("inline"), limitUs: 3_600_000_000 }]);
 });
 
 test.each<[string, Asked, string]>([
