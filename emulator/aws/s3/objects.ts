@@ -74,6 +74,14 @@ export const headObject = async (call: S3Call): Promise<S3Reply> => {
   return objectReply(call, object, ({ start, end }) => lengthOnly(end - start));
 };
 
+/** Tags are not kept; the AWS CLI asks for them before it copies an object in parts. */
+export const getObjectTagging = async (call: S3Call): Promise<S3Reply> => {
+  existing(call);
+  const object = await call.store.head(call.bucket, call.key);
+  if (object === null) throw s3Error.noSuchKey({ Key: call.key });
+  return xmlReply(document("Tagging", { TagSet: {} }));
+};
+
 /** An answer to HEAD. */
 const lengthOnly = (byteSize: number): StreamedBody => ({
   byteSize,

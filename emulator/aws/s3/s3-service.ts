@@ -22,7 +22,15 @@ import {
   uploadPart,
   uploadPartCopy,
 } from "./multipart.ts";
-import { copyObject, deleteObject, deleteObjects, getObject, headObject, putObject } from "./objects.ts";
+import {
+  copyObject,
+  deleteObject,
+  deleteObjects,
+  getObject,
+  getObjectTagging,
+  headObject,
+  putObject,
+} from "./objects.ts";
 import { placeOf, type S3Call, type S3Reply, type StreamedBody } from "./s3-call.ts";
 import { s3Error } from "./s3-error.ts";
 import { asAwsError } from "./store-error.ts";
@@ -48,6 +56,7 @@ const operations: readonly {
   { method: "GET", about: "bucket", run: listObjects },
   { method: "POST", about: "bucket", query: "delete", run: deleteObjects },
   { method: "GET", about: "object", query: "uploadId", run: listParts },
+  { method: "GET", about: "object", query: "tagging", run: getObjectTagging },
   { method: "GET", about: "object", run: getObject },
   { method: "HEAD", about: "object", run: headObject },
   { method: "PUT", about: "object", query: "uploadId", header: "x-amz-copy-source", run: uploadPartCopy },
@@ -103,8 +112,6 @@ export class S3Service implements RawService {
       query: (name) => query.get(name),
       nowMs: () => Math.floor(this.#clock.epochMs() / 1000) * 1000,
     };
-    const missing = [...query.keys()].find((name) => notHere.has(name));
-    if (missing !== undefined) throw s3Error.notImplemented({ Header: missing });
     const about = bucket === "" ? "account" : key === "" ? "bucket" : "object";
     const found = operations.find(
       (one) =>
@@ -113,6 +120,9 @@ export class S3Service implements RawService {
         (one.query === undefined || query.has(one.query)) &&
         (one.header === undefined || head.headers.has(one.header)),
     );
+    const missing = [...query.keys()].find((name) => notHere.has(name));
+    if (missing !== undefined && found?.query === undefined)
+      throw s3Error.notImplemented({ Header: missing });
     if (found === undefined)
       throw s3Error.methodNotAllowed({ Method: head.method, ResourceType: about.toUpperCase() });
     try {

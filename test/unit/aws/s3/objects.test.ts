@@ -7,6 +7,7 @@ import {
   DeleteObjectCommand,
   DeleteObjectsCommand,
   GetObjectCommand,
+  GetObjectTaggingCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
@@ -307,6 +308,15 @@ test("get: the query may replace headers, and begin no new ones", async () => {
   );
   expect(answer.headers.get("content-type")).toBe("text/html");
   expect(answer.headers.get("x-bad")).toBeNull();
+});
+
+test("get: an object has no tags", async () => {
+  const { client, put } = await portWithBucket();
+  await put("a", "x");
+  expect((await client.send(new GetObjectTaggingCommand({ Bucket, Key: "a" }))).TagSet).toEqual([]);
+  await expect(client.send(new GetObjectTaggingCommand({ Bucket, Key: "b" }))).rejects.toMatchObject({
+    name: "NoSuchKey",
+  });
 });
 
 test("get: what is not there is an error that says what", async () => {
