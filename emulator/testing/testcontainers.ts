@@ -28,7 +28,9 @@ export class TritonLocalContainer extends GenericContainer {
         TRITON_LOCAL_SAGEMAKER_PORT: String(ports.sagemaker),
         TRITON_LOCAL_EMULATOR_PORT: String(ports.emulator),
       })
-      .withWaitStrategy(Wait.forHttp("/_emulator/health", ports.emulator).forStatusCode(200));
+      .withWaitStrategy(
+        Wait.forHttp("/_emulator/health", ports.emulator, { abortOnContainerExit: true }).forStatusCode(200),
+      );
   }
 
   /** Instance type or size whose memory is emulated. */

@@ -34,9 +34,13 @@ test("TritonLocalContainer: serves everything on all addresses of the container,
   expect(told.exposedPorts).toEqual([httpPort, grpcPort, metricsPort, sagemakerPort, emulatorPort]);
 });
 
-test("TritonLocalContainer: waits for the health of the emulator", () => {
+test("TritonLocalContainer: waits for the health of the emulator, or for the end of its process", () => {
   const { waitStrategy, exposedPorts } = new Configured("any").told;
-  expect(waitStrategy).toMatchObject({ path: "/_emulator/health", port: exposedPorts.at(-1) });
+  expect(waitStrategy).toMatchObject({
+    path: "/_emulator/health",
+    port: exposedPorts.at(-1),
+    options: { abortOnContainerExit: true },
+  });
 });
 
 test("TritonLocalContainer: has its machine, and its folders where they are copied to", () => {
