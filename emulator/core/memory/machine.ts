@@ -53,10 +53,15 @@ type Row = readonly [
   diskGb: number,
 ];
 
-/** Local disks as EC2 documents them; prices and the rest from spec/sagemaker-mme.md 6. Inferentia memory is no pool. */
+/**
+ * Local disks, and all of the types without a price, as EC2 documents them; the rest from spec/sagemaker-mme.md 6.
+ * Inferentia memory is no pool.
+ */
 const instanceTypes: Readonly<Record<string, Row>> = {
   "ml.p2.xlarge": [4, 61, 1, "K80", 1.125, EBS_GB],
   "ml.p3.2xlarge": [8, 61, 1, "V100", 3.825, EBS_GB],
+  "ml.p3.8xlarge": [32, 244, 4, "V100", null, EBS_GB],
+  "ml.p3.16xlarge": [64, 488, 8, "V100", null, EBS_GB],
   "ml.g4dn.xlarge": [4, 16, 1, "T4", 0.7364, 125],
   "ml.g4dn.2xlarge": [8, 32, 1, "T4", 0.94, 225],
   "ml.g4dn.4xlarge": [16, 64, 1, "T4", 1.505, 225],
@@ -73,18 +78,35 @@ const instanceTypes: Readonly<Record<string, Row>> = {
   "ml.g5.48xlarge": [192, 768, 8, "A10G", 20.36, 7_600],
   "ml.g6.xlarge": [4, 16, 1, "L4", 1.127, 250],
   "ml.g6.2xlarge": [8, 32, 1, "L4", 1.222, 450],
+  "ml.g6.4xlarge": [16, 64, 1, "L4", null, 600],
+  "ml.g6.8xlarge": [32, 128, 1, "L4", null, 900],
   "ml.g6.12xlarge": [48, 192, 4, "L4", 5.752, 3_760],
   "ml.g6.16xlarge": [64, 256, 1, "L4", 4.246, 1_880],
   "ml.g6.24xlarge": [96, 384, 4, "L4", 8.344, 3_760],
   "ml.g6.48xlarge": [192, 768, 8, "L4", 16.688, 7_520],
+  "ml.t2.medium": [2, 4, 0, null, null, EBS_GB],
+  "ml.t2.large": [2, 8, 0, null, null, EBS_GB],
+  "ml.t2.xlarge": [4, 16, 0, null, null, EBS_GB],
+  "ml.t2.2xlarge": [8, 32, 0, null, null, EBS_GB],
   "ml.m5.large": [2, 8, 0, null, 0.115, EBS_GB],
   "ml.m5.xlarge": [4, 16, 0, null, 0.23, EBS_GB],
   "ml.m5.2xlarge": [8, 32, 0, null, 0.461, EBS_GB],
+  "ml.m5.4xlarge": [16, 64, 0, null, null, EBS_GB],
+  "ml.m5.12xlarge": [48, 192, 0, null, null, EBS_GB],
+  "ml.m5.24xlarge": [96, 384, 0, null, null, EBS_GB],
   "ml.m4.xlarge": [4, 16, 0, null, null, EBS_GB],
+  "ml.m4.2xlarge": [8, 32, 0, null, null, EBS_GB],
+  "ml.m4.4xlarge": [16, 64, 0, null, null, EBS_GB],
   "ml.c5.large": [2, 4, 0, null, 0.102, EBS_GB],
   "ml.c5.xlarge": [4, 8, 0, null, 0.204, EBS_GB],
   "ml.c5.2xlarge": [8, 16, 0, null, 0.408, EBS_GB],
   "ml.c5.4xlarge": [16, 32, 0, null, 0.816, EBS_GB],
+  "ml.c5.9xlarge": [36, 72, 0, null, null, EBS_GB],
+  "ml.c5.18xlarge": [72, 144, 0, null, null, EBS_GB],
+  "ml.r5.large": [2, 16, 0, null, null, EBS_GB],
+  "ml.r5.xlarge": [4, 32, 0, null, null, EBS_GB],
+  "ml.r5.2xlarge": [8, 64, 0, null, null, EBS_GB],
+  "ml.r5.4xlarge": [16, 128, 0, null, null, EBS_GB],
   "ml.c7i.xlarge": [4, 8, 0, null, 0.214, EBS_GB],
   "ml.inf2.xlarge": [4, 16, 0, null, 0.99, EBS_GB],
 };
