@@ -33,6 +33,7 @@ const SKEW_MS = { s3: 15 * 60_000, others: 5 * 60_000 };
 export const verifySignature = (request: SignedRequest, accepted: AcceptedCredentials): void => {
   const { protocol, credential } = request;
   const refuse = refusals[protocol === "rest-xml" ? "s3" : protocol === "query" ? "query" : "json"];
+  if (isVersion2(request.head)) throw version2();
   if (credential === null) throw refuse.missing();
   if (credential === "broken") throw refuse.broken();
   if (credential.accessKeyId !== accepted.accessKeyId) throw refuse.unknownKey(credential.accessKeyId);
@@ -72,6 +73,16 @@ export const sign = (
   const key = signingKey(secretAccessKey, credential);
   return { signature: hmac(key, toSign).toString("hex"), key, scope, canonical, toSign };
 };
+
+/** In the header, or in a presigned URL as boto3 makes it by default. */
+const isVersion2 = ({ headers, query }: RequestHead): boolean =>
+  headers.get("authorization")?.startsWith("AWS ") === true || /(?:^|&)AWSAccessKeyId=/.test(query);
+
+const version2 = (): AwsError =>
+  new AwsError(
+    "InvalidRequest",
+    "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
+  );
 
 interface Refusals {
   missing(): AwsError;

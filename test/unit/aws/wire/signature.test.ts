@@ -194,6 +194,23 @@ describe("signature: what is not signed so is refused, as each protocol says it"
     }
   });
 
+  test("version 2, in the header or in the URL, is refused by its name", () => {
+    const inHeader = requestOf({ method: "GET", path: "/b/k", headers: { authorization: "AWS AKID:c2ln" } });
+    const inUrl = requestOf({
+      method: "GET",
+      path: "/b/k",
+      query: { AWSAccessKeyId: "AKID", Signature: "c2ln", Expires: "1" },
+    });
+    for (const request of [inHeader, inUrl]) {
+      expect(refusal(received("s3", request))).toMatchObject({
+        status: 400,
+        code: "InvalidRequest",
+        message:
+          "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
+      });
+    }
+  });
+
   test("a changed body", async () => {
     const json = await signed("sagemaker", asked);
     expect(codeOf({ ...json, rawBody: Buffer.from("[]") })).toBe("InvalidSignatureException");
