@@ -93,6 +93,7 @@ const makeScenario = (words: ScenarioWords, name: string, shipped: MemoryProfile
     ...wrongModels(words, fleet, [...shipped.backends.keys()]),
     ...wrongTraffic(words, names),
     ...wrongEndpoint(words),
+    ...wrongScaling(words),
     ...wrongLabels(words),
   );
   problems.push(...wrongExpectations(words, names));
@@ -384,9 +385,10 @@ const modelsOfExpectation = (
 };
 
 /** The most there ever are. */
-const mostInstances = ({ instances = 1, traffic }: ScenarioWords): number =>
+const mostInstances = ({ instances = 1, scaling, traffic }: ScenarioWords): number =>
   Math.max(
     instances,
+    scaling?.max ?? 0,
     ...traffic.map((step) => {
       if ("create_endpoint" in step) return step.instances ?? 1;
       return "scale_to" in step ? step.scale_to : 0;
@@ -430,6 +432,22 @@ const wrongEndpoint = ({ level = "endpoint", traffic }: ScenarioWords): readonly
       ? problem("via", "does not go with create_endpoint: its instances are reached through it only")
       : [];
   });
+};
+
+/** Instances come and go by themselves. */
+const wrongScaling = ({ level = "endpoint", scaling, traffic }: ScenarioWords): readonly Problem[] => {
+  if (scaling === undefined) return [];
+  const problem = (path: Problem["path"], text: string): Problem => ({ path, text });
+  const hands = traffic.flatMap((step, index) =>
+    (["scale_to", "create_endpoint"] as const).flatMap((word) =>
+      word in step ? [problem(["traffic", index, word], "does not go with scaling")] : [],
+    ),
+  );
+  return [
+    ...(level === "endpoint" ? [] : [problem(["scaling"], "needs level: endpoint")]),
+    ...(scaling.min > scaling.max ? [problem(["scaling", "min"], "is above max")] : []),
+    ...hands,
+  ];
 };
 
 const wrongExpectations = (words: ScenarioWords, names: readonly string[]): readonly Problem[] => {

@@ -180,6 +180,18 @@ const platform = mapping({
   copy_at_in_flight: whole(1).optional(),
 });
 
+const scaling = mapping({
+  metric: word(["invocations-per-instance", "concurrent-requests"]),
+  /** For each instance: invocations a minute, or requests at a time. */
+  target: z.number({ error: "has to be a number above 0" }).positive({ error: "has to be a number above 0" }),
+  min: whole(1, 1000),
+  max: whole(1, 1000),
+  /** From the order of an instance until it serves. */
+  instance_start: time.optional(),
+  out_cooldown: time.optional(),
+  in_cooldown: time.optional(),
+});
+
 const server = mapping({
   model_control_mode: word(["none", "poll", "explicit"]).optional(),
   repository_poll: time.optional(),
@@ -452,6 +464,7 @@ export const scenarioSchema = mapping({
   profile: anyMapping.optional(),
   policy: policy.optional(),
   platform: platform.optional(),
+  scaling: scaling.optional(),
   server: server.optional(),
   models: z.array(model, { error: "has to be a list of models" }).min(1, { error: "is empty" }),
   traffic: z.array(step, { error: "has to be a list of steps" }).min(1, { error: "is empty" }),
@@ -464,6 +477,7 @@ export const scenarioSchema = mapping({
 export type ScenarioWords = z.output<typeof scenarioSchema>;
 export type Step = z.output<typeof step>;
 export type Expectation = z.output<typeof expectation>;
+export type ScalingWords = z.output<typeof scaling>;
 export type ModelWords = z.output<typeof model>;
 export type Level = z.output<typeof level>;
 

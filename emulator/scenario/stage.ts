@@ -1,10 +1,16 @@
 import { DeclaredArchives, DeclaredArtifacts } from "../aws/artifacts/declared-artifacts.ts";
 import { CountedDisk } from "../aws/artifacts/disk-space.ts";
 import { InstanceAgent } from "../aws/placement/instance-agent.ts";
+import type { MemoryGauge } from "../aws/placement/memory-sampler.ts";
 import { Router } from "../aws/placement/router.ts";
 import { awaitHealthy } from "../aws/placement/startup-check.ts";
 import { modelNameOf } from "../aws/placement/target-model.ts";
-import { type InstanceSpec, pingFailure, type StartedInstance } from "../aws/sagemaker/fleet.ts";
+import {
+  type InstanceGauges,
+  type InstanceSpec,
+  pingFailure,
+  type StartedInstance,
+} from "../aws/sagemaker/fleet.ts";
 import type { Clock } from "../common/clock.ts";
 import type { Random } from "../common/random.ts";
 import { FaultPlan } from "../core/faults/fault-plan.ts";
@@ -22,6 +28,7 @@ import {
   unpackedBytes,
 } from "./fleet.ts";
 import { HostedEndpoint } from "./hosted-endpoint.ts";
+import { ScaledEndpoint } from "./scaled-endpoint.ts";
 import { createsEndpoint, type Scenario } from "./scenario.ts";
 import { serverStart, TRITON_REPOSITORY, tritonFlags } from "./wires.ts";
 
@@ -56,6 +63,8 @@ export class Stage {
   readonly #router: Router | null;
   /** Null = no endpoint is created: there is one from the start. */
   readonly #hosted: HostedEndpoint | null;
+  /** Null = the number of instances follows no metric. */
+  readonly #scaled: ScaledEndpoint | null;
   readonly #options: StageOptions;
   readonly #archives = new DeclaredArchives();
   readonly #faults: FaultPlan;
@@ -75,13 +84,25 @@ export class Stage {
     this.#hosted = createsEndpoint(scenario.words) ? this.#hostEndpoint() : null;
     const isServed = scenario.level === "endpoint" && this.#hosted === null;
     this.#router = isServed ? new Router({ agents: [], journal, settings: scenario.router }) : null;
+    this.#scaled = null;
     if (this.#hosted !== null) return;
     for (let number = scenario.words.instances ?? 1; number > 0; number--) this.#addInstance();
+    const { scaling } = scenario.words;
+    if (this.#router === null || scaling === undefined) return;
+    this.#scaled = new ScaledEndpoint({
+      clock: options.clock,
+      journal,
+      seed: options.random.nextUint32(),
+      words: scaling,
+      router: this.#router,
+      gauges: () => this.#gauges(),
+      scaleTo: (count) => this.scaleTo(count),
+    });
   }
 
   /** Who answers the callers of an endpoint; null where nobody speaks to one. */
   get endpoint(): Pick<Router, "invoke"> | null {
-    return this.#hosted ?? this.#router;
+    return this.#hosted ?? this.#scaled ?? this.#router;
   }
 
   /** The one that the traffic creates. */
@@ -135,12 +156,7 @@ export class Stage {
         ok: true,
         instance: {
           agent,
-          gauges: () => ({
-            loadedModels: agent.modelCount,
-            memory: container.gauge.read(),
-            gpuCount: scenario.machine.pools.filter(({ pool }) => pool.startsWith("gpu:")).length,
-            requests: agent.requestCount,
-          }),
+          gauges: () => gaugesOf(agent, container.gauge, scenario),
           memory: () => container.ledger,
           reset: (done) => done(),
           stop: () => {
@@ -156,6 +172,13 @@ export class Stage {
         end();
       },
     };
+  }
+
+  /** Of the instances that serve. */
+  #gauges(): readonly InstanceGauges[] {
+    return this.#instances.flatMap(({ agent, removed, simulated }) =>
+      agent === null || removed ? [] : [gaugesOf(agent, simulated.container.gauge, this.#options.scenario)],
+    );
   }
 
   #addInstance(): void {
@@ -300,6 +323,13 @@ export class Stage {
     return known === undefined ? null : configJson(changed(known, words));
   }
 }
+
+const gaugesOf = (agent: InstanceAgent, gauge: MemoryGauge, { machine }: Scenario): InstanceGauges => ({
+  loadedModels: agent.modelCount,
+  memory: gauge.read(),
+  gpuCount: machine.pools.filter(({ pool }) => pool.startsWith("gpu:")).length,
+  requests: agent.requestCount,
+});
 
 /** Where the platform unpacks an archive. */
 export const unpackedFolder = (modelName: string): string => `/opt/ml/models/${modelName}`;

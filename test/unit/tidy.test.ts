@@ -179,6 +179,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "aws/wire",
     "aws/artifacts",
     "aws/placement",
+    "aws/cloudwatch",
+    "aws/autoscaling",
     "aws/runtime",
     "aws/sagemaker",
     "aws/containers",

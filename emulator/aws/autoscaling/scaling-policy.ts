@@ -1,4 +1,6 @@
+import { SAGEMAKER } from "../cloudwatch/endpoint-metrics.ts";
 import type { MetricQuery } from "../cloudwatch/metric-query.ts";
+import type { VariantName } from "./scalable-target.ts";
 
 /** Seconds; what SageMaker variants get where a policy does not say it. */
 export const DEFAULT_COOLDOWN_S = 300;
@@ -14,6 +16,26 @@ export interface TargetTracking {
   readonly scaleInCooldownS: number;
   readonly scalesIn: boolean;
 }
+
+/** What AWS measures a predefined type by: metric, statistic, seconds of a period. */
+const predefined = {
+  SageMakerVariantInvocationsPerInstance: ["InvocationsPerInstance", "Sum", 60],
+  SageMakerVariantConcurrentRequestsPerModelHighResolution: ["ConcurrentRequestsPerModel", "Average", 10],
+} as const;
+
+export type PredefinedMetric = keyof typeof predefined;
+
+export const isPredefinedMetric = (type: string): type is PredefinedMetric => Object.hasOwn(predefined, type);
+
+export const predefinedQuery = (type: PredefinedMetric, { endpoint, variant }: VariantName): MetricQuery => {
+  const [name, stat, periodS] = predefined[type];
+  const dimensions = { EndpointName: endpoint, VariantName: variant };
+  return {
+    id: "m1",
+    returned: true,
+    source: { metric: { namespace: SAGEMAKER, name, dimensions }, stat, periodS },
+  };
+};
 
 export interface StepAdjustment {
   /** Distance from the alarm's threshold; absent = without end. */

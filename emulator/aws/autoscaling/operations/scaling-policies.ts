@@ -25,7 +25,14 @@ import {
   SERVICE_NAMESPACE,
   subjectOf,
 } from "../scalable-target.ts";
-import { DEFAULT_COOLDOWN_S, type StepScaling, type TargetTracking } from "../scaling-policy.ts";
+import {
+  DEFAULT_COOLDOWN_S,
+  isPredefinedMetric,
+  type PredefinedMetric,
+  predefinedQuery,
+  type StepScaling,
+  type TargetTracking,
+} from "../scaling-policy.ts";
 import {
   maxResults,
   nextToken,
@@ -203,43 +210,24 @@ const trackingOf = (given: TrackingInput, target: ScalableTarget): TargetTrackin
     if (seconds !== undefined && seconds < 0) throw validationException(`${name} cannot be less than 0`);
     return seconds ?? DEFAULT_COOLDOWN_S;
   };
-  const highResolution = predefined?.PredefinedMetricType === CONCURRENT_REQUESTS;
   return {
     targetValue: TargetValue,
     queries:
       predefined === undefined
         ? customizedQueries(customized!)
-        : [predefinedQuery(predefined.PredefinedMetricType, target)],
+        : [predefinedQuery(predefinedMetric(predefined.PredefinedMetricType, target), target)],
     asQueries: customized?.Metrics !== undefined,
-    highResolution,
+    highResolution:
+      predefined?.PredefinedMetricType === "SageMakerVariantConcurrentRequestsPerModelHighResolution",
     scaleOutCooldownS: cooldown(given.ScaleOutCooldown, "ScaleOutCooldown"),
     scaleInCooldownS: cooldown(given.ScaleInCooldown, "ScaleInCooldown"),
     scalesIn: given.DisableScaleIn !== true,
   };
 };
 
-const CONCURRENT_REQUESTS = "SageMakerVariantConcurrentRequestsPerModelHighResolution";
-
-const predefinedQuery = (type: string, { endpoint, variant }: ScalableTarget): MetricQuery => {
-  const metric = (name: string) => ({
-    namespace: "AWS/SageMaker",
-    name,
-    dimensions: { EndpointName: endpoint, VariantName: variant },
-  });
-  if (type === "SageMakerVariantInvocationsPerInstance") {
-    return {
-      id: "m1",
-      returned: true,
-      source: { metric: metric("InvocationsPerInstance"), stat: "Sum", periodS: 60 },
-    };
-  }
-  if (type === CONCURRENT_REQUESTS) {
-    const source = { metric: metric("ConcurrentRequestsPerModel"), stat: "Average", periodS: 10 };
-    return { id: "m1", returned: true, source };
-  }
-  throw validationException(
-    `Unsupported predefined metric type ${type} for ${subjectOf(`endpoint/${endpoint}/variant/${variant}`)}`,
-  );
+const predefinedMetric = (type: string, { resourceId: id }: ScalableTarget): PredefinedMetric => {
+  if (isPredefinedMetric(type)) return type;
+  throw validationException(`Unsupported predefined metric type ${type} for ${subjectOf(id)}`);
 };
 
 const customizedQueries = (
