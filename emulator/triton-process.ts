@@ -234,6 +234,7 @@ const serverOptions = (config: Config, gpuCount: number, randomSeed: number) => 
     startupModels: config.loadModel,
     modelConfigName: config.modelConfigName ?? null,
     autoCompleteConfig: !config.disableAutoCompleteConfig,
+    repoAgentDirectory: config.repoagentDirectory,
     strictReadiness: config.strictReadiness,
     exitOnError: config.exitOnError,
     modelLoadThreadCount: config.modelLoadThreadCount,

@@ -588,7 +588,8 @@ export const configSchema = z.object({
     group: "Repository Agent",
     argument: "<string>",
     description: "Folder of repository agent libraries.",
-    withoutEffect: "there are no repository agents here",
+    withoutEffect:
+      "none is ever found, and a model whose configuration names one is refused; `checksum`, which comes with the release, is passed over",
   }),
 
   cacheConfig: option(list(cacheSetting), {

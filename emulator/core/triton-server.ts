@@ -43,6 +43,8 @@ export interface TritonServerOptions {
   readonly startupModels: readonly string[];
   readonly modelConfigName: string | null;
   readonly autoCompleteConfig: boolean;
+  /** `--repoagent-directory`; absent = where the release has them. */
+  readonly repoAgentDirectory?: string;
   readonly strictReadiness: boolean;
   readonly exitOnError: boolean;
   readonly modelLoadThreadCount: number;
@@ -148,6 +150,7 @@ export class TritonServer implements InferenceServer, RepositoryRegistry {
       controlMode: options.modelControlMode,
       configName: options.modelConfigName,
       autoComplete: options.autoCompleteConfig,
+      repoAgentDirectory: options.repoAgentDirectory,
       namespacing: options.modelNamespacing,
     });
   }

@@ -19,6 +19,8 @@ export interface PrepareOptions {
   readonly autoComplete: boolean;
   /** The model is served by a name of another's choice: the one in its configuration then counts for nothing. */
   readonly renamed?: boolean;
+  /** `--repoagent-directory`: where an agent that is missing was looked for. */
+  readonly repoAgentDirectory?: string | undefined;
   /** Where the faults of a text are said, as protobuf says them on stderr. */
   readonly log?: Log;
 }
@@ -36,6 +38,8 @@ export const prepareConfig = (
 ): Result<ModelConfig> => {
   const read = readSource(source, folder, options);
   if (!read.ok) return read;
+  const missing = missingAgent(read.value, options);
+  if (missing !== null) return { ok: false, error: missing };
   const named = options.renamed === true ? { ...read.value, name: modelName } : read.value;
   const filled = fillBackend(named, modelName, folder);
   if (!filled.ok) return filled;
@@ -49,6 +53,23 @@ export const prepareConfig = (
     );
   }
   return ok(config);
+};
+
+/** Those that come with the release. What they would refuse is not looked at here. */
+const shippedAgents: ReadonlySet<string> = new Set(["checksum"]);
+
+/** An agent without its library is found out before the rest of the configuration is looked at (2.51.0). */
+const missingAgent = (
+  { model_repository_agents: listed }: ModelConfig,
+  { repoAgentDirectory = "/opt/tritonserver/repoagents" }: PrepareOptions,
+): TritonError | null => {
+  const missing = listed?.agents.find(({ name }) => !shippedAgents.has(name));
+  if (missing === undefined) return null;
+  const { name } = missing;
+  return fail(
+    "INTERNAL",
+    `unable to find 'libtritonrepoagent_${name}.so' for repo agent '${name}', searched: ${repoAgentDirectory}`,
+  ).error;
 };
 
 const readSource = (

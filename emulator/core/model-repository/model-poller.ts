@@ -30,6 +30,7 @@ export interface Polled extends ModelSource {
 export interface PollerOptions {
   readonly configName: string | null;
   readonly autoComplete: boolean;
+  readonly repoAgentDirectory?: string | undefined;
   readonly namespacing: boolean;
 }
 
@@ -166,6 +167,7 @@ export class ModelPoller {
     const { name } = identifier;
     const prepared = prepareConfig(source, name, folder, {
       autoComplete: this.#options.autoComplete,
+      repoAgentDirectory: this.#options.repoAgentDirectory,
       renamed: this.#roots.isMapped(name),
       log: this.#log,
     });

@@ -24,6 +24,8 @@ export interface RepositoryOptions {
   /** `--model-config-name`; null = `config.pbtxt`. */
   readonly configName: string | null;
   readonly autoComplete: boolean;
+  /** `--repoagent-directory`; undefined = where the release has them. */
+  readonly repoAgentDirectory?: string | undefined;
   /** `--model-namespacing`: each root is a namespace, so models of one name may stand in several. */
   readonly namespacing: boolean;
 }

@@ -51,6 +51,26 @@ test("prepare: says the faults of a text to the log and gives the file, when it 
   ]);
 });
 
+test("prepare: the first repository agent that is missing is the cause, whatever else is wrong", () => {
+  const agents = (names: string): string =>
+    `name: "zzz" max_batch_size: -3 model_repository_agents { agents [ ${names} ] }`;
+  const causeOf = (text: string, repoAgentDirectory?: string): string | null => {
+    const options = { autoComplete: true, repoAgentDirectory };
+    const result = prepareConfig({ text }, "m", modelFolder("m", ["1/model.onnx"], text), options);
+    return result.ok ? null : result.error.message;
+  };
+  expect(causeOf(agents('{ name: "checksum" }, { name: "first" }, { name: "second" }'))).toBe(
+    "unable to find 'libtritonrepoagent_first.so' for repo agent 'first', searched: /opt/tritonserver/repoagents",
+  );
+  expect(causeOf(agents("{ }"), "/agents")).toBe(
+    "unable to find 'libtritonrepoagent_.so' for repo agent '', searched: /agents",
+  );
+  expect(causeOf(agents('{ name: "checksum" }'))).not.toContain("repo agent");
+  expect(
+    causeOf('backend: "onnxruntime" model_repository_agents { agents [ { name: "checksum" } ] }'),
+  ).toBeNull();
+});
+
 test("prepare: puts the fault of an override behind its own text", () => {
   const result = prepareConfig({ json: '{"no_such":1}' }, "m", modelFolder("m", []), { autoComplete: true });
   expect(result.ok ? null : result.error.asString()).toBe(
