@@ -6,6 +6,7 @@ import { CountedDisk } from "./aws/artifacts/disk-space.ts";
 import { HttpContainer } from "./aws/containers/http-container.ts";
 import type { InProcessContainer } from "./aws/containers/in-process-container.ts";
 import { serveCommand } from "./aws/containers/serve-arguments.ts";
+import { platformErrors } from "./aws/placement/platform-answer.ts";
 import { SingleModelAgent } from "./aws/placement/single-model-agent.ts";
 import { awaitHealthy, type StartingContainer } from "./aws/placement/startup-check.ts";
 import { modelNameOf } from "./aws/placement/target-model.ts";
@@ -68,14 +69,14 @@ export class LocalFleet implements Fleet {
     start.run().then(
       (instance) => start.settle(() => started({ ok: true, instance })),
       (error: unknown) => {
-        const why = error instanceof Error ? error.message : String(error);
-        this.#options.around.log.error(`instance ${spec.name} does not start: ${why}`);
-        start.settle(() =>
+        start.settle(() => {
+          const why = error instanceof Error ? error.message : String(error);
+          this.#options.around.log.error(`instance ${spec.name} does not start: ${why}`);
           started({
             ok: false,
             failureReason: error instanceof StartFailure ? why : pingFailure(spec.variant),
-          }),
-        );
+          });
+        });
       },
     );
     return { cancel: () => start.cancel() };
@@ -103,6 +104,7 @@ class InstanceStart {
     this.#takeDown();
   }
 
+  /** @param tell not called when it was given up */
   settle(tell: () => void): void {
     if (!this.#up) this.#takeDown();
     if (!this.#cancelled) tell();
@@ -202,7 +204,8 @@ class InstanceStart {
 
   /** The content of its archive, on the disk of this instance; null = it has none. */
   async #unpackedModel(machine: Machine): Promise<string | null> {
-    const { ModelDataUrl: url } = this.#spec.container;
+    const { container, endpoint } = this.#spec;
+    const { ModelDataUrl: url } = container;
     if (url === undefined) return null;
     const root = await mkdtemp(join(tmpdir(), "triton-local-model-"));
     this.#undo.push(() => this.#end(rm(root, { recursive: true, force: true })));
@@ -217,7 +220,10 @@ class InstanceStart {
         else reject(new StartFailure(result.error.message));
       });
     });
-    if (found === null) throw new StartFailure(missingModelData(url));
+    if (found === null) {
+      const { message } = platformErrors.artifactMissing(key, { ...endpoint, modelDataUrl: prefix });
+      throw new StartFailure(message);
+    }
     return new Promise((resolve, reject) => {
       artifacts.value.fetch(found, modelNameOf(key), (result) => {
         if (result.ok) resolve(result.value.url);
@@ -312,9 +318,6 @@ const defaultModelOf = async (
     `ERROR: the model data has ${folders.length} folders; say which one is the model with SAGEMAKER_TRITON_DEFAULT_MODEL_NAME`,
   );
 };
-
-const missingModelData = (url: string): string =>
-  `Failed to download model data for container "container_1" from URL: "${url}". Please ensure that there is an object located at the URL and that the role passed to CreateModel has permissions to download the object.`;
 
 const gpuCountOf = ({ pools }: Machine): number => pools.filter(({ pool }) => pool.startsWith("gpu:")).length;
 
