@@ -33,6 +33,7 @@ const standardFlags: readonly string[] = [
   "--sagemaker-port=0",
   "--emulator-port=0",
   "--log-info=false",
+  "--exit-timeout-secs=1",
 ];
 
 /** `triton-local exec`. @returns the exit code */

@@ -121,7 +121,9 @@ const isLoad = (event: JournalEvent): boolean =>
 /** The caller of an endpoint gets the container's 507 within a ModelError. */
 const is507 = (event: JournalEvent): boolean =>
   (event.event === "load-answer" && event.status === 507) ||
-  (event.event === "answer" && event.from === "container" && event.text?.includes("error (507)") === true);
+  (event.event === "answer" &&
+    event.from === "container" &&
+    event.text?.startsWith("Received server error (507)") === true);
 
 const bytesOf = (limit: string | number, capacityBytes: number): number => {
   if (typeof limit === "number") return limit;

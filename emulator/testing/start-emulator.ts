@@ -39,7 +39,7 @@ export interface TestEmulator extends EmulatorControl, AsyncDisposable {
   readonly env: Readonly<Record<string, string>>;
   /** What tritonserver has logged. */
   log(): string;
-  /** Closes its ports; what is in flight has 30 s to end. */
+  /** Closes its ports; what is in flight has a second to end. */
   stop(): Promise<void>;
 }
 
@@ -147,7 +147,7 @@ const optionsFile = ({
   seed,
   options,
 }: StartOptions): Readonly<Record<string, unknown>> => ({
-  ...onFreePorts,
+  ...standardOptions,
   ...(modelData === undefined && modelRepository === undefined ? { "model-control-mode": "explicit" } : {}),
   ...(machine === undefined ? {} : { machine }),
   ...(modelData === undefined ? {} : { "model-data": modelData }),
@@ -159,13 +159,15 @@ const optionsFile = ({
   ...options,
 });
 
-const onFreePorts = {
+const standardOptions = {
   "http-port": 0,
   "grpc-port": 0,
   "metrics-port": 0,
   "allow-sagemaker": true,
   "sagemaker-port": 0,
   "emulator-port": 0,
+  // What hangs, by a fault or not, is not to hold up the tests.
+  "exit-timeout-secs": 1,
 };
 
 const evictionTexts = (switches: EvictionSetting): readonly string[] =>

@@ -1,6 +1,7 @@
 import { expect, type TestAPI, test } from "vitest";
 import type { PoolName } from "../core/memory/memory-account.ts";
 import type { EmulatorControl } from "./control.ts";
+import { misleadingVariables } from "./environment.ts";
 import { hasAnswered507, hasEvicted, hasLoaded, hasStayedUnder, type Judgement } from "./judgements.ts";
 import { type StartOptions, startEmulator, type TestEmulator } from "./start-emulator.ts";
 
@@ -64,9 +65,10 @@ export const emulatorTest = (options: StartOptions = {}): TestAPI<Fixtures> =>
       async ({}, use) => {
         await using emulator = await startEmulator(options);
         const before = { ...process.env };
+        for (const name of misleadingVariables) delete process.env[name];
         Object.assign(process.env, emulator.env);
         await use(emulator);
-        for (const name of Object.keys(emulator.env)) {
+        for (const name of [...misleadingVariables, ...Object.keys(emulator.env)]) {
           if (before[name] === undefined) delete process.env[name];
           else process.env[name] = before[name];
         }

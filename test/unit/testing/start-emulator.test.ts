@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { startEmulator, type TestEmulator } from "../../../emulator/testing/start-emulator.ts";
 import { syntheticArchive } from "../../support/archives.ts";
@@ -167,6 +168,27 @@ test.each([
   [{ options: { "allow-grpc": false } }, /leave out the options that turn one off/],
 ] as const)("startEmulator(%j): rejects and says why", async (options, message) => {
   await expect(startEmulator(options)).rejects.toThrow(message);
+});
+
+test("startEmulator: a call that hangs holds up neither a reset nor the end", async () => {
+  const hangs = { operation: "infer", effect: "hang" } as const;
+  const emulator = await startEmulator({ ...withArchives(["a"]), faults: [hangs] });
+  const isRunning = async (): Promise<void> => {
+    while (!(await emulator.journal()).some(({ event }) => event === "fault")) await nextTurn();
+  };
+  const first = invoke(emulator, "a");
+  await isRunning();
+  await emulator.reset();
+  expect((await first).status).toBe(503);
+
+  await emulator.faults.add(hangs);
+  const second = invoke(emulator, "a");
+  await isRunning();
+  const startedMs = performance.now();
+  await emulator.stop();
+  // A server of one's own has 30 s.
+  expect(performance.now() - startedMs).toBeLessThan(25_000);
+  expect((await second).status).toBe(503);
 });
 
 test("startEmulator: who asks after the end is told that it has been stopped", async () => {
