@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { CreateBucketCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { CreateBucketCommand, DeleteObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import {
   CreateEndpointCommand,
   CreateEndpointConfigCommand,
@@ -95,6 +95,7 @@ const createEndpoint = async (
   { sagemaker }: Clients,
   container: object,
   variant: object = {},
+  beforeEndpoint: () => Promise<unknown> = () => Promise.resolve(),
 ): Promise<void> => {
   const PrimaryContainer = { Image: "triton", ...container };
   await sagemaker.send(new CreateModelCommand({ ModelName: "m", PrimaryContainer }));
@@ -102,6 +103,7 @@ const createEndpoint = async (
     { VariantName: "AllTraffic", ModelName: "m", InstanceType: "ml.g4dn.xlarge" as const, ...variant },
   ];
   await sagemaker.send(new CreateEndpointConfigCommand({ EndpointConfigName: "c", ProductionVariants }));
+  await beforeEndpoint();
   await sagemaker.send(new CreateEndpointCommand({ EndpointName: "e", EndpointConfigName: "c" }));
 };
 
@@ -194,7 +196,10 @@ test("hosted endpoint: a variant of one model has it from the start, and answers
 test("hosted endpoint: has failed, and says why, where its model data or its environment cannot be used", async () => {
   await using emulator = await start();
   const clients = clientsOf(emulator);
-  await createEndpoint(clients, { ModelDataUrl: "s3://models/none.tar.gz" });
+  await upload(clients, ["gone.tar.gz"]);
+  await createEndpoint(clients, { ModelDataUrl: "s3://models/gone.tar.gz" }, {}, () =>
+    clients.s3.send(new DeleteObjectCommand({ Bucket: "models", Key: "gone.tar.gz" })),
+  );
   await expect(inService(clients)).rejects.toThrow("Failed to download model data for container");
   const { sagemaker } = clients;
   await sagemaker.send(
