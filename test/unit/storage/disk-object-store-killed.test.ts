@@ -57,62 +57,71 @@ class Expected {
   }
 }
 
-test(`kill -9: nothing acknowledged is lost and nothing half-written is seen, at ${kills} random points`, async () => {
-  process.stdout.write(`kills: ${kills} from STORE_SEED=${seed}\n`);
-  const { root } = await localObjectStore();
-  const random = new Random(seed);
-  const expected = new Expected();
-  for (let kill = 0; kill < kills; kill++) {
-    const at = `STORE_SEED=${seed}, kill ${kill}`;
-    const said = await killedAfter(root, random.nextUint32(), 1 + (random.nextUint32() % 60));
-    for (const line of said) expected.take(line);
-    const warnings: string[] = [];
-    const store = await DiskObjectStore.open(root, { ...silentLog, warning: (text) => warnings.push(text) });
-    expect(warnings, at).toEqual([]);
+test(
+  `kill -9: nothing acknowledged is lost and nothing half-written is seen, at ${kills} random points`,
+  async () => {
+    process.stdout.write(`kills: ${kills} from STORE_SEED=${seed}\n`);
+    const { root } = await localObjectStore();
+    const random = new Random(seed);
+    const expected = new Expected();
+    for (let kill = 0; kill < kills; kill++) {
+      const at = `STORE_SEED=${seed}, kill ${kill}`;
+      const said = await killedAfter(root, random.nextUint32(), 1 + (random.nextUint32() % 60));
+      for (const line of said) expected.take(line);
+      const warnings: string[] = [];
+      const store = await DiskObjectStore.open(root, {
+        ...silentLog,
+        warning: (text) => warnings.push(text),
+      });
+      expect(warnings, at).toEqual([]);
 
-    for (const id of expected.ids("bucket")) {
-      const state = store.bucket(id) === null ? null : "there";
-      expect(expected.of("bucket", id), `${at}: bucket ${id}`).toContain(state);
-      expected.settle("bucket", id, state);
-    }
-    for (const key of expected.ids("object")) {
-      const content = await contentOf(store, BUCKET, key);
-      const version = (await store.head(BUCKET, key))?.headers.version ?? null;
-      expect(expected.of("object", key), `${at}: object ${key}`).toContain(version);
-      expect(content?.equals(contentOfVersions(version ?? "")) ?? null, `${at}: object ${key}`).toBe(
-        version === null ? null : true,
-      );
-      expected.settle("object", key, version);
-    }
-    const { entries } = store.list(BUCKET, { prefix: "", delimiter: "", after: "", limit: 1000 });
-    const known = expected.ids("object").filter((key) => expected.of("object", key)[0] !== null);
-    expect(
-      entries.map((entry) => ("object" in entry ? entry.object.key : "")),
-      at,
-    ).toEqual(known.sort());
-
-    const uploads = new Map(store.uploads(BUCKET).map((upload) => [upload.uploadId, upload]));
-    for (const id of expected.ids("upload")) {
-      const possible = expected.of("upload", id);
-      const sizes = uploads.get(id)?.parts.map(({ byteSize }) => byteSize) ?? null;
+      for (const id of expected.ids("bucket")) {
+        const state = store.bucket(id) === null ? null : "there";
+        expect(expected.of("bucket", id), `${at}: bucket ${id}`).toContain(state);
+        expected.settle("bucket", id, state);
+      }
+      for (const key of expected.ids("object")) {
+        const content = await contentOf(store, BUCKET, key);
+        const version = (await store.head(BUCKET, key))?.headers.version ?? null;
+        expect(expected.of("object", key), `${at}: object ${key}`).toContain(version);
+        expect(content?.equals(contentOfVersions(version ?? "")) ?? null, `${at}: object ${key}`).toBe(
+          version === null ? null : true,
+        );
+        expected.settle("object", key, version);
+      }
+      const { entries } = store.list(BUCKET, { prefix: "", delimiter: "", after: "", limit: 1000 });
+      const known = expected.ids("object").filter((key) => expected.of("object", key)[0] !== null);
       expect(
-        possible.map(
-          (parts) =>
-            parts?.split("+").flatMap((part) => (part === "" ? [] : [Number(part.split(":")[1])])) ?? null,
-        ),
-        `${at}: upload ${id}`,
-      ).toContainEqual(sizes);
-      expected.settle("upload", id, null);
+        entries.map((entry) => ("object" in entry ? entry.object.key : "")),
+        at,
+      ).toEqual(known.sort());
+
+      const uploads = new Map(store.uploads(BUCKET).map((upload) => [upload.uploadId, upload]));
+      for (const id of expected.ids("upload")) {
+        const possible = expected.of("upload", id);
+        const sizes = uploads.get(id)?.parts.map(({ byteSize }) => byteSize) ?? null;
+        expect(
+          possible.map(
+            (parts) =>
+              parts?.split("+").flatMap((part) => (part === "" ? [] : [Number(part.split(":")[1])])) ?? null,
+          ),
+          `${at}: upload ${id}`,
+        ).toContainEqual(sizes);
+        expected.settle("upload", id, null);
+      }
+      for (const id of uploads.keys()) await store.abortUpload(BUCKET, id);
+      const notOfObjects = filesOf(root).filter((path) => !/\/objects\/[0-9a-f]{64}$/.test(path));
+      const buckets = store.buckets().map(({ name }) => name);
+      expect(notOfObjects, at).toEqual(
+        [
+          "buckets",
+          "temporary",
+          ...buckets.flatMap((name) =>
+            ["", "/objects", "/uploads"].map((below) => `buckets/${name}${below}`),
+          ),
+        ].sort(),
+      );
     }
-    for (const id of uploads.keys()) await store.abortUpload(BUCKET, id);
-    const notOfObjects = filesOf(root).filter((path) => !/\/objects\/[0-9a-f]{64}$/.test(path));
-    const buckets = store.buckets().map(({ name }) => name);
-    expect(notOfObjects, at).toEqual(
-      [
-        "buckets",
-        "temporary",
-        ...buckets.flatMap((name) => ["", "/objects", "/uploads"].map((below) => `buckets/${name}${below}`)),
-      ].sort(),
-    );
-  }
-});
+  },
+  60_000 + 3_000 * kills,
+);
