@@ -60,12 +60,8 @@ export const startHosting = async (
     if (stateDir !== null) unlock = lockFolder(stateDir);
     const objects = await DiskObjectStore.open(join(folder, "s3"), log);
     store = stateDir === null ? forgetfulStore : new StateFile(stateDir);
-    const fleet = new LocalFleet({
-      around,
-      aws,
-      processes,
-      modelData: archivesOf(modelDataOf(aws, objects, clock)),
-    });
+    const modelData = modelDataOf(aws, objects, clock);
+    const fleet = new LocalFleet({ around, aws, processes, modelData: archivesOf(modelData) });
     const controlPlane = new ControlPlane({
       clock,
       journal,
@@ -73,6 +69,7 @@ export const startHosting = async (
       seed: config.seed,
       store,
       fleet,
+      modelData,
       provisionUs: aws.instanceStartSeconds * 1e6,
     });
     const monitoring = startMonitoring({ clock, journal, controlPlane, seed: config.seed });

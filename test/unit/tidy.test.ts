@@ -143,7 +143,15 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "aws/cloudwatch": ["common", "aws/placement", "aws/wire"],
   "aws/autoscaling": ["common", "aws/cloudwatch", "aws/wire"],
   "aws/runtime": ["common", "core/faults", "frontends/http1", "journal", "aws/wire", "aws/placement"],
-  "aws/sagemaker": ["common", "core/memory", "journal", "aws/wire", "aws/placement", "aws/runtime"],
+  "aws/sagemaker": [
+    "common",
+    "core/memory",
+    "journal",
+    "aws/object-store",
+    "aws/wire",
+    "aws/placement",
+    "aws/runtime",
+  ],
   "aws/containers": [
     "common",
     "core/memory",

@@ -2,6 +2,7 @@ import type { Clock } from "../../common/clock.ts";
 import type { Log } from "../../common/log.ts";
 import { Random } from "../../common/random.ts";
 import type { JournalWriter } from "../../journal/event.ts";
+import type { ObjectSource } from "../object-store/object-store.ts";
 import type { Endpoints, RuntimeEndpoint } from "../runtime/endpoints.ts";
 import { AwsError } from "../wire/aws-error.ts";
 import type { OperationService } from "../wire/json-service.ts";
@@ -22,6 +23,8 @@ export interface ControlPlaneOptions {
   readonly seed: number;
   readonly fleet: Fleet;
   readonly store: StateStore;
+  /** Where the archives of models lie. Absent = CreateModel does not look for them. */
+  readonly modelData?: ObjectSource;
   /** From the order of an instance to the start of its container, microseconds. Default 0. */
   readonly provisionUs?: number;
   /** How many instances of a type may run or be ordered, as a service quota. Default 100. */
@@ -68,7 +71,7 @@ export class ControlPlane implements Endpoints {
     this.service = {
       service: "sagemaker",
       operations: {
-        ...modelOperations(registry, options.clock),
+        ...modelOperations(registry, options.clock, options.modelData ?? null),
         ...endpointConfigOperations(registry, options.clock),
         ...this.#endpointOperations.operations,
         ...tagOperations(registry),

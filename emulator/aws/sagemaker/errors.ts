@@ -28,6 +28,7 @@ export const controlPlaneErrors = {
     refused(
       `The variant name(s) "${variant}" is/are not present within endpoint "${arnOf(region, "endpoint", endpoint)}".`,
     ),
+  modelDataNotFound: (url: string): AwsError => refused(`Could not find model data at ${url}.`),
   unsupportedMode: (instanceType: string): AwsError =>
     refused(`MultiModel mode is not supported for instance type ${instanceType}.`),
   badNextToken: (): AwsError => refused("Invalid NextToken."),

@@ -1,4 +1,5 @@
 import type { Clock } from "../../common/clock.ts";
+import type { ObjectSource } from "../object-store/object-store.ts";
 import { type Operation, operation } from "../wire/json-service.ts";
 import { Timestamp } from "../wire/timestamp.ts";
 import { arnOf } from "./arns.ts";
@@ -13,16 +14,30 @@ import {
 import { pageOf } from "./listing.ts";
 import type { Registry } from "./registry.ts";
 
-export const modelOperations = (registry: Registry, clock: Clock): Readonly<Record<string, Operation>> => ({
+/** @param modelData where archives lie; null = they are not looked for */
+export const modelOperations = (
+  registry: Registry,
+  clock: Clock,
+  modelData: ObjectSource | null,
+): Readonly<Record<string, Operation>> => ({
   CreateModel: operation(createModelShape, (input, { region }) => {
     const { ModelName: name } = input;
+    const create = (): object => {
+      if (registry.get("model", region, name) !== undefined)
+        throw controlPlaneErrors.alreadyExists(region, "model", name);
+      const arn = arnOf(region, "model", name);
+      registry.setTags(arn, input.Tags ?? []);
+      registry.put("model", region, name, { createdMs: clock.epochMs(), input: withDefaults(input) });
+      return { ModelArn: arn };
+    };
     checkModel(input);
-    if (registry.get("model", region, name) !== undefined)
-      throw controlPlaneErrors.alreadyExists(region, "model", name);
-    const arn = arnOf(region, "model", name);
-    registry.setTags(arn, input.Tags ?? []);
-    registry.put("model", region, name, { createdMs: clock.epochMs(), input: withDefaults(input) });
-    return { ModelArn: arn };
+    const url = onlyArchiveOf(input);
+    if (modelData === null || url === null || registry.get("model", region, name) !== undefined)
+      return create();
+    return modelData.head(url.bucket, url.key).then((found) => {
+      if (found === null) throw controlPlaneErrors.modelDataNotFound(`s3://${url.bucket}/${url.key}`);
+      return create();
+    });
   }),
   DescribeModel: operation(modelNameShape, ({ ModelName: name }, { region }) => {
     const record = registry.get("model", region, name);
@@ -78,6 +93,17 @@ const checkModel = ({ PrimaryContainer, Containers }: CreateModelInput): void =>
   if (container.Image === undefined) throw controlPlaneErrors.refused("Container Image must be specified.");
   if (container.Mode === "MultiModel" && container.ModelDataUrl === undefined)
     throw controlPlaneErrors.refused("ModelDataUrl is required for a container in MultiModel mode.");
+};
+
+/** Of a container with one model; null = it has none, or it is not in S3. Below a prefix of many there may be nothing yet. */
+const onlyArchiveOf = ({
+  PrimaryContainer,
+  Containers,
+}: CreateModelInput): { bucket: string; key: string } | null => {
+  const container = PrimaryContainer ?? Containers?.[0];
+  const url = container?.Mode === "MultiModel" ? undefined : container?.ModelDataUrl;
+  const [, bucket, key] = /^s3:\/\/([^/]+)\/(.+)$/.exec(url ?? "") ?? [];
+  return bucket === undefined || key === undefined ? null : { bucket, key };
 };
 
 /** As AWS shows them afterwards. */

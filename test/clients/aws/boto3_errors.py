@@ -348,6 +348,13 @@ def check_models_that_cannot_be(errors):
     one = {"Image": IMAGE}
     both = "Both PrimaryContainer and Containers cannot be specified. Specify only one of them."
     refused(lambda: create(PrimaryContainer=one, Containers=[one]), "ValidationException", 400, both)
+    missing = "s3://errors/single/nobody.tar.gz"
+    refused(
+        lambda: create(PrimaryContainer={"Image": IMAGE, "ModelDataUrl": missing}),
+        "ValidationException",
+        400,
+        f"Could not find model data at {missing}.",
+    )
 
 
 def check_many_models_on_what_cannot(errors):
@@ -394,6 +401,7 @@ def check_while_it_is_created(errors):
 
 def check_an_endpoint_that_fails(errors):
     url = "s3://errors/single/gone.tar.gz"
+    # It is there when the model is created, and gone when the endpoint is.
     errors.put("single/gone.tar.gz", archives.archive(archives.scaling_model(1)))
     errors.sagemaker.create_model(
         ModelName="fails", ExecutionRoleArn=ROLE, PrimaryContainer={"Image": IMAGE, "ModelDataUrl": url}

@@ -160,11 +160,16 @@ export class Fixture {
     });
   }
 
-  /** What an operation answers, moments as seconds; throws the AwsError it ends with. */
-  call(operation: string, input: object, region = "us-east-1"): Record<string, unknown> {
+  /** What an operation returns, at once or later. */
+  start(operation: string, input: object, region = "us-east-1"): object | Promise<object> {
     const found = this.plane.service.operations[operation];
     if (found === undefined) throw new Error(`there is no operation ${operation}`);
-    const answer = found.call(input, "json", request(region));
+    return found.call(input, "json", request(region));
+  }
+
+  /** What it answers at once, moments as seconds; throws the AwsError it ends with. */
+  call(operation: string, input: object, region = "us-east-1"): Record<string, unknown> {
+    const answer = this.start(operation, input, region);
     if (answer instanceof Promise) throw new Error(`${operation} does not answer at once`);
     return JSON.parse(
       JSON.stringify(answer, (_key, value: unknown) => (value instanceof Timestamp ? value.seconds : value)),

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { forgetfulStore } from "../../../../emulator/aws/sagemaker/state-store.ts";
 import { allTraffic, arn, Fixture, MemoryStore, multiModel, SECOND } from "./control-plane-fixture.ts";
 
 test("model: described as it was created, with what AWS adds", () => {
@@ -18,6 +19,36 @@ test("model: described as it was created, with what AWS adds", () => {
     CreationTime: 1_700_000_000,
     PrimaryContainer: { ...multiModel, Environment: {} },
   });
+});
+
+test("model: its archive has to be there; a prefix for many models may be empty", async () => {
+  const head = (bucket: string, key: string) =>
+    Promise.resolve(
+      bucket === "b" && key === "there.tar.gz"
+        ? { key, byteSize: 1, etag: "e", lastModifiedMs: 0, headers: {}, checksum: null, partBytes: null }
+        : null,
+    );
+  const fixture = new Fixture(forgetfulStore, { modelData: { head, open: () => Promise.resolve(null) } });
+  const create = async (ModelName: string, container: object): Promise<unknown> => {
+    const PrimaryContainer = { Image: "triton", ...container };
+    return fixture.start("CreateModel", { ModelName, PrimaryContainer });
+  };
+  await expect(create("gone", { ModelDataUrl: "s3://b/gone.tar.gz" })).rejects.toMatchObject({
+    code: "ValidationException",
+    message: "Could not find model data at s3://b/gone.tar.gz.",
+  });
+  expect(fixture.errorOf("DescribeModel", { ModelName: "gone" })).toContain("Could not find model ");
+  expect(await create("one", { ModelDataUrl: "s3://b/there.tar.gz" })).toEqual({
+    ModelArn: arn("model/one"),
+  });
+  expect(await create("many", { Mode: "MultiModel", ModelDataUrl: "s3://b/none/" })).toEqual({
+    ModelArn: arn("model/many"),
+  });
+  // Two at a time: one of them comes too late.
+  const both = await Promise.allSettled(
+    [1, 2].map(() => create("two", { ModelDataUrl: "s3://b/there.tar.gz" })),
+  );
+  expect(both.map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
 });
 
 test.each([
