@@ -66,7 +66,7 @@ test(
     const expected = new Expected();
     for (let kill = 0; kill < kills; kill++) {
       const at = `STORE_SEED=${seed}, kill ${kill}`;
-      const said = await killedAfter(root, random.nextUint32(), 1 + (random.nextUint32() % 60));
+      const said = await killedAfter(root, random.nextUint32(), 1 + (random.nextUint32() % 24));
       for (const line of said) expected.take(line);
       const warnings: string[] = [];
       const store = await DiskObjectStore.open(root, {
