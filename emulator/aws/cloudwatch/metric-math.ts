@@ -17,6 +17,8 @@ export interface MathScope {
   /** Seconds since 1970, end not included: what FILL fills. */
   readonly startS: number;
   readonly endS: number;
+  /** Periods begin so many times their length after it. */
+  readonly originS: number;
   /** @throws MathError when there is no such id */
   value(id: string): Value;
   /** The queried metrics, expressions not among them, by id. */
@@ -450,17 +452,23 @@ const fillerOf = (what: Expression, scope: MathScope): Filler => {
   return (moment) => value.values.get(moment);
 };
 
-const fill = (series: Series, filler: Filler, { startS, endS }: MathScope): Series => {
+/** The start of the period in which the time begins that is looked at. */
+export const firstPeriod = (
+  { startS, originS }: Pick<MathScope, "startS" | "originS">,
+  periodS: number,
+): number => originS + Math.floor((startS - originS) / periodS) * periodS;
+
+/** CloudWatch answers with no more data points at a time. */
+const MAX_FILLED = 100_800;
+
+const fill = (series: Series, filler: Filler, scope: MathScope): Series => {
   const { periodS } = series;
+  if ((scope.endS - scope.startS) / periodS > MAX_FILLED)
+    throw new MathError(`FILL over more than ${MAX_FILLED} periods: take a shorter time or a longer period`);
   const known = inTime(series);
   const filled = new Map<number, number>();
-  const origin = known[0]?.[0] ?? startS;
   let next = 0;
-  for (
-    let moment = startS + ((((origin - startS) % periodS) + periodS) % periodS);
-    moment < endS;
-    moment += periodS
-  ) {
+  for (let moment = firstPeriod(scope, periodS); moment < scope.endS; moment += periodS) {
     while (next < known.length && known[next]![0] < moment) next++;
     const value = series.values.get(moment) ?? filler(moment, known[next - 1] ?? null, known[next] ?? null);
     if (value !== undefined) filled.set(moment, value);

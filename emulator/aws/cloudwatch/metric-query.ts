@@ -3,6 +3,7 @@ import {
   EmptySeries,
   type Expression,
   evaluate,
+  firstPeriod,
   isSeries,
   MathError,
   type MathScope,
@@ -170,16 +171,14 @@ export class QueryRun {
   readonly #store: MetricStore;
   readonly #values = new Map<string, Value>();
   readonly #scope: MathScope;
-  readonly #aligned: boolean;
 
   /** @param aligned periods begin at multiples of themselves since 1970; else at the span's start */
   constructor(queries: readonly MetricQuery[], store: MetricStore, span: Span, aligned = true) {
     this.#queries = queries;
     this.#store = store;
-    this.#aligned = aligned;
-    const periodS = Math.max(1, ...queries.map(({ source }) => (isMetricStat(source) ? source.periodS : 1)));
     this.#scope = {
-      startS: aligned ? Math.floor(span.startS / periodS) * periodS : span.startS,
+      startS: span.startS,
+      originS: aligned ? 0 : span.startS,
       endS: span.endS,
       value: (id) => this.#value(id),
       metrics: () => this.#metrics(),
@@ -226,14 +225,14 @@ export class QueryRun {
   }
 
   #read({ metric, periodS, stat, unit }: MetricStat): Series {
-    const { startS, endS } = this.#scope;
-    const aligned = this.#aligned ? Math.floor(startS / periodS) * periodS : startS;
-    const points = this.#store.readMerged(metric, { startS: aligned, endS, periodS }, unit);
+    const { endS } = this.#scope;
+    const startS = firstPeriod(this.#scope, periodS);
+    const points = this.#store.readMerged(metric, { startS, endS, periodS }, unit);
     const statistic = readStatistic(stat) ?? (() => null);
     const values = new Map<number, number>();
     for (const [start, point] of points) {
       const value = statistic(point);
-      if (value !== null && start < endS) values.set(start, value);
+      if (value !== null) values.set(start, value);
     }
     return { label: metric.name, periodS, values };
   }

@@ -34,7 +34,7 @@ export const getMetricData = (store: MetricStore) =>
     }
     const queries = readQueries(MetricDataQueries, { list: "MetricDataQueries", invalid: validationError });
     const run = new QueryRun(queries, store, {
-      startS: Math.floor(StartTime / 60_000) * 60,
+      startS: StartTime / 1000,
       endS: EndTime / 1000,
     });
     const results = queries

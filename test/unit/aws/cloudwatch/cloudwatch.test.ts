@@ -245,6 +245,45 @@ describe("GetMetricData", () => {
     expect([later?.Timestamps, later?.Values]).toEqual([[START_S], [10]]);
   });
 
+  test("a metric of seconds begins at its own period, and FILL fills each metric's periods", () => {
+    const { service, put } = world();
+    for (const second of [0, 20, 40, 60, 70])
+      put({ MetricName: "m", Value: second, Timestamp: START_S + second, StorageResolution: 1 });
+    const metric = (Id: string, Period: number) => ({
+      Id,
+      MetricStat: { Metric: { Namespace: "N", MetricName: "m" }, Period, Stat: "Sum" },
+    });
+    const { MetricDataResults } = call<MetricData>(service, "GetMetricData", {
+      StartTime: START_S + 25,
+      EndTime: START_S + 80,
+      ScanBy: "TimestampAscending",
+      MetricDataQueries: [
+        metric("fine", 10),
+        metric("coarse", 60),
+        { Id: "filled", Expression: "FILL(fine, 0)" },
+        { Id: "whole", Expression: "FILL(coarse, 0)" },
+      ],
+    });
+    const seconds = (index: number) => MetricDataResults[index]?.Timestamps.map((time) => time - START_S);
+    expect([seconds(0), MetricDataResults[0]?.Values]).toEqual([
+      [20, 40, 60, 70],
+      [20, 40, 60, 70],
+    ]);
+    expect([seconds(1), MetricDataResults[1]?.Values]).toEqual([
+      [0, 60],
+      [60, 130],
+    ]);
+    expect(seconds(2)).toEqual([20, 30, 40, 50, 60, 70]);
+    expect(seconds(3)).toEqual([0, 60]);
+  });
+
+  test("FILL over all of time is refused", () => {
+    const MetricDataQueries = [stat("a", "Sum"), { Id: "e", Expression: "FILL(a, 0)" }];
+    expect(
+      refusal(world().service, "GetMetricData", { StartTime: 0, EndTime: START_S, MetricDataQueries }),
+    ).toContain("Error in expression 'e': FILL over more than 100800 periods");
+  });
+
   test("expressions over metrics; what is not asked for is not returned", () => {
     const { service, put } = world();
     put(

@@ -21,6 +21,7 @@ const known: Readonly<Record<string, Series>> = {
 
 const scope = {
   startS: 0,
+  originS: 0,
   endS: 240,
   value: (id: string) => {
     const found = known[id];
