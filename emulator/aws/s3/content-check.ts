@@ -74,7 +74,7 @@ export class ChecksummedContent {
   }
 }
 
-export interface StatedChecksum {
+interface StatedChecksum {
   readonly algorithm: ChecksumAlgorithm;
   readonly value: string;
 }
@@ -129,8 +129,7 @@ export const readAlgorithm = (given: string | undefined): ChecksumAlgorithm | nu
   return algorithm;
 };
 
-export const checksumHeader = (algorithm: ChecksumAlgorithm): string =>
-  `x-amz-checksum-${algorithm.toLowerCase()}`;
+const checksumHeader = (algorithm: ChecksumAlgorithm): string => `x-amz-checksum-${algorithm.toLowerCase()}`;
 
 /** Name and value in turn. */
 export const checksumHeaders = (checksum: Checksum | null): string[] =>
@@ -142,7 +141,7 @@ export const checksumHeaders = (checksum: Checksum | null): string[] =>
 export const checksumElements = (checksum: Checksum | null): Readonly<Record<string, string>> =>
   checksum === null ? {} : { [`Checksum${checksum.algorithm}`]: checksum.value, ChecksumType: checksum.type };
 
-export const pieces = function* (bytes: Uint8Array): Generator<Uint8Array> {
+const pieces = function* (bytes: Uint8Array): Generator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += PIECE) yield bytes.subarray(at, at + PIECE);
 };
 
