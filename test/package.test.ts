@@ -97,7 +97,10 @@ describe("package, packed and installed into an empty folder", () => {
     process.stdout.write(`package: a test of one's own against startEmulator took ${tookMs.toFixed(0)} ms\n`);
     expect(tookMs).toBeLessThan(60_000);
 
-    await mustRun(["node", "node_modules/vitest/vitest.mjs", "run", "evict.spec.ts", "deploy.spec.ts"], inUser);
+    await mustRun(
+      ["node", "node_modules/vitest/vitest.mjs", "run", "evict.spec.ts", "deploy.spec.ts"],
+      inUser,
+    );
 
     const command = /^npx triton-local exec .*--model-data.*$/m.exec(page)?.[0] ?? "";
     expect(await mustRun(command.split(" "), inUser)).toBe("0\n");
