@@ -1,4 +1,4 @@
-import type { FaultSource } from "../../core/faults/fault-source.ts";
+import type { FaultSource, Refusal } from "../../core/faults/fault-source.ts";
 import type { EndpointIdentity, PlatformAnswer, PlatformError } from "../placement/platform-answer.ts";
 import { AwsError } from "../wire/aws-error.ts";
 import { ACCOUNT_ID } from "../wire/aws-request.ts";
@@ -26,6 +26,11 @@ export const runtimeErrors = {
   /** AWS tells no type there: SDKs take the status for the code. */
   bodyTooLarge: (limit: number): AwsError =>
     new AwsError("", `HTTP content length exceeded ${limit} bytes.`, { status: 413 }),
+  /** By a fault. Texts ours but for `Rate exceeded`, by which AWS tells throttling of any service. */
+  refused: (as: Refusal, message: string | null): AwsError => {
+    const [code, status, text] = refusals[as];
+    return new AwsError(code, message ?? text, { status });
+  },
   unknownOperation: (method: string, path: string): AwsError =>
     new AwsError(
       "UnknownOperationException",
@@ -33,6 +38,13 @@ export const runtimeErrors = {
       { status: 404 },
     ),
 } as const;
+
+const refusals: Readonly<Record<Refusal, readonly [code: string, status: number, text: string]>> = {
+  throttled: ["ThrottlingException", 400, "Rate exceeded"],
+  unavailable: ["ServiceUnavailable", 503, "The service is currently unavailable."],
+  "internal-failure": ["InternalFailure", 500, "An internal failure occurred."],
+  "dependency-failure": ["InternalDependencyException", 530, "A service that the runtime depends on failed."],
+};
 
 const validationError = (message: string, errorCode?: string): AwsError =>
   new AwsError("ValidationError", message, { members: { ErrorCode: errorCode } });

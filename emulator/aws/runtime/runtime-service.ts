@@ -175,7 +175,7 @@ export class RuntimeService implements RawService {
 
   /** @throws AwsError */
   #find(request: AwsRequest, input: Input): Target {
-    const { endpoints, fallback } = this.#options;
+    const { endpoints, fallback, faults } = this.#options;
     const { EndpointName } = input;
     const endpoint = endpoints.find(EndpointName, request.region) ?? fallback;
     if (endpoint === null || !serving.has(endpoint.status) || endpoint.variants.length === 0)
@@ -188,6 +188,8 @@ export class RuntimeService implements RawService {
       throw runtimeErrors.headerNotSupported(EndpointName, "target container hostname");
     if (input.InferenceComponentName !== undefined)
       throw runtimeErrors.headerNotSupported(EndpointName, "inference component name");
+    const effect = faults.at({ operation: "invoke", model: input.TargetModel ?? null })?.effect;
+    if (effect?.kind === "refuse") throw runtimeErrors.refused(effect.as, effect.message);
     return { endpoint, variant };
   }
 

@@ -19,6 +19,7 @@ export const operations: readonly FaultOperation[] = [
   "ping",
   "list",
   "respond",
+  "invoke",
 ];
 
 /** Every effect by its word; docs/faults.md has the same table. */
@@ -76,6 +77,30 @@ export const effects = {
     required: [],
     optional: ["after_bytes"],
     description: "the connection breaks after that many bytes of the answer, 0 unless told otherwise",
+  },
+  throttled: {
+    operations: ["invoke"],
+    required: [],
+    optional: ["message"],
+    description: "is answered with ThrottlingException (400)",
+  },
+  unavailable: {
+    operations: ["invoke"],
+    required: [],
+    optional: ["message"],
+    description: "is answered with ServiceUnavailable (503)",
+  },
+  "internal-failure": {
+    operations: ["invoke"],
+    required: [],
+    optional: ["message"],
+    description: "is answered with InternalFailure (500)",
+  },
+  "dependency-failure": {
+    operations: ["invoke"],
+    required: [],
+    optional: ["message"],
+    description: "is answered with InternalDependencyException (530)",
   },
 } as const satisfies Readonly<Record<string, EffectEntry>>;
 

@@ -251,6 +251,15 @@ const readEffect = (entry: Fields, name: string, at: string): FaultEffect => {
       return { kind: "fail", message: "" };
     case "reset":
       return { kind: "reset", afterBytes: readWhole(entry, "after_bytes", 0, at) ?? 0 };
+    case "throttled":
+    case "unavailable":
+    case "internal-failure":
+    case "dependency-failure":
+      return {
+        kind: "refuse",
+        as: name,
+        message: entry.message === undefined ? null : readMessage(entry, at),
+      };
     default:
       return { kind: "hang" };
   }

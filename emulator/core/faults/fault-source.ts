@@ -11,7 +11,12 @@ export type FaultOperation =
   /** Of the models of a container, as follows each good ping. */
   | "list"
   /** While an answer is being written. */
-  | "respond";
+  | "respond"
+  /** Of an endpoint, before an instance sees it. */
+  | "invoke";
+
+/** How the platform can refuse an invocation that is right; the words of docs/faults.md. */
+export type Refusal = "throttled" | "unavailable" | "internal-failure" | "dependency-failure";
 
 /** What a fault does; the words of docs/faults.md. */
 export type FaultEffect =
@@ -26,7 +31,9 @@ export type FaultEffect =
   /** The process behind it dies: a stub at load or inference, the server at a ping. */
   | { readonly kind: "kill" }
   /** The connection breaks after that many bytes of the answer. */
-  | { readonly kind: "reset"; readonly afterBytes: number };
+  | { readonly kind: "reset"; readonly afterBytes: number }
+  /** The platform does not serve it. Message: null = its own words. */
+  | { readonly kind: "refuse"; readonly as: Refusal; readonly message: string | null };
 
 export interface Fault {
   /** How the journal names it. */

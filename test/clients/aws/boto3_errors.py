@@ -259,6 +259,22 @@ def check_no_instance(errors):
     assert isinstance(error, errors.runtime.exceptions.ServiceUnavailable)
 
 
+def check_what_only_a_fault_brings_about(errors):
+    exceptions = errors.runtime.exceptions
+    for effect, code, status in (
+        ("throttled", "ThrottlingException", 400),
+        ("dependency-failure", "InternalDependencyException", 530),
+        ("unavailable", "ServiceUnavailable", 503),
+        ("internal-failure", "InternalFailure", 500),
+    ):
+        errors.faults({"operation": "invoke", "effect": effect, "first": 1, "message": "on purpose"})
+        error = refused(errors.invoke, code, status, "on purpose")
+        # The service model has no class for throttling.
+        assert code == "ThrottlingException" or isinstance(error, getattr(exceptions, code)), error
+        assert scaled_by(errors.invoke()) == 2
+    errors.faults()
+
+
 # The control plane
 
 

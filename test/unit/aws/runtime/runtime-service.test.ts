@@ -4,6 +4,7 @@ import type { InvocationRecord, RuntimeEndpoint } from "../../../../emulator/aws
 import { MAX_BODY_BYTES } from "../../../../emulator/aws/runtime/runtime-service.ts";
 import { VirtualClock } from "../../../../emulator/common/virtual-clock.ts";
 import { FaultPlan } from "../../../../emulator/core/faults/fault-plan.ts";
+import { parseFaults } from "../../../../emulator/core/faults/fault-rule.ts";
 import { Journal } from "../../../../emulator/journal/journal.ts";
 import { sendTo } from "../../../support/aws-exchange.ts";
 import { endpointOf, platformAnswer, runtimePort, variantOf } from "../../../support/runtime-fixture.ts";
@@ -280,6 +281,45 @@ describe("InvokeEndpoint", () => {
     expect(JSON.parse(answers[0]?.text ?? "")).toMatchObject({ OriginalStatusCode: 507 });
     expect(answers.map(({ text }) => text.includes("__type"))).toEqual([false, false]);
   });
+
+  test.each([
+    ["throttled", 400, "ThrottlingException", "Rate exceeded"],
+    ["unavailable", 503, "ServiceUnavailable", "The service is currently unavailable."],
+    ["internal-failure", 500, "InternalFailure", "An internal failure occurred."],
+    [
+      "dependency-failure",
+      530,
+      "InternalDependencyException",
+      "A service that the runtime depends on failed.",
+    ],
+  ])(
+    "a fault that refuses invocations, %s: what is right gets %i %s",
+    async (effect, status, type, message) => {
+      const rules = parseFaults(
+        [
+          { operation: "invoke", effect, model: "a.*", first: 1 },
+          { operation: "invoke", effect, model: "a.*", nth: 2, message: "in other words" },
+        ],
+        "faults",
+      );
+      if (!rules.ok) throw rules.error;
+      const faults = new FaultPlan(rules.value);
+      const variant = variantOf("AllTraffic", { answer: platformAnswer({ status: 200 }) });
+      const call = async (model: string) => {
+        const headers = { [`${PREFIX}Target-Model`]: model };
+        const answer = await invoke([endpointOf("mme", { variants: [variant] })], headers, {
+          options: { faults },
+        });
+        const { Message }: { Message?: string } = answer.status === 200 ? {} : JSON.parse(answer.text);
+        return [answer.status, answer.headers.get("x-amzn-errortype"), Message];
+      };
+      expect(await call("b.tar.gz")).toEqual([200, undefined, undefined]);
+      expect(await call("a.tar.gz")).toEqual([status, type, message]);
+      expect(await call("a.tar.gz")).toEqual([status, type, "in other words"]);
+      expect(await call("a.tar.gz")).toEqual([200, undefined, undefined]);
+      expect(variant.calls).toHaveLength(2);
+    },
+  );
 
   test("an answer that is too large is a ModelError", async () => {
     const answer = platformAnswer({ status: 200, body: Buffer.alloc(MAX_BODY_BYTES + 1) });

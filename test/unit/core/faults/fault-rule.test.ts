@@ -110,15 +110,15 @@ test.for([
   [[{ operation: "load", effect: "hang" }, null], "faults[1] is no mapping of a rule's fields"],
   [
     { operation: "lode", effect: "hang" },
-    "faults.operation is \"lode\", expected 'download', 'unpack', 'load', 'infer', 'unload', 'ping', 'list', 'respond'",
+    "faults.operation is \"lode\", expected 'download', 'unpack', 'load', 'infer', 'unload', 'ping', 'list', 'respond', 'invoke'",
   ],
   [
     { effect: "hang" },
-    "faults.operation is missing, expected 'download', 'unpack', 'load', 'infer', 'unload', 'ping', 'list', 'respond'",
+    "faults.operation is missing, expected 'download', 'unpack', 'load', 'infer', 'unload', 'ping', 'list', 'respond', 'invoke'",
   ],
   [
     { operation: "load", effect: "oom" },
-    "faults.effect is \"oom\", expected 'out-of-memory', 'fail', 'slow', 'hang', 'kill', 'truncated-archive', 'disk-full', 'unhealthy', 'reset'",
+    "faults.effect is \"oom\", expected 'out-of-memory', 'fail', 'slow', 'hang', 'kill', 'truncated-archive', 'disk-full', 'unhealthy', 'reset', 'throttled', 'unavailable', 'internal-failure', 'dependency-failure'",
   ],
   [
     { operation: "load", effect: "truncated-archive" },
