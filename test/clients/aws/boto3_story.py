@@ -207,7 +207,10 @@ def check_the_busy_variant_has_scaled_out(story):
     eventually(lambda: story.variant("busy")["DesiredInstanceCount"] == 2, 60, "2 instances are desired")
     story.wait("busy")
     assert story.variant("busy")["CurrentInstanceCount"] == 2
-    assert alarm_states(story)[story.high] == "ALARM"
+    # It may be over: two instances have half the requests each.
+    history = story.cloudwatch.describe_alarm_history(AlarmName=story.high, HistoryItemType="StateUpdate")
+    summaries = [item["HistorySummary"] for item in history["AlarmHistoryItems"]]
+    assert any(summary.endswith("to ALARM") for summary in summaries), summaries
     activity = eventually(lambda: finished_activity(story), 10, "the scaling activity has ended")
     assert activity["StatusCode"] == "Successful", activity
     assert f"monitor alarm {story.high} in state ALARM" in activity["Cause"], activity
