@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { startAwsEmulator } from "../support/aws-emulator.ts";
 import { runPythonChecks } from "../support/python-checks.ts";
 import { type PythonEnvironment, pythonEnvironment } from "../support/python-environment.ts";
+import { awsCliTests } from "./aws/cli-tests.ts";
 
 const SCRIPTS = join(import.meta.dirname, "aws");
 const INSTALL_TIMEOUT_MS = 300_000;
@@ -24,8 +25,10 @@ const check = async (python: string, script: string, ...flags: string[]) => {
   });
 };
 
-// At the same time: both wait for the clock most of the time.
-describe.concurrent("boto3", () => {
+// At the same time: they wait for the clock most of the time.
+describe.concurrent("clients of AWS in Python", () => {
+  awsCliTests();
+
   test("boto3: a multi-model endpoint lives from its bucket to its deletion, with the code that AWS runs", async ({
     skip,
   }) => {
