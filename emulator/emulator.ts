@@ -3,6 +3,17 @@ import type { AdjustableLog } from "./common/server-log.ts";
 import { serviceStartError } from "./common/service-start-error.ts";
 import { TritonError } from "./common/status.ts";
 import { SystemClock } from "./common/system-clock.ts";
+import type { EmulatorPort } from "./composition/emulator-port.ts";
+import type { Hosting } from "./composition/hosting.ts";
+import {
+  type LocalTriton,
+  type Surroundings,
+  startContainer,
+  startTriton,
+} from "./composition/local-triton.ts";
+import type { MultiModelEndpoint } from "./composition/multi-model-endpoint.ts";
+import { resetModels } from "./composition/reset-models.ts";
+import { metricsSetting, TritonProcesses } from "./composition/triton-process.ts";
 import type { Config } from "./config/load.ts";
 import type { Backend } from "./core/backend.ts";
 import { FaultPlan } from "./core/faults/fault-plan.ts";
@@ -10,7 +21,6 @@ import { type FaultSource, noFaults, withFaultHeader } from "./core/faults/fault
 import type { Ledger, PoolState } from "./core/memory/ledger.ts";
 import type { Machine } from "./core/memory/machine.ts";
 import type { TritonServer } from "./core/triton-server.ts";
-import type { EmulatorPort } from "./emulator-port.ts";
 import type { InstanceMemory } from "./frontends/control/target.ts";
 import type { GrpcFrontend, GrpcFrontendOptions } from "./frontends/grpc/server.ts";
 import type { HttpFrontend } from "./frontends/http/server.ts";
@@ -19,14 +29,9 @@ import { prometheusText } from "./frontends/metrics/prometheus-text.ts";
 import { type MetricsFrontend, startMetricsFrontend } from "./frontends/metrics/server.ts";
 import { SystemGauges } from "./frontends/metrics/system-gauges.ts";
 import type { SageMakerFrontend } from "./frontends/sagemaker/server.ts";
-import type { Hosting } from "./hosting.ts";
 import { type JournalWriter, noJournal } from "./journal/event.ts";
 import { Journal } from "./journal/journal.ts";
-import { type LocalTriton, type Surroundings, startContainer, startTriton } from "./local-triton.ts";
-import type { MultiModelEndpoint } from "./multi-model-endpoint.ts";
-import { resetModels } from "./reset-models.ts";
 import type { JournalFile } from "./storage/journal-file.ts";
-import { metricsSetting, TritonProcesses } from "./triton-process.ts";
 
 export interface EmulatorOptions {
   readonly config: Config;
@@ -135,7 +140,7 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
     served = await serveModels(around, processes, death.resolve);
     const { triton, endpoint } = served;
     if (config.aws !== null && journal !== null) {
-      const { startHosting } = await import("./hosting.ts");
+      const { startHosting } = await import("./composition/hosting.ts");
       hosting = await startHosting(config.aws, around, journal, processes);
     }
     const hosted = hosting;
@@ -143,8 +148,8 @@ export const createEmulator = async (options: EmulatorOptions): Promise<Emulator
       await startFrontends(await frontendModules, frontends, triton, around, summaries);
     if (hosted !== null && config.emulatorPort !== null && journal !== null && faults !== null) {
       const [{ startEmulatorPort }, { createAwsServices }] = await Promise.all([
-        import("./emulator-port.ts"),
-        import("./aws-services.ts"),
+        import("./composition/emulator-port.ts"),
+        import("./composition/aws-services.ts"),
       ]);
       const process = triton?.process();
       const atStart = process === undefined ? [] : loadedModels(process.server);
@@ -307,7 +312,7 @@ const serveModels = async (
     };
   }
   const [{ INSTANCE, openEndpoint }, { HttpContainer }] = await Promise.all([
-    import("./multi-model-endpoint.ts"),
+    import("./composition/multi-model-endpoint.ts"),
     import("./aws/containers/http-container.ts"),
   ]);
   const triton = processes === null ? null : await startContainer(around, processes, INSTANCE);

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 
 /**
  * What each part of emulator/ may import besides itself; names are its folders, two levels deep in core, frontends,
- * backends and aws. Imports go downward only: a part names nothing that stands below it in this table.
+ * backends, aws and composition. Imports go downward only: a part names nothing that stands below it in this table.
  */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   common: [],
@@ -195,7 +195,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "simulation",
   ],
   config: ["common", "core/faults", "core/memory", "core/settings", "aws/containers", "aws/placement"],
-  "multi-model-instance.ts": [
+  "composition/multi-model-instance.ts": [
     "common",
     "core/faults",
     "core/memory",
@@ -204,7 +204,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "aws/containers",
     "aws/placement",
   ],
-  "multi-model-endpoint.ts": [
+  "composition/multi-model-endpoint.ts": [
     "common",
     "config",
     "core/faults",
@@ -212,10 +212,10 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "journal",
     "aws/artifacts",
     "aws/containers",
-    "multi-model-instance.ts",
+    "composition/multi-model-instance.ts",
   ],
-  "real-memory.ts": ["frontends/control"],
-  "emulator-port.ts": [
+  "composition/real-memory.ts": ["frontends/control"],
+  "composition/emulator-port.ts": [
     "common",
     "core/faults",
     "core/memory",
@@ -223,12 +223,19 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "frontends/http1",
     "journal",
     "aws/wire",
-    "real-memory.ts",
+    "composition/real-memory.ts",
   ],
-  "aws-services.ts": ["common", "core/faults", "journal", "aws/wire", "aws/object-store", "aws/runtime"],
-  "current-server.ts": ["core/inference-server.ts"],
-  "reset-models.ts": ["core/triton-server.ts"],
-  "triton-process.ts": [
+  "composition/aws-services.ts": [
+    "common",
+    "core/faults",
+    "journal",
+    "aws/wire",
+    "aws/object-store",
+    "aws/runtime",
+  ],
+  "composition/current-server.ts": ["core/inference-server.ts"],
+  "composition/reset-models.ts": ["core/triton-server.ts"],
+  "composition/triton-process.ts": [
     "common",
     "config",
     "core/backend.ts",
@@ -243,7 +250,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "backends/synthetic",
     "storage",
   ],
-  "local-triton.ts": [
+  "composition/local-triton.ts": [
     "common",
     "config",
     "core/faults",
@@ -252,10 +259,10 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "frontends/sagemaker",
     "journal",
     "aws/containers",
-    "current-server.ts",
-    "triton-process.ts",
+    "composition/current-server.ts",
+    "composition/triton-process.ts",
   ],
-  "local-fleet.ts": [
+  "composition/local-fleet.ts": [
     "config",
     "core/faults",
     "core/memory",
@@ -263,11 +270,11 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "aws/containers",
     "aws/placement",
     "aws/sagemaker",
-    "multi-model-instance.ts",
-    "triton-process.ts",
-    "local-triton.ts",
+    "composition/multi-model-instance.ts",
+    "composition/triton-process.ts",
+    "composition/local-triton.ts",
   ],
-  "monitoring.ts": [
+  "composition/monitoring.ts": [
     "common",
     "journal",
     "aws/cloudwatch",
@@ -276,7 +283,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "aws/sagemaker",
     "aws/wire",
   ],
-  "hosting.ts": [
+  "composition/hosting.ts": [
     "common",
     "config",
     "aws/artifacts",
@@ -286,11 +293,11 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "aws/sagemaker",
     "aws/wire",
     "journal",
-    "monitoring.ts",
-    "multi-model-instance.ts",
-    "triton-process.ts",
-    "local-triton.ts",
-    "local-fleet.ts",
+    "composition/monitoring.ts",
+    "composition/multi-model-instance.ts",
+    "composition/triton-process.ts",
+    "composition/local-triton.ts",
+    "composition/local-fleet.ts",
     "storage",
   ],
   "emulator.ts": [
@@ -307,13 +314,13 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "frontends/sagemaker",
     "journal",
     "aws/containers",
-    "multi-model-endpoint.ts",
-    "emulator-port.ts",
-    "aws-services.ts",
-    "reset-models.ts",
-    "triton-process.ts",
-    "local-triton.ts",
-    "hosting.ts",
+    "composition/multi-model-endpoint.ts",
+    "composition/emulator-port.ts",
+    "composition/aws-services.ts",
+    "composition/reset-models.ts",
+    "composition/triton-process.ts",
+    "composition/local-triton.ts",
+    "composition/hosting.ts",
     "storage",
   ],
   "index.ts": ["config", "emulator.ts"],
@@ -401,7 +408,7 @@ const importsOf = (path: string, source: string): Import[] =>
 
 const partOf = (path: string): string => {
   const [first = "", second] = path.split("/");
-  return second !== undefined && ["aws", "core", "frontends", "backends"].includes(first)
+  return second !== undefined && ["aws", "composition", "core", "frontends", "backends"].includes(first)
     ? `${first}/${second}`
     : first;
 };

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import type { RealReadings } from "./frontends/control/target.ts";
+import type { RealReadings } from "../frontends/control/target.ts";
 
 /** Runs `nvidia-smi`. @param done its output; null = it is not there, or does not answer */
 export type AskDriver = (args: readonly string[], done: (output: string | null) => void) => void;

@@ -1,18 +1,18 @@
-import type { ObjectStore } from "./aws/object-store/object-store.ts";
-import type { AsyncObjects } from "./aws/runtime/async-objects.ts";
+import type { ObjectStore } from "../aws/object-store/object-store.ts";
+import type { AsyncObjects } from "../aws/runtime/async-objects.ts";
 import type {
   Endpoints,
   InvocationObserver,
   RuntimeEndpoint,
   RuntimeVariant,
-} from "./aws/runtime/endpoints.ts";
-import { RuntimeService } from "./aws/runtime/runtime-service.ts";
-import type { RawService } from "./aws/wire/aws-port.ts";
-import type { OperationService } from "./aws/wire/json-service.ts";
-import type { Clock } from "./common/clock.ts";
-import type { Log } from "./common/log.ts";
-import type { FaultSource } from "./core/faults/fault-source.ts";
-import type { JournalWriter } from "./journal/event.ts";
+} from "../aws/runtime/endpoints.ts";
+import { RuntimeService } from "../aws/runtime/runtime-service.ts";
+import type { RawService } from "../aws/wire/aws-port.ts";
+import type { OperationService } from "../aws/wire/json-service.ts";
+import type { Clock } from "../common/clock.ts";
+import type { Log } from "../common/log.ts";
+import type { FaultSource } from "../core/faults/fault-source.ts";
+import type { JournalWriter } from "../journal/event.ts";
 
 export interface AwsServicesOptions {
   /** Of the control plane; null = there are no endpoints but `modelData`. */

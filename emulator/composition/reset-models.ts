@@ -1,4 +1,4 @@
-import type { TritonServer } from "./core/triton-server.ts";
+import type { TritonServer } from "../core/triton-server.ts";
 
 /**
  * Brings the models of a server in mode explicit back to those that were loaded at its start, as their folders are now: what

@@ -1,14 +1,14 @@
-import { AwsPort, type RawService } from "./aws/wire/aws-port.ts";
-import type { OperationService } from "./aws/wire/json-service.ts";
-import type { AcceptedCredentials } from "./aws/wire/signature.ts";
-import type { Clock } from "./common/clock.ts";
-import type { Log } from "./common/log.ts";
-import type { FaultPlan } from "./core/faults/fault-plan.ts";
-import { refuse } from "./frontends/control/control-call.ts";
-import { handleControl } from "./frontends/control/server.ts";
-import type { ControlTarget, InstanceMemory } from "./frontends/control/target.ts";
-import { type Listener, listen } from "./frontends/http1/listener.ts";
-import type { Journal } from "./journal/journal.ts";
+import { AwsPort, type RawService } from "../aws/wire/aws-port.ts";
+import type { OperationService } from "../aws/wire/json-service.ts";
+import type { AcceptedCredentials } from "../aws/wire/signature.ts";
+import type { Clock } from "../common/clock.ts";
+import type { Log } from "../common/log.ts";
+import type { FaultPlan } from "../core/faults/fault-plan.ts";
+import { refuse } from "../frontends/control/control-call.ts";
+import { handleControl } from "../frontends/control/server.ts";
+import type { ControlTarget, InstanceMemory } from "../frontends/control/target.ts";
+import { type Listener, listen } from "../frontends/http1/listener.ts";
+import type { Journal } from "../journal/journal.ts";
 import { RealMemory } from "./real-memory.ts";
 
 /** What can be asked of and done to the running emulator. */

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { RealReadings } from "../../emulator/frontends/control/target.ts";
-import { RealMemory } from "../../emulator/real-memory.ts";
+import { RealMemory } from "../../../emulator/composition/real-memory.ts";
+import type { RealReadings } from "../../../emulator/frontends/control/target.ts";
 
 /** What is read when the driver says so, and how often it was asked. */
 const readings = (output: string | null, times = 1) => {

@@ -1,16 +1,16 @@
-import { InProcessContainer } from "./aws/containers/in-process-container.ts";
-import type { AdjustableLog } from "./common/server-log.ts";
-import type { SystemClock } from "./common/system-clock.ts";
-import type { Config } from "./config/load.ts";
-import type { FaultPlan } from "./core/faults/fault-plan.ts";
-import { noFaults } from "./core/faults/fault-source.ts";
-import type { InferenceServer } from "./core/inference-server.ts";
-import type { TritonServer } from "./core/triton-server.ts";
+import { InProcessContainer } from "../aws/containers/in-process-container.ts";
+import type { AdjustableLog } from "../common/server-log.ts";
+import type { SystemClock } from "../common/system-clock.ts";
+import type { Config } from "../config/load.ts";
+import type { FaultPlan } from "../core/faults/fault-plan.ts";
+import { noFaults } from "../core/faults/fault-source.ts";
+import type { InferenceServer } from "../core/inference-server.ts";
+import type { TritonServer } from "../core/triton-server.ts";
+import type { ContainerApi } from "../frontends/sagemaker/container-api.ts";
+import type { ExchangeHandler } from "../frontends/sagemaker/container-exchange.ts";
+import type { JournalWriter } from "../journal/event.ts";
+import { ServerEvents } from "../journal/server-events.ts";
 import { CurrentServer } from "./current-server.ts";
-import type { ContainerApi } from "./frontends/sagemaker/container-api.ts";
-import type { ExchangeHandler } from "./frontends/sagemaker/container-exchange.ts";
-import type { JournalWriter } from "./journal/event.ts";
-import { ServerEvents } from "./journal/server-events.ts";
 import type { TritonProcess, TritonProcesses } from "./triton-process.ts";
 
 /** What everything that is served is made with. */
@@ -107,7 +107,7 @@ const containerApis = async (
   { config, clock, log, faults }: Surroundings,
   { storage }: TritonProcesses,
 ): Promise<(server: TritonServer, onCrash: (because: string) => void) => ContainerApi> => {
-  const { ContainerApi } = await import("./frontends/sagemaker/container-api.ts");
+  const { ContainerApi } = await import("../frontends/sagemaker/container-api.ts");
   const { pingMode, defaultModelName } = config.sagemakerEnvironment;
   const { sagemakerThreadCount: threads, sagemakerSafePortRange: safePorts } = config;
   const options = { pingMode, defaultModel: defaultModelName, threads, safePorts };

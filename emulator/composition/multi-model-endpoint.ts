@@ -1,11 +1,11 @@
-import { DirectoryArtifacts } from "./aws/artifacts/directory-artifacts.ts";
-import type { HttpContainer } from "./aws/containers/http-container.ts";
-import type { InProcessContainer } from "./aws/containers/in-process-container.ts";
-import type { Clock } from "./common/clock.ts";
-import type { EndpointConfig } from "./config/load.ts";
-import type { FaultSource } from "./core/faults/fault-source.ts";
-import { diskBytesOf, type Machine } from "./core/memory/machine.ts";
-import type { JournalWriter } from "./journal/event.ts";
+import { DirectoryArtifacts } from "../aws/artifacts/directory-artifacts.ts";
+import type { HttpContainer } from "../aws/containers/http-container.ts";
+import type { InProcessContainer } from "../aws/containers/in-process-container.ts";
+import type { Clock } from "../common/clock.ts";
+import type { EndpointConfig } from "../config/load.ts";
+import type { FaultSource } from "../core/faults/fault-source.ts";
+import { diskBytesOf, type Machine } from "../core/memory/machine.ts";
+import type { JournalWriter } from "../journal/event.ts";
 import { MultiModelInstance } from "./multi-model-instance.ts";
 
 export interface EndpointOptions {

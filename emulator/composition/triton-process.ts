@@ -1,26 +1,26 @@
-import { FaultyBackend } from "./backends/faulty/faulty-backend.ts";
-import { outOfMemoryText } from "./backends/faulty/out-of-memory-text.ts";
-import type { OnnxRuntimeBackend } from "./backends/onnxruntime/onnxruntime-backend.ts";
-import { SyntheticBackend } from "./backends/synthetic/synthetic-backend.ts";
-import { Random } from "./common/random.ts";
-import type { AdjustableLog } from "./common/server-log.ts";
-import { ok, type Result } from "./common/status.ts";
-import type { SystemClock } from "./common/system-clock.ts";
-import type { Config } from "./config/load.ts";
-import type { Backend } from "./core/backend.ts";
-import type { FaultPlan } from "./core/faults/fault-plan.ts";
-import { formatByteSize } from "./core/memory/byte-size.ts";
-import { Ledger, type LedgerEvent } from "./core/memory/ledger.ts";
-import type { Machine } from "./core/memory/machine.ts";
-import { UnlimitedMemoryAccount } from "./core/memory/memory-account.ts";
-import type { MemoryProfiles } from "./core/memory/profile.ts";
-import type { ModelStateChange } from "./core/model-lifecycle/model-lifecycle.ts";
-import { LogSettingsStore } from "./core/settings/log-settings.ts";
-import { MetricsRegistry } from "./core/statistics/metrics-registry.ts";
-import type { ModelMetrics, RequestLatencies } from "./core/statistics/model-metrics.ts";
-import { TritonServer } from "./core/triton-server.ts";
-import { DiskStorage } from "./storage/disk-storage.ts";
-import { DiskTraceSink } from "./storage/disk-trace-sink.ts";
+import { FaultyBackend } from "../backends/faulty/faulty-backend.ts";
+import { outOfMemoryText } from "../backends/faulty/out-of-memory-text.ts";
+import type { OnnxRuntimeBackend } from "../backends/onnxruntime/onnxruntime-backend.ts";
+import { SyntheticBackend } from "../backends/synthetic/synthetic-backend.ts";
+import { Random } from "../common/random.ts";
+import type { AdjustableLog } from "../common/server-log.ts";
+import { ok, type Result } from "../common/status.ts";
+import type { SystemClock } from "../common/system-clock.ts";
+import type { Config } from "../config/load.ts";
+import type { Backend } from "../core/backend.ts";
+import type { FaultPlan } from "../core/faults/fault-plan.ts";
+import { formatByteSize } from "../core/memory/byte-size.ts";
+import { Ledger, type LedgerEvent } from "../core/memory/ledger.ts";
+import type { Machine } from "../core/memory/machine.ts";
+import { UnlimitedMemoryAccount } from "../core/memory/memory-account.ts";
+import type { MemoryProfiles } from "../core/memory/profile.ts";
+import type { ModelStateChange } from "../core/model-lifecycle/model-lifecycle.ts";
+import { LogSettingsStore } from "../core/settings/log-settings.ts";
+import { MetricsRegistry } from "../core/statistics/metrics-registry.ts";
+import type { ModelMetrics, RequestLatencies } from "../core/statistics/model-metrics.ts";
+import { TritonServer } from "../core/triton-server.ts";
+import { DiskStorage } from "../storage/disk-storage.ts";
+import { DiskTraceSink } from "../storage/disk-trace-sink.ts";
 
 /** A tritonserver with what is its own; what comes after it in the same container has these anew. */
 export interface TritonProcess {
@@ -82,8 +82,8 @@ export class TritonProcesses {
   static async prepare(options: TritonProcessOptions): Promise<TritonProcesses> {
     const { config, clock, log, anyMachine } = options;
     const [{ OnnxRuntimeBackend }, { findGpus }] = await Promise.all([
-      import("./backends/onnxruntime/onnxruntime-backend.ts"),
-      import("./backends/onnxruntime/gpus.ts"),
+      import("../backends/onnxruntime/onnxruntime-backend.ts"),
+      import("../backends/onnxruntime/gpus.ts"),
     ]);
     // Without a machine only faults ask the profiles: for the words of a failure.
     const profiles =
@@ -176,7 +176,7 @@ export class TritonProcesses {
 }
 
 const profilesOf = async ({ memoryProfile }: Config): Promise<MemoryProfiles> => {
-  const { readMemoryProfiles } = await import("./storage/memory-profiles.ts");
+  const { readMemoryProfiles } = await import("../storage/memory-profiles.ts");
   const profiles = readMemoryProfiles(memoryProfile);
   if (!profiles.ok) throw profiles.error;
   return profiles.value;

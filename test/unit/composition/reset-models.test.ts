@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { resetModels } from "../../emulator/reset-models.ts";
-import { modelConfig, tritonServer } from "../support/core-fixture.ts";
+import { resetModels } from "../../../emulator/composition/reset-models.ts";
+import { modelConfig, tritonServer } from "../../support/core-fixture.ts";
 
 test("reset: models are those of the start, and the response cache answers nobody any more", async () => {
   const config = modelConfig("response_cache { enable: true }");

@@ -1,25 +1,25 @@
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Artifact } from "./aws/artifacts/artifact-store.ts";
-import { CountedDisk } from "./aws/artifacts/disk-space.ts";
-import { HttpContainer } from "./aws/containers/http-container.ts";
-import type { InProcessContainer } from "./aws/containers/in-process-container.ts";
-import { serveCommand } from "./aws/containers/serve-arguments.ts";
-import { platformErrors } from "./aws/placement/platform-answer.ts";
-import { SingleModelAgent } from "./aws/placement/single-model-agent.ts";
-import { awaitHealthy, type StartingContainer } from "./aws/placement/startup-check.ts";
-import { modelNameOf } from "./aws/placement/target-model.ts";
+import type { Artifact } from "../aws/artifacts/artifact-store.ts";
+import { CountedDisk } from "../aws/artifacts/disk-space.ts";
+import { HttpContainer } from "../aws/containers/http-container.ts";
+import type { InProcessContainer } from "../aws/containers/in-process-container.ts";
+import { serveCommand } from "../aws/containers/serve-arguments.ts";
+import { platformErrors } from "../aws/placement/platform-answer.ts";
+import { SingleModelAgent } from "../aws/placement/single-model-agent.ts";
+import { awaitHealthy, type StartingContainer } from "../aws/placement/startup-check.ts";
+import { modelNameOf } from "../aws/placement/target-model.ts";
 import {
   type EndpointInstance,
   type Fleet,
   type InstanceSpec,
   pingFailure,
   type StartedInstance,
-} from "./aws/sagemaker/fleet.ts";
-import { type AwsConfig, type Config, loadConfig } from "./config/load.ts";
-import { noFaults } from "./core/faults/fault-source.ts";
-import { diskBytesOf, type Machine, parseMachine } from "./core/memory/machine.ts";
+} from "../aws/sagemaker/fleet.ts";
+import { type AwsConfig, type Config, loadConfig } from "../config/load.ts";
+import { noFaults } from "../core/faults/fault-source.ts";
+import { diskBytesOf, type Machine, parseMachine } from "../core/memory/machine.ts";
 import { type Surroundings, startContainer } from "./local-triton.ts";
 import { MultiModelInstance, type OpenArtifacts } from "./multi-model-instance.ts";
 import type { TritonProcesses } from "./triton-process.ts";

@@ -2,20 +2,20 @@ import { renameSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ArtifactStore } from "./aws/artifacts/artifact-store.ts";
-import { CountedDisk, type DiskSpace } from "./aws/artifacts/disk-space.ts";
-import { HttpContainer } from "./aws/containers/http-container.ts";
-import { InProcessContainer } from "./aws/containers/in-process-container.ts";
-import type { EvictionSettings } from "./aws/placement/eviction/presets.ts";
-import type { MemoryReading } from "./aws/placement/eviction/resident-model.ts";
-import { InstanceAgent, type Invocation } from "./aws/placement/instance-agent.ts";
-import type { EndpointIdentity, PlatformAnswer } from "./aws/placement/platform-answer.ts";
-import type { RoutedAgent } from "./aws/placement/router.ts";
-import type { Clock } from "./common/clock.ts";
-import type { Result } from "./common/status.ts";
-import type { FaultSource } from "./core/faults/fault-source.ts";
-import type { Ledger } from "./core/memory/ledger.ts";
-import type { JournalWriter } from "./journal/event.ts";
+import type { ArtifactStore } from "../aws/artifacts/artifact-store.ts";
+import { CountedDisk, type DiskSpace } from "../aws/artifacts/disk-space.ts";
+import { HttpContainer } from "../aws/containers/http-container.ts";
+import { InProcessContainer } from "../aws/containers/in-process-container.ts";
+import type { EvictionSettings } from "../aws/placement/eviction/presets.ts";
+import type { MemoryReading } from "../aws/placement/eviction/resident-model.ts";
+import { InstanceAgent, type Invocation } from "../aws/placement/instance-agent.ts";
+import type { EndpointIdentity, PlatformAnswer } from "../aws/placement/platform-answer.ts";
+import type { RoutedAgent } from "../aws/placement/router.ts";
+import type { Clock } from "../common/clock.ts";
+import type { Result } from "../common/status.ts";
+import type { FaultSource } from "../core/faults/fault-source.ts";
+import type { Ledger } from "../core/memory/ledger.ts";
+import type { JournalWriter } from "../journal/event.ts";
 
 /** Archives below a prefix, and a folder they are unpacked into. */
 export type OpenArtifacts = (options: {

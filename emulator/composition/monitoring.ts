@@ -1,11 +1,11 @@
-import { AutoScaling } from "./aws/autoscaling/auto-scaling.ts";
-import { CloudWatch } from "./aws/cloudwatch/cloudwatch.ts";
-import { EndpointMetrics, type MeasuredVariant } from "./aws/cloudwatch/endpoint-metrics.ts";
-import type { InvocationObserver } from "./aws/runtime/endpoints.ts";
-import type { ControlPlane } from "./aws/sagemaker/control-plane.ts";
-import type { OperationService } from "./aws/wire/json-service.ts";
-import type { Clock } from "./common/clock.ts";
-import type { Journal } from "./journal/journal.ts";
+import { AutoScaling } from "../aws/autoscaling/auto-scaling.ts";
+import { CloudWatch } from "../aws/cloudwatch/cloudwatch.ts";
+import { EndpointMetrics, type MeasuredVariant } from "../aws/cloudwatch/endpoint-metrics.ts";
+import type { InvocationObserver } from "../aws/runtime/endpoints.ts";
+import type { ControlPlane } from "../aws/sagemaker/control-plane.ts";
+import type { OperationService } from "../aws/wire/json-service.ts";
+import type { Clock } from "../common/clock.ts";
+import type { Journal } from "../journal/journal.ts";
 
 /** CloudWatch with the metrics of endpoints, and Application Auto Scaling, which looks at them. */
 export interface Monitoring {

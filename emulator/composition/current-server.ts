@@ -1,4 +1,4 @@
-import type { InferenceServer } from "./core/inference-server.ts";
+import type { InferenceServer } from "../core/inference-server.ts";
 
 type Call<K extends keyof InferenceServer> = InferenceServer[K] extends (...args: infer A) => infer R
   ? (...args: A) => R
