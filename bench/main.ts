@@ -19,6 +19,8 @@ const { values: options } = parseArgs({
     seconds: { type: "string", default: "2" },
     server: { type: "string" },
     "write-docs": { type: "boolean", default: false },
+    beside: { type: "string", default: "" },
+    page: { type: "string" },
     help: { type: "boolean", default: false },
   },
 });
@@ -30,10 +32,23 @@ if (options.help) {
   --seconds=N       of load in each round and for each server (default 2)
   --server=COMMAND  measure this command instead of the built package of this folder
   --write-docs      write docs/performance.md from the figures
+  --page=RESULT     write that page from a run of before, of which bench/results has the file
+  --beside=RESULT   put that run's figures before the others on the page, told apart
   REAL_SERVER=COMMAND in the environment: a tritonserver to compare with; REAL_ORT=VERSION: its
   ONNX Runtime, for the report`);
+} else if (options.page !== undefined) {
+  writePage(readReport(options.page));
 } else {
   process.exitCode = await main();
+}
+
+function readReport(path: string): BenchReport {
+  return JSON.parse(readFileSync(path, "utf8"));
+}
+
+function writePage(report: BenchReport): void {
+  const beside = options.beside === "" ? null : readReport(options.beside);
+  writePerformancePage(join(ROOT, "docs", "performance.md"), report, beside);
 }
 
 async function main(): Promise<number> {
@@ -97,7 +112,7 @@ async function main(): Promise<number> {
   const file = join(results, `${report.date.replaceAll(":", "-")}.json`);
   writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
   console.log(`written: ${file}`);
-  if (options["write-docs"]) writePerformancePage(join(ROOT, "docs", "performance.md"), report);
+  if (options["write-docs"]) writePage(report);
   return failures.length > 0 ? 1 : 0;
 }
 

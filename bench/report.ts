@@ -37,9 +37,13 @@ export function tableOf(report: BenchReport): string {
   return lines.join("\n");
 }
 
-/** The page is made from figures alone, so that none in it can be an old one. */
-export function writePerformancePage(path: string, report: BenchReport): void {
+/**
+ * The page is made from figures alone, so that none in it can be an old one.
+ * @param beside another run on the same machine, of some scenarios again; both stand on the page
+ */
+export function writePerformancePage(path: string, report: BenchReport, beside: BenchReport | null): void {
   const { machine } = report;
+  const again = beside === null ? "" : runAgain(report, beside);
   const page = `# Performance
 
 Written by \`npm run bench -- --write-docs\`; do not edit. Measured on ${report.date.slice(0, 10)}: ${machine.cpu}, ${machine.cores} cores,
@@ -52,10 +56,20 @@ ${report.rounds} interleaved rounds of ${report.seconds} s (A B, then B A); each
 within one round, with the lowest and the highest. Differences below 10 % are noise. CPU time is user and system time of
 the whole process tree over the requests answered. Load comes from wrk (HTTP) and h2load (gRPC) on the same cores; every
 run checks that the answers are right and that the client saw no error.
-${tableOf(report)}
+${again}${tableOf(report)}
 `;
   writeFileSync(path, page);
 }
+
+const runAgain = (report: BenchReport, { machine, rounds, seconds, rows, ...rest }: BenchReport): string => {
+  const when = (date: string) => date.slice(11, 16);
+  const told = `again, alone: ${rounds} rounds of ${seconds} s at ${when(rest.date)}, load ${machine.loadBefore.toFixed(1)} before`;
+  const tables = rows.map((row) => ({ ...row, section: `${row.section}, ${told}` }));
+  return `${tableOf({ ...rest, machine, rounds, seconds, rows: tables })}
+
+## The run of all scenarios, at ${when(report.date)}
+`;
+};
 
 function figure(value: number | undefined): string {
   if (value === undefined || Number.isNaN(value)) return "";
