@@ -42,8 +42,9 @@ export const startTriton = async (
   processes: TritonProcesses,
   onDeath: (because: string) => void,
 ): Promise<LocalTriton> => {
-  const { config, log, journal } = around;
-  const made = processes.create(new ServerEvents(journal));
+  const { config, log, journal, faults } = around;
+  const imitates = (name: string): boolean => faults?.imitates(name) ?? false;
+  const made = processes.create(new ServerEvents(journal, { imitates }));
   if (!made.ok) throw made.error;
   const { server } = made.value;
   await new Promise<void>((resolve, reject) => {
@@ -65,7 +66,7 @@ export const startContainer = async (
   processes: TritonProcesses,
   instance: string,
 ): Promise<LocalTriton & { readonly container: InProcessContainer }> => {
-  const { config, clock, journal } = around;
+  const { config, clock, journal, faults } = around;
   const newApi = await containerApis(around, processes);
   const server = new CurrentServer();
   let last: TritonProcess | null = null;
@@ -73,6 +74,7 @@ export const startContainer = async (
     clock,
     journal,
     instance,
+    imitates: (name) => faults?.imitates(name) ?? false,
     startProcess: (events, started) => {
       const made = processes.create(events, config);
       if (!made.ok) {

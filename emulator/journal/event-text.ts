@@ -104,6 +104,8 @@ const kinds = oneOf(
   "leak",
 );
 
+const agentActions = oneOf("LOAD", "LOAD_COMPLETE", "LOAD_FAIL", "UNLOAD", "UNLOAD_COMPLETE");
+
 /** What an event is about, before its own fields. */
 const subject = { instance: optional(text), model: optional(text), request: optional(text) };
 
@@ -151,6 +153,7 @@ export const eventFields: {
   "unload-answer": { status: orNull(amount), durationUs: span },
   placed: { because: text },
   "model-state": { version: amount, state: text, reason: text },
+  "agent-action": { agent: text, action: agentActions },
   bytes: {
     process: text,
     pool,

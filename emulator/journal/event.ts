@@ -33,6 +33,9 @@ export interface VictimRecord {
   readonly uses: number;
 }
 
+/** What a repository agent is told, in the words of TRITONREPOAGENT_ActionType. */
+export type AgentAction = "LOAD" | "LOAD_COMPLETE" | "LOAD_FAIL" | "UNLOAD" | "UNLOAD_COMPLETE";
+
 /** What happened, in the words of docs/journal.md. */
 export type EventBody =
   /** First line: with it and the code the run can be repeated. */
@@ -96,6 +99,8 @@ export type EventBody =
       readonly state: string;
       readonly reason: string;
     }
+  /** Of a repository agent that the model's configuration names. */
+  | { readonly event: "agent-action"; readonly agent: string; readonly action: AgentAction }
   | {
       readonly event: "bytes";
       readonly process: string;

@@ -421,6 +421,8 @@ const lineOf = (event: JournalEvent): Line | null => {
             text: `${model} is ${event.state}${event.reason === "" ? "" : `: ${quoted(event.reason)}`}`,
             tone: "quiet",
           };
+    case "agent-action":
+      return { text: `repository agent ${event.agent} of ${model} is told ${event.action}`, tone: "quiet" };
     case "bytes":
       return null;
     case "refused":

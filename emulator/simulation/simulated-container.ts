@@ -121,7 +121,13 @@ export const createSimulatedContainer = (options: SimulatedContainerOptions): Si
     });
   };
   const name = instance === undefined ? {} : { instance };
-  const container = new InProcessContainer({ clock, journal, startProcess, ...name });
+  const container = new InProcessContainer({
+    clock,
+    journal,
+    startProcess,
+    imitates: (imitation) => faults.imitates(imitation),
+    ...name,
+  });
   return { container, storage, faults, server: () => (container.ledger === null ? null : running) };
 };
 

@@ -47,6 +47,8 @@ export interface InProcessContainerOptions {
   /** Its name in the journal; absent where there is but one. */
   readonly instance?: string;
   readonly startProcess: StartProcess;
+  /** Whether the real server's failing of that name is imitated (docs/faults.md); absent = none is. */
+  readonly imitates?: (name: string) => boolean;
 }
 
 /** From the death of a tritonserver to the first answer of the next, with a restart policy (real-triton.md 6, case f2). */
@@ -89,10 +91,10 @@ export class InProcessContainer implements Container, SingleModelContainer, Exch
 
   /** For the first time. @param started an error = it does not run: the machine is too small, or the options are wrong */
   start(started: (error: TritonError | null) => void): void {
-    const { journal, startProcess, instance } = this.#options;
+    const { journal, startProcess, instance, imitates } = this.#options;
     const life: Life = { process: null, open: new Set() };
     this.#life = life;
-    const server = new ServerEvents(journal, instance);
+    const server = new ServerEvents(journal, { instance, imitates });
     const ifAlive =
       <T>(run: (value: T) => void) =>
       (value: T): void => {

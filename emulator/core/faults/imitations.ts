@@ -22,6 +22,9 @@ export const imitations = {
   "error-type-missing":
     "An error of the runtime comes without the header x-amzn-ErrorType, so that an SDK knows its status only. Not imitated: every " +
     "error that has a type names it.",
+  "second-unload-not-signalled":
+    "Releases before the fix of May 2024 (core#309) tell a model's repository agents of its first unload only. Not imitated: as in " +
+    "24.10 they are told of each.",
 } as const;
 
 export type Imitation = keyof typeof imitations;

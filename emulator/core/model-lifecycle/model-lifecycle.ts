@@ -45,6 +45,8 @@ const UNLOADED = "unloaded";
 /** A version that has just come into a state. */
 export interface ModelStateChange extends VersionRow {
   readonly identifier: ModelIdentifier;
+  /** Names of the repository agents in its configuration, in their order; none as a rule. */
+  readonly agents: readonly string[];
 }
 
 /**
@@ -185,7 +187,7 @@ export class ModelLifecycle {
         continue;
       }
       if (current.serving === null) {
-        this.#move(identifier, current, "load");
+        this.#move(identifier, current, plan.config, "load");
       }
       this.#live++;
       this.#log.info(`loading: ${key}:${version}`);
@@ -278,7 +280,7 @@ export class ModelLifecycle {
       const known = entry.versions.get(version)!;
       const old = known.serving;
       known.serving = loaded;
-      if (old === null) this.#move(plan.identifier, known, "loaded");
+      if (old === null) this.#move(plan.identifier, known, plan.config, "loaded");
       else this.#retire(old, () => {});
       known.reason = "";
     }
@@ -300,7 +302,7 @@ export class ModelLifecycle {
       const known = entry.versions.get(version)!;
       if (!outcome.ok) {
         if (known.serving !== null) continue;
-        this.#move(plan.identifier, known, "failed", outcome.error.asString());
+        this.#move(plan.identifier, known, plan.config, "failed", outcome.error.asString());
       } else if (outcome.value !== null) {
         const loaded = outcome.value;
         if (known.serving !== null) this.#retire(loaded, () => {});
@@ -315,7 +317,7 @@ export class ModelLifecycle {
   #unloadVersion(identifier: ModelIdentifier, version: VersionEntry): void {
     if (version.state === "UNLOADING" || version.serving === null) return;
     const loaded = version.serving;
-    this.#move(identifier, version, "unload", version.reason);
+    this.#move(identifier, version, loaded.config, "unload", version.reason);
     this.#retire(loaded, () => this.#markUnloaded(identifier, version, loaded));
   }
 
@@ -324,13 +326,20 @@ export class ModelLifecycle {
     this.#log.info(`successfully unloaded '${identifierText(identifier)}' version ${version.version}`);
     if (version.state !== "UNLOADING" || version.serving !== gone) return;
     version.serving = null;
-    this.#move(identifier, version, "unloaded", UNLOADED);
+    this.#move(identifier, version, gone.config, "unloaded", UNLOADED);
   }
 
-  #move(identifier: ModelIdentifier, entry: VersionEntry, event: LifecycleEvent, reason = ""): void {
+  #move(
+    identifier: ModelIdentifier,
+    entry: VersionEntry,
+    { model_repository_agents }: ModelConfig,
+    event: LifecycleEvent,
+    reason = "",
+  ): void {
     entry.state = nextState(entry.state, event);
     entry.reason = reason;
-    this.#onStateChange({ identifier, version: entry.version, state: entry.state, reason });
+    const agents = model_repository_agents?.agents.map(({ name }) => name) ?? [];
+    this.#onStateChange({ identifier, version: entry.version, state: entry.state, reason, agents });
   }
 
   #retire(loaded: LoadedVersion, done: () => void): void {

@@ -41,6 +41,7 @@ const bodies: { readonly [Name in EventName]: Extract<EventBody, { event: Name }
   "unload-answer": { event: "unload-answer", status: 200, durationUs: 15 },
   placed: { event: "placed", because: "first" },
   "model-state": { event: "model-state", version: 1, state: "READY", reason: "" },
+  "agent-action": { event: "agent-action", agent: "checksum", action: "LOAD_COMPLETE" },
   bytes: {
     event: "bytes",
     process: "tritonserver",

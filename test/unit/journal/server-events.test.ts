@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { LedgerEvent } from "../../../emulator/core/memory/ledger.ts";
+import type { ModelState } from "../../../emulator/core/model-lifecycle/transitions.ts";
 import type { EventBody, EventSubject } from "../../../emulator/journal/event.ts";
 import { ServerEvents } from "../../../emulator/journal/server-events.ts";
 import {
@@ -15,7 +16,7 @@ type Written = EventSubject & EventBody;
 /** What stands in the journal for these events. */
 const journalOf = (events: readonly LedgerEvent[], instance?: string): Written[] => {
   const written: Written[] = [];
-  const server = new ServerEvents({ enabled: true, write: (event) => written.push(event) }, instance);
+  const server = new ServerEvents({ enabled: true, write: (event) => written.push(event) }, { instance });
   for (const event of events) server.memory(event);
   return written;
 };
@@ -90,10 +91,69 @@ test("server events: states go by the model's own name, and nothing is made when
     version: 1,
     state: "READY",
     reason: "",
+    agents: [],
   } as const;
   new ServerEvents({ enabled: true, write: (event) => written.push(event) }).modelState(change);
   new ServerEvents({ enabled: false, write: (event) => written.push(event) }).modelState(change);
   expect(written).toEqual([
     { event: "model-state", model: "a.tar.gz", version: 1, state: "READY", reason: "" },
+  ]);
+});
+
+/** What the repository agents of a model are told while its version 1 goes through these states. */
+const toldOf = (
+  states: readonly ModelState[],
+  {
+    agents = ["checksum"],
+    imitated = "",
+  }: { readonly agents?: readonly string[]; readonly imitated?: string } = {},
+): string[] => {
+  const told: string[] = [];
+  const server = new ServerEvents(
+    {
+      enabled: true,
+      write: (event) => {
+        if (event.event === "agent-action") told.push(`${event.model} ${event.agent} ${event.action}`);
+      },
+    },
+    { imitates: (name) => name === imitated },
+  );
+  for (const state of states) {
+    server.modelState({ identifier: { namespace: "/m", name: "a" }, version: 1, state, reason: "", agents });
+  }
+  return told;
+};
+
+const loadAndUnload: readonly ModelState[] = ["LOADING", "READY", "UNLOADING", "UNAVAILABLE"];
+
+test("server events: each agent of a model is told its loads and unloads, in the order of the configuration", () => {
+  expect(toldOf(loadAndUnload, { agents: ["checksum", "decrypt"] })).toEqual([
+    "a checksum LOAD",
+    "a decrypt LOAD",
+    "a checksum LOAD_COMPLETE",
+    "a decrypt LOAD_COMPLETE",
+    "a checksum UNLOAD",
+    "a decrypt UNLOAD",
+    "a checksum UNLOAD_COMPLETE",
+    "a decrypt UNLOAD_COMPLETE",
+  ]);
+  expect(toldOf(loadAndUnload, { agents: [] })).toEqual([]);
+});
+
+test("server events: an agent is told LOAD_FAIL when a load ends without the model, also after an unload", () => {
+  expect(toldOf([...loadAndUnload, "LOADING", "UNAVAILABLE"]).slice(4)).toEqual([
+    "a checksum LOAD",
+    "a checksum LOAD_FAIL",
+  ]);
+});
+
+test("server events: agents are told of every unload, of the first alone where older releases are imitated", () => {
+  const twice = [...loadAndUnload, ...loadAndUnload];
+  const once = toldOf(loadAndUnload);
+  expect(toldOf(twice)).toEqual([...once, ...once]);
+  expect(toldOf(twice, { imitated: "second-unload-not-signalled" })).toEqual([
+    ...once,
+    "a checksum LOAD",
+    "a checksum LOAD_COMPLETE",
   ]);
 });

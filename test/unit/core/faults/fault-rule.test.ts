@@ -182,7 +182,7 @@ test.for([
   ],
   [
     { imitate: "nothing" },
-    "faults.imitate is \"nothing\", expected 'load-body-crash', 'unload-during-invoke-hang', 'load-blocks-worker', 'load-unload-race', 'slash-in-name', 'ports-run-out', 'error-type-missing'",
+    "faults.imitate is \"nothing\", expected 'load-body-crash', 'unload-during-invoke-hang', 'load-blocks-worker', 'load-unload-race', 'slash-in-name', 'ports-run-out', 'error-type-missing', 'second-unload-not-signalled'",
   ],
   [{ imitate: "load-body-crash", nth: 1 }, "faults.nth: an imitation has no other fields"],
 ] as const)("fault rule: %o is refused", ([document, message]) => {
