@@ -33,7 +33,7 @@ if (options.help) {
   --server=COMMAND  measure this command instead of the built package of this folder
   --write-docs      write docs/performance.md from the figures
   --page=RESULT     write that page from a run of before, of which bench/results has the file
-  --beside=RESULT   put that run's figures before the others on the page, told apart
+  --beside=RESULT,...  put the figures of those runs before the others on the page, told apart
   REAL_SERVER=COMMAND in the environment: a tritonserver to compare with; REAL_ORT=VERSION: its
   ONNX Runtime, for the report`);
 } else if (options.page !== undefined) {
@@ -47,7 +47,10 @@ function readReport(path: string): BenchReport {
 }
 
 function writePage(report: BenchReport): void {
-  const beside = options.beside === "" ? null : readReport(options.beside);
+  const beside = options.beside
+    .split(",")
+    .filter((path) => path !== "")
+    .map(readReport);
   writePerformancePage(join(ROOT, "docs", "performance.md"), report, beside);
 }
 

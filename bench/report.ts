@@ -39,11 +39,15 @@ export function tableOf(report: BenchReport): string {
 
 /**
  * The page is made from figures alone, so that none in it can be an old one.
- * @param beside another run on the same machine, of some scenarios again; both stand on the page
+ * @param beside other runs on the same machine, of some scenarios again; all stand on the page
  */
-export function writePerformancePage(path: string, report: BenchReport, beside: BenchReport | null): void {
+export function writePerformancePage(
+  path: string,
+  report: BenchReport,
+  beside: readonly BenchReport[],
+): void {
   const { machine } = report;
-  const again = beside === null ? "" : runAgain(report, beside);
+  const again = beside.length === 0 ? "" : runsAgain(report, beside);
   const page = `# Performance
 
 Written by \`npm run bench -- --write-docs\`; do not edit. Measured on ${report.date.slice(0, 10)}: ${machine.cpu}, ${machine.cores} cores,
@@ -61,13 +65,17 @@ ${again}${tableOf(report)}
   writeFileSync(path, page);
 }
 
-const runAgain = (report: BenchReport, { machine, rounds, seconds, rows, ...rest }: BenchReport): string => {
-  const when = (date: string) => date.slice(11, 16);
-  const told = `again, alone: ${rounds} rounds of ${seconds} s at ${when(rest.date)}, load ${machine.loadBefore.toFixed(1)} before`;
-  const tables = rows.map((row) => ({ ...row, section: `${row.section}, ${told}` }));
-  return `${tableOf({ ...rest, machine, rounds, seconds, rows: tables })}
+const timeOf = ({ date }: BenchReport): string => date.slice(11, 16);
 
-## The run of all scenarios, at ${when(report.date)}
+const runsAgain = (report: BenchReport, beside: readonly BenchReport[]): string => {
+  const tables = beside.map((again) => {
+    const { rounds, seconds, machine, rows } = again;
+    const told = `again, alone: ${rounds} rounds of ${seconds} s at ${timeOf(again)}, load ${machine.loadBefore.toFixed(1)} before`;
+    return tableOf({ ...again, rows: rows.map((row) => ({ ...row, section: `${row.section}, ${told}` })) });
+  });
+  return `${tables.join("\n")}
+
+## The run of all scenarios, at ${timeOf(report)}
 `;
 };
 
