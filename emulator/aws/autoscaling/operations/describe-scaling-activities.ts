@@ -1,5 +1,5 @@
-import { pageOf } from "../../cloudwatch/paging.ts";
 import { operation } from "../../wire/json-service.ts";
+import { pageOf } from "../../wire/paging.ts";
 import { boolean, required, structure } from "../../wire/shapes.ts";
 import { Timestamp } from "../../wire/timestamp.ts";
 import type { AutoScaling } from "../auto-scaling.ts";

@@ -1,6 +1,6 @@
-import { pageOf } from "../../cloudwatch/paging.ts";
 import { ACCOUNT_ID } from "../../wire/aws-request.ts";
 import { type Operation, operation } from "../../wire/json-service.ts";
+import { pageOf } from "../../wire/paging.ts";
 import { boolean, map, required, string, structure } from "../../wire/shapes.ts";
 import { Timestamp } from "../../wire/timestamp.ts";
 import type { AutoScaling } from "../auto-scaling.ts";

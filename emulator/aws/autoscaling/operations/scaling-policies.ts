@@ -1,8 +1,8 @@
 import { type MetricQuery, type QueryInput, readQueries } from "../../cloudwatch/metric-query.ts";
-import { pageOf } from "../../cloudwatch/paging.ts";
 import { isStandardUnit } from "../../cloudwatch/standard-unit.ts";
 import { simpleStatistics } from "../../cloudwatch/statistic.ts";
 import { type Operation, operation } from "../../wire/json-service.ts";
+import { pageOf } from "../../wire/paging.ts";
 import {
   boolean,
   double,

@@ -1,4 +1,5 @@
 import { operation } from "../../wire/json-service.ts";
+import { pageOf } from "../../wire/paging.ts";
 import { list, type Read, required, string, structure, timestamp } from "../../wire/shapes.ts";
 import { Timestamp } from "../../wire/timestamp.ts";
 import type { HistoryItem } from "../alarm-history.ts";
@@ -6,7 +7,6 @@ import { alarmOutput } from "../alarm-output.ts";
 import type { Alarm, Alarms } from "../alarms.ts";
 import { invalidNextToken, validationError } from "../errors.ts";
 import { dimensionsOf, isMetricStat } from "../metric-query.ts";
-import { pageOf } from "../paging.ts";
 import {
   alarmName,
   alarmNames,

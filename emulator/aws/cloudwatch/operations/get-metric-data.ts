@@ -1,11 +1,11 @@
 import { operation } from "../../wire/json-service.ts";
+import { pageOffset, pageToken } from "../../wire/paging.ts";
 import { integer, required, string, structure, timestamp } from "../../wire/shapes.ts";
 import { Timestamp } from "../../wire/timestamp.ts";
 import { invalidNextToken, validationError } from "../errors.ts";
 import { MathError, type Series } from "../metric-math.ts";
 import { type MetricQuery, QueryRun, readQueries } from "../metric-query.ts";
 import type { MetricStore } from "../metric-store.ts";
-import { pageOffset, pageToken } from "../paging.ts";
 import { metricDataQueries, scanBy } from "../shapes.ts";
 
 const input = structure({

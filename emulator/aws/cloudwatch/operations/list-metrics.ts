@@ -1,10 +1,10 @@
 import type { Clock } from "../../../common/clock.ts";
 import { operation } from "../../wire/json-service.ts";
+import { pageOf } from "../../wire/paging.ts";
 import { boolean, enumeration, list, type Read, required, string, structure } from "../../wire/shapes.ts";
 import { invalidValue } from "../errors.ts";
 import { dimensionList } from "../metric-query.ts";
 import type { ListedMetric, MetricStore } from "../metric-store.ts";
-import { pageOf } from "../paging.ts";
 import { metricName, namespace } from "../shapes.ts";
 
 const input = structure({
