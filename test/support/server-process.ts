@@ -41,6 +41,20 @@ export async function startServerProcess(
   server: ServerCommand,
   options: StartOptions,
 ): Promise<ServerProcess> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await startOnce(server, options);
+    } catch (error) {
+      // Between the choice of a port and its use somebody else may have taken it.
+      const taken = error instanceof Error && error.message.includes("already in use");
+      if (!taken || tries === MAX_TRIES) throw error;
+    }
+  }
+}
+
+const MAX_TRIES = 5;
+
+async function startOnce(server: ServerCommand, options: StartOptions): Promise<ServerProcess> {
   const [httpPort, grpcPort, metricsPort] = await freePorts();
   const [program = "", ...firstArguments] = server.command;
   const log = createWriteStream(options.logFile);

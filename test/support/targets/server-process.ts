@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { createServer } from "node:net";
+import { createServer, type Server } from "node:net";
 import { exchange } from "../http-connection.ts";
 import { type RunningServer, StartFailure, type StartOptions } from "./target.ts";
 
@@ -8,6 +8,20 @@ export const startServerProcess = async (
   command: readonly string[],
   options: StartOptions,
 ): Promise<RunningServer> => {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await startOnce(command, options);
+    } catch (error) {
+      // Between the choice of a port and its use somebody else may have taken it.
+      const taken = error instanceof StartFailure && error.output.includes("already in use");
+      if (!taken || tries === MAX_TRIES) throw error;
+    }
+  }
+};
+
+const MAX_TRIES = 5;
+
+const startOnce = async (command: readonly string[], options: StartOptions): Promise<RunningServer> => {
   const [httpPort, grpcPort, metricsPort, sagemakerPort] = await freePorts();
   const ownRepository = options.flags.some((flag) => flag.startsWith("--model-repository="));
   const flags = [
@@ -98,29 +112,34 @@ export const withoutLogPrefix = (text: string): string =>
 
 let nextPort = Number(process.env.CONFORMANCE_PORTS?.split("-")[0] ?? 0);
 
-/** Four ports nobody uses: of the operating system's choice, or counted up from CONFORMANCE_PORTS=<first>-<last>. */
+/** Four different ports nobody uses: of the operating system's choice, or counted up from CONFORMANCE_PORTS=<first>-<last>. */
 const freePorts = async (): Promise<[number, number, number, number]> => {
-  const ports: number[] = [];
+  const held: Server[] = [];
   const [first, last] = (process.env.CONFORMANCE_PORTS ?? "0-0").split("-").map(Number);
-  while (ports.length < 4) {
+  while (held.length < 4) {
     let wanted = 0;
     if (first !== 0 && first !== undefined && last !== undefined) {
       const worker = (Number(process.env.VITEST_POOL_ID ?? 1) - 1) % 4;
       const share = Math.floor((last - first) / 4);
       wanted = first + worker * share + (nextPort++ % share);
     }
-    const port = await bind(wanted);
-    if (port !== null) ports.push(port);
+    const server = await bind(wanted);
+    if (server !== null) held.push(server);
   }
-  return [ports[0]!, ports[1]!, ports[2]!, ports[3]!];
+  const [http = 0, grpc = 0, metrics = 0, sagemaker = 0] = held.map(portOf);
+  await Promise.all(held.map((server) => new Promise((resolve) => server.close(resolve))));
+  return [http, grpc, metrics, sagemaker];
 };
 
-const bind = (port: number): Promise<number | null> =>
+const portOf = (server: Server): number => {
+  const address = server.address();
+  return typeof address === "object" && address !== null ? address.port : 0;
+};
+
+/** Null = the port is taken. */
+const bind = (port: number): Promise<Server | null> =>
   new Promise((resolve) => {
     const server = createServer();
     server.once("error", () => resolve(null));
-    server.listen(port, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : null));
-    });
+    server.listen(port, "127.0.0.1", () => resolve(server));
   });
