@@ -3,14 +3,14 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Random } from "../emulator/common/random.ts";
+import { GrpcClient } from "../emulator/parity/exchange/grpc-client.ts";
+import { parseAnswer } from "../emulator/parity/exchange/http-connection.ts";
+import type { JsonObject } from "../emulator/parity/exchange/json.ts";
+import type { RunningServer } from "../emulator/parity/targets/target.ts";
 import { badRequests, mutated, soundInference } from "./support/bad-requests.ts";
-import type { JsonObject } from "./support/cases.ts";
-import { GrpcClient } from "./support/grpc-client.ts";
-import { parseAnswer } from "./support/http-connection.ts";
 import { turn } from "./support/memory-socket.ts";
 import { SAMPLE_REPOSITORY } from "./support/own-server.ts";
 import { emulatorTarget } from "./support/targets/emulator.ts";
-import type { RunningServer } from "./support/targets/target.ts";
 
 /** Another seed: SEED in the environment. */
 const seed = Number(process.env.SEED ?? 20251125);

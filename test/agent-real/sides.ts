@@ -13,10 +13,10 @@ import { VirtualClock } from "../../emulator/common/virtual-clock.ts";
 import { FaultPlan } from "../../emulator/core/faults/fault-plan.ts";
 import { parseMachine } from "../../emulator/core/memory/machine.ts";
 import { noJournal } from "../../emulator/journal/event.ts";
+import { startServerProcess } from "../../emulator/parity/targets/server-process.ts";
 import { createSimulatedContainer } from "../../emulator/simulation/simulated-container.ts";
 import { readMemoryProfiles } from "../../emulator/storage/memory-profiles.ts";
 import { OWN_SERVER } from "../support/own-server.ts";
-import { startServerProcess } from "../support/targets/server-process.ts";
 import { archivesFor, declaredArchives, GPU_BYTES, MACHINE } from "./fleet.ts";
 
 /** A container, empty, with the archives of the fleet. */

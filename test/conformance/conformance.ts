@@ -5,10 +5,10 @@ import {
   readCases,
   readDifferences,
   type Step,
-} from "../support/cases.ts";
+} from "../../emulator/parity/cases/conformance-case.ts";
+import { twinOf } from "../../emulator/parity/cases/grpc-twin.ts";
+import { needsProcess, play } from "../../emulator/parity/cases/play.ts";
 import { chosenTarget } from "../support/targets/chosen-target.ts";
-import { twinOf } from "./grpc-twin.ts";
-import { needsProcess, play } from "./play.ts";
 
 const differences = readDifferences();
 

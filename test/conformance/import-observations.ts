@@ -6,7 +6,8 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { type Act, type ConformanceCase, fixturesFolder, type Seen } from "../support/cases.ts";
+import type { Act, ConformanceCase, Seen } from "../../emulator/parity/cases/conformance-case.ts";
+import { conformanceFolder } from "../../emulator/parity/shipped-files.ts";
 import { adjustments, leftOut } from "./observation-notes.ts";
 
 const areas = [
@@ -173,7 +174,7 @@ for (const area of areas) {
     .map((line) => importCase(line))
     .map((recorded) => (area === "sagemaker" ? inTemporaryFolder(recorded) : recorded))
     .map((recorded) => adjustments.get(recorded.id)?.(recorded) ?? recorded);
-  writeFileSync(new URL(`${area}.json`, fixturesFolder), `${JSON.stringify(cases, null, 1)}\n`);
+  writeFileSync(new URL(`${area}.json`, conformanceFolder), `${JSON.stringify(cases, null, 1)}\n`);
 }
 const biome = fileURLToPath(new URL("../../node_modules/.bin/biome", import.meta.url));
-execFileSync(biome, ["format", "--write", fileURLToPath(fixturesFolder)], { stdio: "inherit" });
+execFileSync(biome, ["format", "--write", fileURLToPath(conformanceFolder)], { stdio: "inherit" });

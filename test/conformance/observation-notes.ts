@@ -1,4 +1,4 @@
-import type { ConformanceCase, Step } from "../support/cases.ts";
+import type { ConformanceCase, Step } from "../../emulator/parity/cases/conformance-case.ts";
 
 /** Observed probes that are not cases, and why. Whole areas are listed in fixtures/conformance/README.md. */
 export const leftOut: ReadonlyMap<string, string> = new Map([

@@ -8,13 +8,14 @@ import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import {
   type ConformanceCase,
-  fixturesFolder,
   type Response,
   readCases,
   type Step,
-} from "../support/cases.ts";
+} from "../../emulator/parity/cases/conformance-case.ts";
+import { play } from "../../emulator/parity/cases/play.ts";
+import type { Answer } from "../../emulator/parity/exchange/answer.ts";
+import { conformanceFolder } from "../../emulator/parity/shipped-files.ts";
 import { realServer } from "../support/targets/real-server.ts";
-import { type Answer, play } from "./play.ts";
 
 const responseOf = (answer: Answer): Response => {
   switch (answer.kind) {
@@ -78,7 +79,7 @@ const record = async (testCase: ConformanceCase): Promise<ConformanceCase> => {
 for (const area of process.argv.slice(2)) {
   const recorded: ConformanceCase[] = [];
   for (const testCase of readCases(area)) recorded.push(await record(testCase));
-  const file = fileURLToPath(new URL(`${area}.json`, fixturesFolder));
+  const file = fileURLToPath(new URL(`${area}.json`, conformanceFolder));
   writeFileSync(file, `${JSON.stringify(recorded, null, 1)}\n`);
   execFileSync(fileURLToPath(new URL("../../node_modules/.bin/biome", import.meta.url)), [
     "format",

@@ -5,8 +5,8 @@ import {
   type GrpcFrontendOptions,
   startGrpcFrontend,
 } from "../../emulator/frontends/grpc/server.ts";
+import { GrpcClient } from "../../emulator/parity/exchange/grpc-client.ts";
 import { FakeInferenceServer } from "./fake-inference-server.ts";
-import { GrpcClient } from "./grpc-client.ts";
 
 /** A gRPC front end on a port of its own, before a fake server, and a client of it. */
 export class GrpcFixture {

@@ -2,7 +2,11 @@ import { connect } from "node:net";
 import type { Log } from "../../emulator/common/log.ts";
 import type { InferenceServer } from "../../emulator/core/inference-server.ts";
 import { type HttpFrontendOptions, startHttpFrontend } from "../../emulator/frontends/http/server.ts";
-import { type HttpAnswer, parseAnswer, requestBytes } from "./http-connection.ts";
+import {
+  type HttpAnswer,
+  parseAnswer,
+  requestBytes,
+} from "../../emulator/parity/exchange/http-connection.ts";
 
 export interface HttpRequest {
   readonly method?: string;

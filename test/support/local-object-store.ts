@@ -7,8 +7,8 @@ import type {
   Written,
 } from "../../emulator/aws/object-store/object-store.ts";
 import { silentLog } from "../../emulator/common/log.ts";
+import { temporaryFolder } from "../../emulator/parity/cases/model-repository.ts";
 import { DiskObjectStore } from "../../emulator/storage/disk-object-store.ts";
-import { temporaryFolder } from "./model-repository.ts";
 
 /** A store in a folder that is gone after the test. */
 export const localObjectStore = async (): Promise<{

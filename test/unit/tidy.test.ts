@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 
 /**
  * What each part of emulator/ may import besides itself; names are its folders, two levels deep in core, frontends,
- * backends, aws and composition. Imports go downward only: a part names nothing that stands below it in this table.
+ * backends, aws, composition and parity. Imports go downward only: a part names nothing that stands below it in this table.
  */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   common: [],
@@ -334,6 +334,10 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "aws/placement",
     "emulator.ts",
   ],
+  "parity/shipped-files.ts": [],
+  "parity/exchange": ["parity/shipped-files.ts"],
+  "parity/targets": ["parity/exchange"],
+  "parity/cases": ["parity/shipped-files.ts", "parity/exchange", "parity/targets"],
   cli: [
     "common",
     "config",
@@ -408,7 +412,8 @@ const importsOf = (path: string, source: string): Import[] =>
 
 const partOf = (path: string): string => {
   const [first = "", second] = path.split("/");
-  return second !== undefined && ["aws", "composition", "core", "frontends", "backends"].includes(first)
+  return second !== undefined &&
+    ["aws", "composition", "core", "frontends", "backends", "parity"].includes(first)
     ? `${first}/${second}`
     : first;
 };

@@ -11,7 +11,7 @@ import type {
 } from "../../../emulator/core/backend.ts";
 import type { ModelConfig } from "../../../emulator/core/model-config/model-config.ts";
 import type { InferenceRequest, InferenceResponse } from "../../../emulator/core/tensor/inference-request.ts";
-import { modelFile, writeByteCode } from "../model-repository.ts";
+import { modelFile, writeByteCode } from "../../../emulator/parity/cases/model-repository.ts";
 import { ActModel } from "./act-model.ts";
 import { ConstantModel, ImplicitStateModel, SequenceModel, TwoOutputsModel } from "./small-models.ts";
 

@@ -1,7 +1,7 @@
+import { liveServer } from "../../../emulator/parity/targets/live-server.ts";
+import type { Target } from "../../../emulator/parity/targets/target.ts";
 import { emulatorTarget } from "./emulator.ts";
-import { liveServer } from "./live-server.ts";
 import { realServer } from "./real-server.ts";
-import type { Target } from "./target.ts";
 
 /**
  * TARGET says what the cases are played against: nothing = our server; `real` = the command REAL_SERVER (default:

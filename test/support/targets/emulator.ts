@@ -4,9 +4,14 @@ import { ServerLog } from "../../../emulator/common/server-log.ts";
 import { TritonError } from "../../../emulator/common/status.ts";
 import { loadConfig } from "../../../emulator/config/load.ts";
 import { createEmulator } from "../../../emulator/emulator.ts";
+import { startServerProcess, withoutLogPrefix } from "../../../emulator/parity/targets/server-process.ts";
+import {
+  type RunningServer,
+  StartFailure,
+  type StartOptions,
+  type Target,
+} from "../../../emulator/parity/targets/target.ts";
 import { PythonStandIn } from "../backends/python-stand-in.ts";
-import { startServerProcess, withoutLogPrefix } from "./server-process.ts";
-import { type RunningServer, StartFailure, type StartOptions, type Target } from "./target.ts";
 
 /** Our server with a stand-in for the Python backend: in this process where a case does not watch a process end. */
 export const emulatorTarget: Target = {

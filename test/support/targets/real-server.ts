@@ -1,5 +1,5 @@
-import { startServerProcess } from "./server-process.ts";
-import type { Target } from "./target.ts";
+import { startServerProcess } from "../../../emulator/parity/targets/server-process.ts";
+import type { Target } from "../../../emulator/parity/targets/target.ts";
 
 /** A tritonserver, or a script that becomes one; REAL_SERVER is its path. */
 export const realServer = (command: string): Target => ({

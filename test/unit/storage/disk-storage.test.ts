@@ -12,8 +12,8 @@ import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import type { Result } from "../../../emulator/common/status.ts";
 import type { ModelFolder } from "../../../emulator/core/storage.ts";
+import { temporaryFolder } from "../../../emulator/parity/cases/model-repository.ts";
 import { DiskStorage } from "../../../emulator/storage/disk-storage.ts";
-import { temporaryFolder } from "../../support/model-repository.ts";
 
 const storage = new DiskStorage();
 

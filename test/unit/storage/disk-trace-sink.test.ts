@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { silentLog } from "../../../emulator/common/log.ts";
+import { temporaryFolder } from "../../../emulator/parity/cases/model-repository.ts";
 import { DiskTraceSink } from "../../../emulator/storage/disk-trace-sink.ts";
-import { temporaryFolder } from "../../support/model-repository.ts";
 
 test("trace sink: replaces a file, then adds to it", () => {
   using folder = temporaryFolder();

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { TritonError } from "../../../../emulator/common/status.ts";
 import { VirtualClock } from "../../../../emulator/common/virtual-clock.ts";
 import { TraceManager } from "../../../../emulator/core/trace/trace-manager.ts";
-import type { JsonObject } from "../../../support/cases.ts";
+import type { JsonObject } from "../../../../emulator/parity/exchange/json.ts";
 import type { FakeInferenceServer } from "../../../support/fake-inference-server.ts";
 import { echo } from "../../../support/fake-inference-server.ts";
 import { GrpcFixture } from "../../../support/grpc-frontend.ts";

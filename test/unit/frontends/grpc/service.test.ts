@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { configToProtobuf } from "../../../../emulator/core/model-config/config-protobuf.ts";
-import type { JsonObject } from "../../../support/cases.ts";
+import type { JsonObject } from "../../../../emulator/parity/exchange/json.ts";
 import { duration, emptyModelConfig } from "../../../support/fake-inference-server.ts";
 import { GrpcFixture } from "../../../support/grpc-frontend.ts";
 

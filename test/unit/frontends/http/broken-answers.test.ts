@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import { FaultPlan } from "../../../../emulator/core/faults/fault-plan.ts";
 import { parseFaults } from "../../../../emulator/core/faults/fault-rule.ts";
 import { startHttpFrontend } from "../../../../emulator/frontends/http/server.ts";
+import { requestBytes } from "../../../../emulator/parity/exchange/http-connection.ts";
 import { FakeInferenceServer } from "../../../support/fake-inference-server.ts";
-import { requestBytes } from "../../../support/http-connection.ts";
 import { sendAndClose } from "../../../support/http-frontend.ts";
 
 const silent = { info: () => {}, warning: () => {}, error: () => {}, verbose: () => {} };

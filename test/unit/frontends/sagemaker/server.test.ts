@@ -13,9 +13,13 @@ import {
   type SageMakerFrontend,
   startSageMakerFrontend,
 } from "../../../../emulator/frontends/sagemaker/server.ts";
+import {
+  type HttpAnswer,
+  parseAnswer,
+  requestBytes,
+} from "../../../../emulator/parity/exchange/http-connection.ts";
 import { InMemoryStorage } from "../../../../emulator/storage/in-memory-storage.ts";
 import { FakeInferenceServer } from "../../../support/fake-inference-server.ts";
-import { type HttpAnswer, parseAnswer, requestBytes } from "../../../support/http-connection.ts";
 import { headerOf, sendAndClose, textOf } from "../../../support/http-frontend.ts";
 
 class FakeContainerServer extends FakeInferenceServer implements RepositoryRegistry {

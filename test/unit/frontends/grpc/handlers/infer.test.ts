@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { fail, TritonError } from "../../../../../emulator/common/status.ts";
-import type { JsonObject } from "../../../../support/cases.ts";
+import type { GrpcAnswer } from "../../../../../emulator/parity/exchange/grpc-client.ts";
+import type { JsonObject } from "../../../../../emulator/parity/exchange/json.ts";
 import { echo } from "../../../../support/fake-inference-server.ts";
-import type { GrpcAnswer } from "../../../../support/grpc-client.ts";
 import { GrpcFixture } from "../../../../support/grpc-frontend.ts";
 
 const base64 = (...bytes: number[]): string => Buffer.from(bytes).toString("base64");

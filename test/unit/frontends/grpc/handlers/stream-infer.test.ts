@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { fail } from "../../../../../emulator/common/status.ts";
 import type { InferenceRequest } from "../../../../../emulator/core/tensor/inference-request.ts";
-import type { JsonObject } from "../../../../support/cases.ts";
+import type { GrpcAnswer } from "../../../../../emulator/parity/exchange/grpc-client.ts";
+import type { JsonObject } from "../../../../../emulator/parity/exchange/json.ts";
 import { echo, type FakeInferenceServer } from "../../../../support/fake-inference-server.ts";
-import type { GrpcAnswer } from "../../../../support/grpc-client.ts";
 import { GrpcFixture } from "../../../../support/grpc-frontend.ts";
 
 const request = (id: string, fields: JsonObject = {}): JsonObject => ({

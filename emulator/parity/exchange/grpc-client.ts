@@ -2,9 +2,10 @@ import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { loadSync, type MethodDefinition, type Options } from "@grpc/proto-loader";
-import type { JsonObject } from "./cases.ts";
+import { protosFolder } from "../shipped-files.ts";
+import type { JsonObject } from "./json.ts";
 
-const folder = fileURLToPath(new URL("../../protos/", import.meta.url));
+const folder = fileURLToPath(protosFolder);
 const common: Options = {
   keepCase: true,
   longs: String,

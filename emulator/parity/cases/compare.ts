@@ -1,14 +1,8 @@
 import { gunzipSync, inflateSync } from "node:zlib";
-import type {
-  GrpcResponse,
-  GrpcStreamResponse,
-  HttpResponse,
-  Json,
-  JsonObject,
-  RawResponse,
-} from "../support/cases.ts";
-import type { GrpcAnswer } from "../support/grpc-client.ts";
-import type { HttpAnswer, RawAnswer } from "../support/http-connection.ts";
+import type { GrpcAnswer } from "../exchange/grpc-client.ts";
+import type { HttpAnswer, RawAnswer } from "../exchange/http-connection.ts";
+import type { Json, JsonObject } from "../exchange/json.ts";
+import type { GrpcResponse, GrpcStreamResponse, HttpResponse, RawResponse } from "./conformance-case.ts";
 
 /** What a comparison needs to know beside the two answers. */
 export interface CompareContext {

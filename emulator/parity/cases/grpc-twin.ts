@@ -1,6 +1,7 @@
-import type { HttpRequest, HttpResponse, Json, JsonObject } from "../support/cases.ts";
-import type { GrpcAnswer } from "../support/grpc-client.ts";
+import type { GrpcAnswer } from "../exchange/grpc-client.ts";
+import type { Json, JsonObject } from "../exchange/json.ts";
 import { type CompareContext, compareMessages, type Differences } from "./compare.ts";
+import type { HttpRequest, HttpResponse } from "./conformance-case.ts";
 import { packTensor } from "./tensor-bytes.ts";
 
 /** The gRPC call that asks the same as an HTTP request, and how its answer follows from the recorded HTTP answer. */

@@ -1,4 +1,4 @@
-import type { Json } from "../support/cases.ts";
+import type { Json } from "../exchange/json.ts";
 
 type Write = (value: Json) => Buffer | null;
 

@@ -1,4 +1,4 @@
-import { exchange, type HttpAnswer, parseAnswer, requestBytes } from "../http-connection.ts";
+import { exchange, type HttpAnswer, parseAnswer, requestBytes } from "../exchange/http-connection.ts";
 import type { RunningServer, Target } from "./target.ts";
 
 const EXPLICIT = "--model-control-mode=explicit";

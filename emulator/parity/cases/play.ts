@@ -11,28 +11,11 @@ import {
 } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type {
-  Act,
-  ConformanceCase,
-  Difference,
-  HttpRequest,
-  Json,
-  Request,
-  Response,
-  Seen,
-  Step,
-} from "../support/cases.ts";
-import { type GrpcAnswer, GrpcClient } from "../support/grpc-client.ts";
-import {
-  exchange,
-  exchangeUntilQuiet,
-  type HttpAnswer,
-  parseAnswer,
-  type RawAnswer,
-  requestBytes,
-} from "../support/http-connection.ts";
-import { layOutModels, modelFile, modelFolders, temporaryFolder } from "../support/model-repository.ts";
-import { type RunningServer, StartFailure, type Target } from "../support/targets/target.ts";
+import type { Answer } from "../exchange/answer.ts";
+import { GrpcClient } from "../exchange/grpc-client.ts";
+import { exchange, exchangeUntilQuiet, parseAnswer, requestBytes } from "../exchange/http-connection.ts";
+import type { Json } from "../exchange/json.ts";
+import { type RunningServer, StartFailure, type Target } from "../targets/target.ts";
 import {
   type CompareContext,
   compareGrpc,
@@ -41,19 +24,22 @@ import {
   compareRaw,
   type Differences,
 } from "./compare.ts";
+import type {
+  Act,
+  ConformanceCase,
+  Difference,
+  HttpRequest,
+  Request,
+  Response,
+  Seen,
+  Step,
+} from "./conformance-case.ts";
 import { twinOf } from "./grpc-twin.ts";
+import { layOutModels, modelFile, modelFolders, temporaryFolder } from "./model-repository.ts";
 
 const ANSWER_TIMEOUT_MS = 30_000;
 /** What stands in for the Python processes of the real server is gone after this. */
 const SHORTLY_SECONDS = 0.8;
-
-/** What came back, before anybody judges it. */
-export type Answer =
-  | { readonly kind: "http"; readonly answer: HttpAnswer; readonly seconds: number }
-  | { readonly kind: "connection"; readonly how: string }
-  | { readonly kind: "raw"; readonly answer: RawAnswer }
-  | { readonly kind: "grpc"; readonly answer: GrpcAnswer }
-  | { readonly kind: "stream"; readonly answer: GrpcAnswer };
 
 export interface PlayOptions {
   /** `grpc`: each HTTP request that has a gRPC equivalent is sent as that, and its answer judged accordingly. */

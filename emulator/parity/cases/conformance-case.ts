@@ -1,10 +1,6 @@
 import { readFileSync } from "node:fs";
-
-/** JSON as a case file may hold it. */
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
-export type JsonObject = { readonly [key: string]: Json };
-
-export const fixturesFolder = new URL("../../fixtures/conformance/", import.meta.url);
+import type { Json, JsonObject } from "../exchange/json.ts";
+import { conformanceFolder } from "../shipped-files.ts";
 
 /** One recorded dialogue with a server; fixtures/conformance/README.md explains every field. */
 export interface ConformanceCase {
@@ -175,6 +171,6 @@ export const readCases = (area: string): readonly ConformanceCase[] => readJson(
 export const readDifferences = (): readonly Difference[] => readJson("differences.json");
 
 const readJson = <T>(name: string): T => {
-  const parsed: T = JSON.parse(readFileSync(new URL(name, fixturesFolder), "utf8"));
+  const parsed: T = JSON.parse(readFileSync(new URL(name, conformanceFolder), "utf8"));
   return parsed;
 };

@@ -12,9 +12,11 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type CaseModel, type ConformanceCase, fixturesFolder } from "./cases.ts";
+import { conformanceFolder, sampleModelsFolder } from "../shipped-files.ts";
+import type { CaseModel, ConformanceCase } from "./conformance-case.ts";
 
-export const modelFile = (name: string): string => fileURLToPath(new URL(`models/${name}`, fixturesFolder));
+export const modelFile = (name: string): string =>
+  fileURLToPath(new URL(`models/${name}`, conformanceFolder));
 
 /** A folder of its own, gone when disposed of. */
 export interface TemporaryFolder extends Disposable {
@@ -56,7 +58,7 @@ export const layOutModels = (
 
 const layOutModel = (model: CaseModel, folder: string): void => {
   if (model.sample !== undefined) {
-    cpSync(fileURLToPath(new URL(`../../model-repo/${model.sample}`, import.meta.url)), folder, {
+    cpSync(fileURLToPath(new URL(model.sample, sampleModelsFolder)), folder, {
       recursive: true,
     });
     return;

@@ -1,8 +1,9 @@
 import { readdirSync } from "node:fs";
 import { expect, test } from "vitest";
-import { fixturesFolder, readCases, readDifferences } from "../support/cases.ts";
-import type { HttpAnswer } from "../support/http-connection.ts";
-import { compareGrpc, compareHttp, compareMessages } from "./compare.ts";
+import { compareGrpc, compareHttp, compareMessages } from "../../../../emulator/parity/cases/compare.ts";
+import { readCases, readDifferences } from "../../../../emulator/parity/cases/conformance-case.ts";
+import type { HttpAnswer } from "../../../../emulator/parity/exchange/http-connection.ts";
+import { conformanceFolder } from "../../../../emulator/parity/shipped-files.ts";
 
 const answer = (body: string, status = 200, headers: HttpAnswer["headers"] = []): HttpAnswer => ({
   statusLine: `HTTP/1.1 ${status}`,
@@ -68,7 +69,7 @@ test("gRPC: code and details both count", () => {
 });
 
 test("differences: each names a step of a case and a reason", () => {
-  const areas = readdirSync(fixturesFolder).filter(
+  const areas = readdirSync(conformanceFolder).filter(
     (name) => name.endsWith(".json") && name !== "differences.json",
   );
   const cases = new Map(
@@ -82,7 +83,7 @@ test("differences: each names a step of a case and a reason", () => {
 });
 
 test("case files: each has its tests, and no case lacks an answer", () => {
-  const areas = readdirSync(fixturesFolder).filter(
+  const areas = readdirSync(conformanceFolder).filter(
     (name) => name.endsWith(".json") && name !== "differences.json",
   );
   const tests = readdirSync(new URL(".", import.meta.url));

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { createServer, type Server } from "node:net";
-import { exchange } from "../http-connection.ts";
+import { exchange } from "../exchange/http-connection.ts";
 import { type RunningServer, StartFailure, type StartOptions } from "./target.ts";
 
 /** Runs a command that takes tritonserver's flags, in a process group of its own. */
