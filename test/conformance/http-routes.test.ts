@@ -1,4 +1,3 @@
 import { conformance } from "./conformance.ts";
 
-// These are about how HTTP carries things; grpc.json asks the same of gRPC.
-conformance("http-routes", ["http"]);
+conformance("http-routes");

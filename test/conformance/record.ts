@@ -12,7 +12,9 @@ import {
   readCases,
   type Step,
 } from "../../emulator/parity/cases/conformance-case.ts";
+import { isAnswer, overheard } from "../../emulator/parity/cases/dialogue.ts";
 import { play } from "../../emulator/parity/cases/play.ts";
+import { withServer } from "../../emulator/parity/cases/server-dialogue.ts";
 import type { Answer } from "../../emulator/parity/exchange/answer.ts";
 import { conformanceFolder } from "../../emulator/parity/shipped-files.ts";
 import { realServer } from "../support/targets/real-server.ts";
@@ -61,12 +63,13 @@ const reduce = (text: string): string =>
 
 const record = async (testCase: ConformanceCase): Promise<ConformanceCase> => {
   const answers = new Map<number, Answer>();
-  const target = realServer(process.env.REAL_SERVER ?? "tritonserver");
-  const differences = await play(testCase, target, {
-    over: "http",
-    differences: [],
-    onAnswer: (step, answer) => answers.set(step, answer),
+  const server = withServer(realServer(process.env.REAL_SERVER ?? "tritonserver"));
+  const partner = overheard(server, {
+    observed: (step, observation) => {
+      if (isAnswer(observation)) answers.set(step, observation);
+    },
   });
+  const differences = await play(testCase, partner, { over: "http", differences: [] });
   for (const difference of differences) console.error(`${testCase.id}: ${difference}`);
   const steps = testCase.steps.map((step, index): Step => {
     const answer = answers.get(index);

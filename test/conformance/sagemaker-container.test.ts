@@ -1,3 +1,3 @@
 import { conformance } from "./conformance.ts";
 
-conformance("sagemaker-container", ["http"]);
+conformance("sagemaker-container");
