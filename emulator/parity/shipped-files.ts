@@ -5,3 +5,4 @@ export const conformanceFolder = shipped("fixtures/conformance");
 export const recordingsFolder = shipped("fixtures/recordings");
 export const sampleModelsFolder = shipped("model-repo");
 export const protosFolder = shipped("protos");
+export const onnxRuntimeBackendFolder = shipped("fixtures/real-triton/onnxruntime-backend");

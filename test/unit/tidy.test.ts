@@ -336,7 +336,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
   "parity/shipped-files.ts": [],
   "parity/exchange": ["parity/shipped-files.ts"],
-  "parity/targets": ["parity/exchange"],
+  "parity/real-triton": ["parity/shipped-files.ts"],
+  "parity/targets": ["parity/exchange", "parity/real-triton"],
   "parity/cases": ["parity/shipped-files.ts", "parity/exchange", "parity/targets"],
   cli: [
     "common",

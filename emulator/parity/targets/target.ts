@@ -15,6 +15,8 @@ export interface Target {
 
 export interface StartOptions {
   readonly repository: string;
+  /** Other folders of this machine that the server reads or writes. */
+  readonly folders?: readonly string[];
   readonly flags: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   /** The case signals the server or waits for its end, so it must be a process of its own. */

@@ -1,0 +1,34 @@
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+
+/** Where things made once for this user lie: `$XDG_CACHE_HOME/triton-local/<name>`. */
+export const cacheFolder = (name: string): string => {
+  const base = process.env.XDG_CACHE_HOME;
+  return join(base === undefined || base === "" ? join(homedir(), ".cache") : base, "triton-local", name);
+};
+
+/**
+ * The folder, made by `make` unless it is there. It is filled beside its place and renamed when whole, so whoever sees it
+ * sees all of it; of two processes that make it at once the first one's stays.
+ */
+export const madeOnce = async (
+  folder: string,
+  make: (unfinished: string) => Promise<void>,
+): Promise<string> => {
+  if (existsSync(folder)) return folder;
+  mkdirSync(dirname(folder), { recursive: true });
+  const unfinished = mkdtempSync(`${folder}.unfinished-`);
+  try {
+    await make(unfinished);
+    renameSync(unfinished, folder);
+  } catch (error) {
+    rmSync(unfinished, { recursive: true, force: true });
+    if (!isTaken(error) || !existsSync(folder)) throw error;
+  }
+  return folder;
+};
+
+/** What renaming onto a folder with something in it gives. */
+const isTaken = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && (error.code === "ENOTEMPTY" || error.code === "EEXIST");
