@@ -98,7 +98,7 @@ describe("package, packed and installed into an empty folder", () => {
     expect(tookMs).toBeLessThan(60_000);
 
     await mustRun(
-      ["node", "node_modules/vitest/vitest.mjs", "run", "evict.spec.ts", "deploy.spec.ts"],
+      ["node", "node_modules/vitest/vitest.mjs", "run", "evict.spec.ts", "deploy.spec.ts", "scale.spec.ts"],
       inUser,
     );
 

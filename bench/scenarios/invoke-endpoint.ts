@@ -158,7 +158,7 @@ const verifyOnce = (): void => {
   const nowMs = Date.parse("2026-11-25T12:00:00Z");
   try {
     verifySignature(
-      { protocol: "rest-json", credential, head, rawBody: body, chunked: null, nowMs },
+      { protocol: "rest-json", credential, head, rawBody: body, chunked: null, nowMs, machineMs: nowMs },
       credentials,
     );
   } catch {

@@ -13,4 +13,9 @@ export interface Clock {
   setTimer(delayUs: number, run: () => void): Timer;
   /** Runs `run` when the current turn's work has been gathered: requests that arrive together may batch together. */
   defer(run: () => void): void;
+  /**
+   * Work begins that takes the machine's time and not this clock's, such as reading a file: whoever moves the clock waits for
+   * it. @returns to be called at its end
+   */
+  hold(): () => void;
 }

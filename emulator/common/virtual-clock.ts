@@ -46,6 +46,11 @@ export class VirtualClock implements Clock {
     this.setTimer(0, run);
   }
 
+  /** What is simulated takes no other time than this clock's. */
+  hold(): () => void {
+    return () => {};
+  }
+
   /** Moves to `now + byUs`, running every timer due on the way, those they set included. */
   advance(byUs: number): void {
     const end = this.#now + byUs;

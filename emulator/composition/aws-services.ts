@@ -10,6 +10,7 @@ import { RuntimeService } from "../aws/runtime/runtime-service.ts";
 import type { RawService } from "../aws/wire/aws-port.ts";
 import type { OperationService } from "../aws/wire/json-service.ts";
 import type { Clock } from "../common/clock.ts";
+import { held } from "../common/held.ts";
 import type { Log } from "../common/log.ts";
 import type { FaultSource } from "../core/faults/fault-source.ts";
 import type { JournalWriter } from "../journal/event.ts";
@@ -69,20 +70,22 @@ const runtimeEndpoint = (endpoint: Pick<RuntimeVariant, "invoke">): RuntimeEndpo
 });
 
 const asyncObjects = (store: ObjectStore, clock: Clock): AsyncObjects => ({
-  read: async (bucket, key) => {
-    const opened = await store.open(bucket, key);
-    if (opened === null) return null;
-    const parts: Uint8Array[] = [];
-    for await (const part of opened.read(0, opened.object.byteSize)) parts.push(part);
-    return Buffer.concat(parts);
-  },
-  write: async (bucket, key, body, contentType) => {
-    await store.put(bucket, key, [body], ({ md5 }) => ({
-      etag: md5,
-      lastModifiedMs: clock.epochMs(),
-      headers: { "content-type": contentType },
-      checksum: null,
-      partBytes: null,
-    }));
-  },
+  read: (bucket, key) =>
+    held(clock, async () => {
+      const opened = await store.open(bucket, key);
+      if (opened === null) return null;
+      const parts: Uint8Array[] = [];
+      for await (const part of opened.read(0, opened.object.byteSize)) parts.push(part);
+      return Buffer.concat(parts);
+    }),
+  write: (bucket, key, body, contentType) =>
+    held(clock, async () => {
+      await store.put(bucket, key, [body], ({ md5 }) => ({
+        etag: md5,
+        lastModifiedMs: clock.epochMs(),
+        headers: { "content-type": contentType },
+        checksum: null,
+        partBytes: null,
+      }));
+    }),
 });

@@ -1,8 +1,8 @@
 import { AwsPort, type RawService } from "../aws/wire/aws-port.ts";
 import type { OperationService } from "../aws/wire/json-service.ts";
 import type { AcceptedCredentials } from "../aws/wire/signature.ts";
-import type { Clock } from "../common/clock.ts";
 import type { Log } from "../common/log.ts";
+import type { SystemClock } from "../common/system-clock.ts";
 import type { FaultPlan } from "../core/faults/fault-plan.ts";
 import { refuse } from "../frontends/control/control-call.ts";
 import { handleControl } from "../frontends/control/server.ts";
@@ -15,7 +15,7 @@ import { RealMemory } from "./real-memory.ts";
 export interface EmulatorPortTarget {
   readonly journal: Journal;
   readonly faults: FaultPlan;
-  readonly clock: Clock;
+  readonly clock: SystemClock;
   readonly aws: {
     readonly services: readonly (OperationService | RawService)[];
     /** Null = signatures are not looked at. */
@@ -38,7 +38,12 @@ export const startEmulatorPort = (
 ): Promise<EmulatorPort> => {
   const { aws, clock } = target;
   const control = controlTarget(target, log);
-  const port = new AwsPort(aws.services, { credentials: aws.credentials, clock, log });
+  const port = new AwsPort(aws.services, {
+    credentials: aws.credentials,
+    clock,
+    machineEpochMs: () => clock.machineEpochMs(),
+    log,
+  });
   return listen(
     {
       ...options,
@@ -63,8 +68,7 @@ const controlTarget = (target: EmulatorPortTarget, log: Log): ControlTarget => {
   return {
     journal,
     faults,
-    clock: null,
-    nowUs: () => clock.now(),
+    clock,
     isReady: () => target.isReady(),
     resetModels: (done) => {
       target.resetModels().then(done, (error: unknown) => {

@@ -17,6 +17,7 @@ import {
   pingFailure,
   type StartedInstance,
 } from "../aws/sagemaker/fleet.ts";
+import { held } from "../common/held.ts";
 import { type AwsConfig, type Config, loadConfig } from "../config/load.ts";
 import { noFaults } from "../core/faults/fault-source.ts";
 import { diskBytesOf, type Machine, parseMachine } from "../core/memory/machine.ts";
@@ -46,6 +47,8 @@ export class LocalFleet implements Fleet {
   readonly mostOfVariant?: number;
   /** What of instances that are gone is still being removed. */
   readonly #endings = new Set<Promise<void>>();
+  /** All that are up in the container elsewhere. */
+  readonly #sharing = new Set<MultiModelInstance>();
 
   constructor(options: LocalFleetOptions) {
     this.#options = options;
@@ -57,6 +60,11 @@ export class LocalFleet implements Fleet {
     while (this.#endings.size > 0) await Promise.all(this.#endings);
   }
 
+  /** The container elsewhere is empty again when those before have left it; one of their own is new. */
+  #mayStart(): Promise<void> {
+    return this.mostOfVariant === undefined ? Promise.resolve() : this.ended();
+  }
+
   #end(name: string, work: Promise<void>): void {
     const ending = work
       .catch((error: unknown) => this.#options.around.log.error(`instance ${name}: ${String(error)}`))
@@ -65,20 +73,22 @@ export class LocalFleet implements Fleet {
   }
 
   start(spec: InstanceSpec, started: (result: StartedInstance) => void): { cancel(): void } {
-    const start = new InstanceStart(spec, this.#options, (work) => this.#end(spec.name, work));
-    start.run().then(
-      (instance) => start.settle(() => started({ ok: true, instance })),
-      (error: unknown) => {
-        start.settle(() => {
-          const why = error instanceof Error ? error.message : String(error);
-          this.#options.around.log.error(`instance ${spec.name} does not start: ${why}`);
-          started({
-            ok: false,
-            failureReason: error instanceof StartFailure ? why : pingFailure(spec.variant),
+    const start = new InstanceStart(spec, this.#options, this.#sharing, (work) => this.#end(spec.name, work));
+    this.#mayStart()
+      .then(() => start.run())
+      .then(
+        (instance) => start.settle(() => started({ ok: true, instance })),
+        (error: unknown) => {
+          start.settle(() => {
+            const why = error instanceof Error ? error.message : String(error);
+            this.#options.around.log.error(`instance ${spec.name} does not start: ${why}`);
+            started({
+              ok: false,
+              failureReason: error instanceof StartFailure ? why : pingFailure(spec.variant),
+            });
           });
-        });
-      },
-    );
+        },
+      );
     return { cancel: () => start.cancel() };
   }
 }
@@ -87,15 +97,22 @@ export class LocalFleet implements Fleet {
 class InstanceStart {
   readonly #spec: InstanceSpec;
   readonly #options: LocalFleetOptions;
+  readonly #sharing: Set<MultiModelInstance>;
   /** For what takes a while and nobody waits for. */
   readonly #end: (work: Promise<void>) => void;
   readonly #undo: (() => void)[] = [];
   #cancelled = false;
   #up = false;
 
-  constructor(spec: InstanceSpec, options: LocalFleetOptions, end: (work: Promise<void>) => void) {
+  constructor(
+    spec: InstanceSpec,
+    options: LocalFleetOptions,
+    sharing: Set<MultiModelInstance>,
+    end: (work: Promise<void>) => void,
+  ) {
     this.#spec = spec;
     this.#options = options;
+    this.#sharing = sharing;
     this.#end = end;
   }
 
@@ -128,9 +145,10 @@ class InstanceStart {
   async #multiModel(machine: Machine): Promise<EndpointInstance> {
     const { around, aws, modelData } = this.#options;
     const { name, container: definition, endpoint } = this.#spec;
-    const container = await this.#container(machine, null);
+    // Nothing is loaded yet: it takes the machine's time only.
+    const container = await held(around.clock, () => this.#container(machine, null));
     await this.#healthy(container);
-    const instance = await MultiModelInstance.open({
+    const options = {
       name,
       artifacts: modelData(endpoint.modelDataUrl),
       cacheDir: this.#cacheDir(),
@@ -143,11 +161,15 @@ class InstanceStart {
       faults: around.faults ?? noFaults,
       seed: around.config.seed,
       container,
-    });
+      diskInUse: this.#sharing.size > 0,
+    };
+    const instance = await held(around.clock, () => MultiModelInstance.open(options));
+    const elsewhere = container instanceof HttpContainer;
+    if (elsewhere) this.#sharing.add(instance);
     return {
       agent: instance,
       gauges: () => ({
-        loadedModels: instance.modelCount,
+        loadedModels: instance.loadedCount,
         memory: instance.reading(),
         gpuCount: gpuCountOf(machine),
         requests: instance.requestCount,
@@ -160,8 +182,15 @@ class InstanceStart {
         });
       },
       stop: () => {
-        this.#end(instance.stop());
-        this.#takeDown();
+        this.#sharing.delete(instance);
+        const others = [...this.#sharing];
+        const stopped = instance.stop((model) => others.some((other) => other.holds(model) !== "absent"));
+        // The connections of one elsewhere are needed until it has given its models back.
+        if (elsewhere) this.#end(stopped.finally(() => this.#takeDown()));
+        else {
+          this.#end(stopped);
+          this.#takeDown();
+        }
       },
     };
   }
@@ -178,7 +207,7 @@ class InstanceStart {
   async #singleModel(machine: Machine): Promise<EndpointInstance> {
     const { around } = this.#options;
     const { name, endpoint } = this.#spec;
-    const repository = await this.#unpackedModel(machine);
+    const repository = await held(around.clock, () => this.#unpackedModel(machine));
     const container = await this.#container(machine, repository);
     await this.#healthy({ ping: (answered) => container.ping(answered) });
     const { clock, journal } = around;

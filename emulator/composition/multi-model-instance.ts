@@ -11,11 +11,13 @@ import type { MemoryReading } from "../aws/placement/eviction/resident-model.ts"
 import { InstanceAgent, type Invocation } from "../aws/placement/instance-agent.ts";
 import type { EndpointIdentity, PlatformAnswer } from "../aws/placement/platform-answer.ts";
 import type { RoutedAgent } from "../aws/placement/router.ts";
+import { modelNameOf } from "../aws/placement/target-model.ts";
 import type { Clock } from "../common/clock.ts";
 import type { Result } from "../common/status.ts";
 import type { FaultSource } from "../core/faults/fault-source.ts";
 import type { Ledger } from "../core/memory/ledger.ts";
 import type { JournalWriter } from "../journal/event.ts";
+import { heldArtifacts } from "./held-artifacts.ts";
 
 /** Archives below a prefix, and a folder they are unpacked into. */
 export type OpenArtifacts = (options: {
@@ -41,6 +43,8 @@ export interface MultiModelInstanceOptions {
   readonly seed: number;
   /** Running, and empty. */
   readonly container: InProcessContainer | HttpContainer;
+  /** Another instance has its archives in the same `cacheDir`: they stay. */
+  readonly diskInUse?: boolean;
 }
 
 const noReading = { read: () => null };
@@ -84,6 +88,10 @@ export class MultiModelInstance implements RoutedAgent {
     return this.#agent.modelCount;
   }
 
+  get loadedCount(): number {
+    return this.#agent.loadedCount;
+  }
+
   get requestCount(): number {
     return this.#agent.requestCount;
   }
@@ -118,8 +126,10 @@ export class MultiModelInstance implements RoutedAgent {
 
   /** As after the start: no model in memory or on the disk. What waits is answered with 503. */
   async reset(): Promise<void> {
+    const { container, clock } = this.#options;
+    const models = this.#agent.residents().map(({ name }) => name);
     this.#agent.stop();
-    const { container } = this.#options;
+    if (container instanceof HttpContainer) await unloadAll(container, models, clock);
     if (container instanceof InProcessContainer) {
       container.kill("reset", WIND_DOWN_US);
       await started(container);
@@ -127,11 +137,20 @@ export class MultiModelInstance implements RoutedAgent {
     this.#agent = this.#newAgent(await openDisk(this.#options, this.#disk));
   }
 
-  /** What waits is answered with 503; a disk that nobody named is removed. A tritonserver in this process is left to run. */
-  async stop(): Promise<void> {
+  /**
+   * What waits is answered with 503; a disk that nobody named is removed. A tritonserver in this process is left to run. One
+   * elsewhere gives its models back: nobody would know of them, and it cannot do without their archives.
+   * @param isKept of models that another instance has in the same container
+   */
+  async stop(isKept: (targetModel: string) => boolean = () => false): Promise<void> {
+    const { container, cacheDir, clock } = this.#options;
+    const models = this.#agent.residents().map(({ name }) => name);
     this.#agent.stop();
-    const { container, cacheDir } = this.#options;
-    if (container instanceof HttpContainer) container.close();
+    if (container instanceof HttpContainer) {
+      const left = models.filter((targetModel) => !isKept(targetModel));
+      await unloadAll(container, left, clock);
+      container.close();
+    }
     if (cacheDir === null) await rm(this.#disk, { recursive: true, force: true });
   }
 
@@ -157,6 +176,27 @@ export class MultiModelInstance implements RoutedAgent {
   }
 }
 
+/** Who is asked to unload may be gone, or take its 350 s: nobody waits that long for an end. */
+const UNLOAD_LIMIT_US = 10_000_000;
+
+const unloadAll = (container: HttpContainer, targetModels: readonly string[], clock: Clock): Promise<void> =>
+  new Promise((resolve) => {
+    let left = targetModels.length;
+    if (left === 0) {
+      resolve();
+      return;
+    }
+    const limit = clock.setTimer(UNLOAD_LIMIT_US, resolve);
+    for (const targetModel of targetModels) {
+      container.unload({ modelName: modelNameOf(targetModel), targetModel }, () => {
+        left--;
+        if (left > 0) return;
+        limit.cancel();
+        resolve();
+      });
+    }
+  });
+
 const started = (container: InProcessContainer): Promise<void> =>
   new Promise((resolve, reject) => {
     container.start((error) => (error === null ? resolve() : reject(error)));
@@ -166,7 +206,7 @@ const started = (container: InProcessContainer): Promise<void> =>
 const modelFolder = /^[0-9a-f]{32}$/;
 
 const openDisk = async (
-  { artifacts, diskBytes, cacheDir }: MultiModelInstanceOptions,
+  { artifacts, diskBytes, cacheDir, clock, diskInUse = false }: MultiModelInstanceOptions,
   disk: string,
 ): Promise<ArtifactStore> => {
   await mkdir(disk, { recursive: true });
@@ -174,9 +214,9 @@ const openDisk = async (
   const root = cacheDir ?? (await mkdtemp(join(disk, LIFE)));
   const opened = await artifacts({ root, disk: new CountedDisk(diskBytes) });
   if (!opened.ok) throw opened.error;
-  if (cacheDir !== null) await emptyDisk(root);
-  else await removeEarlierLives(disk, root);
-  return opened.value;
+  if (cacheDir !== null && !diskInUse) await emptyDisk(root);
+  else if (cacheDir === null) await removeEarlierLives(disk, root);
+  return heldArtifacts(opened.value, clock);
 };
 
 const LIFE = "life-";

@@ -56,7 +56,7 @@ const MOST_GPUS = 8;
 
 /** Makes tritonservers as the options say, one after the other, on the same backends and model files. */
 export class TritonProcesses {
-  readonly storage = new DiskStorage();
+  readonly storage: DiskStorage;
   readonly #options: TritonProcessOptions;
   readonly #profiles: MemoryProfiles | null;
   readonly #onnxruntime: OnnxRuntimeBackend;
@@ -71,6 +71,7 @@ export class TritonProcesses {
   ) {
     const { config, clock, extraBackends } = options;
     this.#options = options;
+    this.storage = new DiskStorage(clock);
     this.#profiles = profiles;
     this.#onnxruntime = onnxruntime;
     this.#realGpuCount = realGpuCount;

@@ -2,13 +2,21 @@ import type { Stats } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, relative, sep } from "node:path";
+import type { Clock } from "../common/clock.ts";
 import { fail, ok, type Result, TritonError } from "../common/status.ts";
 import type { ModelFolder, ModelFolderEntry, Storage } from "../core/storage.ts";
 
 /** Model files in folders of this machine. Override folders are made below the system's temporary folder. */
 export class DiskStorage implements Storage {
+  readonly #clock: Pick<Clock, "hold">;
+
+  /** @param clock held while the disk is read or written */
+  constructor(clock: Pick<Clock, "hold">) {
+    this.#clock = clock;
+  }
+
   listModels(root: string, done: (result: Result<readonly string[]>) => void): void {
-    answer(listFolders(root), done);
+    this.#answer(listFolders(root), done);
   }
 
   readModelFolder(
@@ -22,11 +30,11 @@ export class DiskStorage implements Storage {
       done(ok(null));
       return;
     }
-    answer(readFolder(join(root, folder), configName), done);
+    this.#answer(readFolder(join(root, folder), configName), done);
   }
 
   readFile(path: string, done: (result: Result<Uint8Array>) => void): void {
-    answer(
+    this.#answer(
       readFile(path).then(ok, (error: NodeJS.ErrnoException) =>
         fail("INTERNAL", `failed to open text file for read ${path}: ${reason(error)}`),
       ),
@@ -38,7 +46,7 @@ export class DiskStorage implements Storage {
     files: ReadonlyMap<string, Uint8Array>,
     done: (result: Result<ModelFolder>) => void,
   ): void {
-    answer(createOverride(files), done);
+    this.#answer(createOverride(files), done);
   }
 
   removeOverrideFolder(path: string): void {
@@ -46,17 +54,23 @@ export class DiskStorage implements Storage {
       // Somebody else's file in our temporary folder: it stays, nothing depends on it.
     });
   }
-}
 
-/** Hands a promise's result to a callback of the core. What the callback throws is a bug and must not be swallowed. */
-const answer = <T>(work: Promise<Result<T>>, done: (result: Result<T>) => void): void => {
-  work
-    .catch((error: unknown): Result<T> => {
-      if (error instanceof TritonError) return { ok: false, error };
-      return fail("INTERNAL", error instanceof Error ? error.message : String(error));
-    })
-    .then((result) => setImmediate(done, result));
-};
+  /** Hands a promise's result to a callback of the core. What the callback throws is a bug and must not be swallowed. */
+  #answer<T>(work: Promise<Result<T>>, done: (result: Result<T>) => void): void {
+    const release = this.#clock.hold();
+    work
+      .catch((error: unknown): Result<T> => {
+        if (error instanceof TritonError) return { ok: false, error };
+        return fail("INTERNAL", error instanceof Error ? error.message : String(error));
+      })
+      .then((result) =>
+        setImmediate(() => {
+          release();
+          done(result);
+        }),
+      );
+  }
+}
 
 const listFolders = async (root: string): Promise<Result<readonly string[]>> => {
   const entries = await readdir(root, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {

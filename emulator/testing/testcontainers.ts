@@ -93,6 +93,10 @@ export class StartedTritonLocalContainer extends AbstractStartedContainer implem
 
   memory: EmulatorControl["memory"] = () => this.#control().memory();
 
+  advance(time: string): Promise<Date> {
+    return this.#control().advance(time);
+  }
+
   #control(): EmulatorControl {
     return new ControlClient(this.urls.aws);
   }

@@ -35,7 +35,7 @@ describe.concurrent("clients of AWS in Python", () => {
     if (!environment.available) return skip(environment.reason);
     const outcomes = await check(environment.python, "boto3_story.py");
     expect(outcomes.filter(({ failure }) => failure !== null)).toEqual([]);
-    expect(outcomes).toHaveLength(13);
+    expect(outcomes).toHaveLength(15);
   }, 180_000);
 
   test("boto3: errors have the code, the status and the words of AWS's, when they are provoked", async ({

@@ -1,8 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   ApplicationAutoScalingClient,
+  DeleteScalingPolicyCommand,
   DeregisterScalableTargetCommand,
+  DescribeScalingActivitiesCommand,
   ObjectNotFoundException,
+  PutScalingPolicyCommand,
   RegisterScalableTargetCommand,
 } from "@aws-sdk/client-application-auto-scaling";
 import {
@@ -43,7 +46,9 @@ import {
   ValidationError,
 } from "@aws-sdk/client-sagemaker-runtime";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ControlClient } from "../../emulator/testing/control.ts";
 import { type AwsEmulator, startAwsEmulator } from "../support/aws-emulator.ts";
+import { nextMinute } from "../support/emulator-clock.ts";
 import { scaledBy, scalingModel, scalingRequest } from "../support/scaling-models.ts";
 
 const MODELS = Array.from({ length: 7 }, (_, index) => `scale-${index + 1}.tar.gz`);
@@ -253,6 +258,79 @@ describe.sequential("AWS SDK for JavaScript", () => {
       ObjectNotFoundException,
     );
   }, 60_000);
+
+  test("AWS SDK for JavaScript: a variant is scaled out under load, and in again when nobody calls", async () => {
+    const resource = {
+      ServiceNamespace: "sagemaker",
+      ResourceId: "endpoint/sdk/variant/AllTraffic",
+      ScalableDimension: "sagemaker:variant:DesiredInstanceCount",
+    } as const;
+    const instances = async (): Promise<number | undefined> =>
+      (await describeEndpoint()).ProductionVariants?.[0]?.CurrentInstanceCount;
+    const update = { ...resource, MinCapacity: 1, MaxCapacity: 4 };
+    await scaling.send(new RegisterScalableTargetCommand(update));
+    await scaling.send(
+      new PutScalingPolicyCommand({
+        ...resource,
+        PolicyName: "load",
+        PolicyType: "TargetTrackingScaling",
+        TargetTrackingScalingPolicyConfiguration: {
+          TargetValue: 5,
+          PredefinedMetricSpecification: { PredefinedMetricType: "SageMakerVariantInvocationsPerInstance" },
+          ScaleInCooldown: 60,
+        },
+      }),
+    );
+    const before = await instances();
+    expect(before).toBe(2);
+    // What was called before is not to count.
+    await new ControlClient(emulator.url).advance("5min");
+    const began = await nextMinute(emulator.url);
+    for (let minute = 0; minute < 3; minute++) {
+      expect(await instances()).toBe(2);
+      for (let call = 0; call < 20; call++) expect(await factorOf(MODELS[0] ?? "")).toBe(1);
+      await nextMinute(emulator.url);
+    }
+    // Ten of five for each of two instances.
+    expect(await instances()).toBe(4);
+    await new ControlClient(emulator.url).advance("30min");
+    expect(await instances()).toBe(1);
+
+    const { ScalingActivities = [] } = await scaling.send(new DescribeScalingActivitiesCommand(resource));
+    const counts = ScalingActivities.map(({ Description, StatusCode }) => [
+      StatusCode,
+      Number(/to (\d+)\.$/.exec(Description ?? "")?.[1]),
+    ]);
+    expect(counts.slice(0, 4)).toEqual([1, 2, 3, 4].map((count) => ["Successful", count]));
+    const minuteMs = began.getTime() - (began.getTime() % 60_000);
+    const { MetricDataResults = [] } = await cloudwatch.send(
+      new GetMetricDataCommand({
+        StartTime: new Date(minuteMs),
+        EndTime: new Date(minuteMs + 5 * 60_000),
+        ScanBy: "TimestampAscending",
+        MetricDataQueries: [
+          {
+            Id: "perInstance",
+            MetricStat: {
+              Metric: {
+                Namespace: "AWS/SageMaker",
+                MetricName: "InvocationsPerInstance",
+                Dimensions: dimensions,
+              },
+              Period: 60,
+              Stat: "Sum",
+            },
+          },
+        ],
+      }),
+    );
+    expect(MetricDataResults[0]?.Values).toEqual([10, 10, 10, 0, 0]);
+    expect(MetricDataResults[0]?.Timestamps?.map((at) => (at.getTime() - minuteMs) / 60_000)).toEqual([
+      0, 1, 2, 3, 4,
+    ]);
+    await scaling.send(new DeleteScalingPolicyCommand({ ...resource, PolicyName: "load" }));
+    await scaling.send(new DeregisterScalableTargetCommand(resource));
+  }, 90_000);
 
   test("AWS SDK for JavaScript: an update is not noticed by callers, and everything can be deleted", async () => {
     await createConfig("sdk-2");

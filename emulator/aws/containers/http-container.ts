@@ -144,11 +144,16 @@ export class HttpContainer implements Container, SingleModelContainer {
     const { method, path, headers, body, limitUs, parts } = call;
     const { hostname, port } = this.#url;
     const request = sendRequest({ hostname, port: port || 80, method, path, agent: this.#agent });
+    const release = this.#clock.hold();
     let done = false;
-    const finish = (answer: ContainerAnswer | null): void => {
-      if (done) return;
+    const end = (): void => {
       done = true;
       limit.cancel();
+      release();
+    };
+    const finish = (answer: ContainerAnswer | null): void => {
+      if (done) return;
+      end();
       answered(answer);
     };
     const limit = this.#clock.setTimer(limitUs, () => {
@@ -162,8 +167,7 @@ export class HttpContainer implements Container, SingleModelContainer {
         finish(null);
         return;
       }
-      done = true;
-      limit.cancel();
+      end();
       this.#try(call, answered, false);
     });
     if (body === null) request.end();

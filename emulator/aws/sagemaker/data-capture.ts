@@ -1,4 +1,5 @@
 import type { Clock, Timer } from "../../common/clock.ts";
+import { held } from "../../common/held.ts";
 import type { Log } from "../../common/log.ts";
 import type { Random } from "../../common/random.ts";
 import type { InvocationObserver, InvocationRecord } from "../runtime/endpoints.ts";
@@ -80,8 +81,9 @@ export class DataCapture implements InvocationObserver {
     if (file === undefined) return;
     this.#files.delete(name);
     file.timer.cancel();
-    const { write, log } = this.#options;
-    const written = write(file.bucket, file.key, Buffer.from(file.lines.join("")))
+    const { clock, write, log } = this.#options;
+    const content = Buffer.from(file.lines.join(""));
+    const written = held(clock, () => write(file.bucket, file.key, content))
       .catch((error: unknown) => {
         const why = error instanceof Error ? error.message : String(error);
         log.error(`data capture: cannot write s3://${file.bucket}/${file.key}: ${why}`);

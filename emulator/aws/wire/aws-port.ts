@@ -34,6 +34,8 @@ export interface AwsPortOptions {
   /** Null = signatures are not looked at. */
   readonly credentials: AcceptedCredentials | null;
   readonly clock: Clock;
+  /** Milliseconds since 1970 by the clock of the machine; absent = `clock` was never moved. */
+  readonly machineEpochMs?: () => number;
   readonly log: Log;
 }
 
@@ -84,11 +86,13 @@ export class AwsPort {
     const responder = this.#responder(exchange, identity, request);
     try {
       const chunked = chunkedBody(exchange);
-      const { credentials, clock } = this.#options;
+      const { credentials, clock, machineEpochMs } = this.#options;
       if (credentials !== null) {
         const { protocol } = identity;
         const nowMs = clock.epochMs();
-        verifySignature({ protocol, credential, head, rawBody: exchange.body, chunked, nowMs }, credentials);
+        const machineMs = machineEpochMs?.() ?? nowMs;
+        const rawBody = exchange.body;
+        verifySignature({ protocol, credential, head, rawBody, chunked, nowMs, machineMs }, credentials);
       }
       const decoded =
         chunked === null ? request : { ...request, body: chunked.bytes, trailers: chunked.trailers };

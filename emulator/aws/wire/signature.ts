@@ -20,6 +20,8 @@ export interface SignedRequest {
   /** Null = the body is not in chunks. */
   readonly chunked: ChunkedBody | null;
   readonly nowMs: number;
+  /** The same by the clock of the machine, where the emulator's was moved: callers go by either. */
+  readonly machineMs: number;
 }
 
 const EMPTY_HASH = createHash("sha256").digest("hex");
@@ -191,13 +193,14 @@ const epochOf = (amzDate: string): number =>
 const checkAge = (
   amzDate: string,
   { presignedForSeconds }: Credential,
-  { protocol, nowMs }: SignedRequest,
+  { protocol, nowMs, machineMs }: SignedRequest,
   refuse: Refusals,
 ): void => {
   const signedMs = epochOf(amzDate);
   const skewMs = protocol === "rest-xml" ? SKEW_MS.s3 : SKEW_MS.others;
-  const oldestMs = presignedForSeconds === null ? nowMs - skewMs : nowMs - presignedForSeconds * 1000;
-  if (!(signedMs >= oldestMs && signedMs <= nowMs + skewMs))
+  const ageMs = presignedForSeconds === null ? skewMs : presignedForSeconds * 1000;
+  const isFresh = (byMs: number): boolean => signedMs >= byMs - ageMs && signedMs <= byMs + skewMs;
+  if (!isFresh(nowMs) && !isFresh(machineMs))
     throw refuse.stale(amzDate, amzDateOf(nowMs), presignedForSeconds !== null);
 };
 

@@ -69,7 +69,7 @@ export class OnnxRuntimeBackend implements Backend {
   constructor(options: OnnxRuntimeBackendOptions) {
     this.#options = options;
     this.#cpuCount = options.cpuCount ?? availableParallelism();
-    this.#pool = new WorkerPool(options.workerThreads);
+    this.#pool = new WorkerPool(options.workerThreads, options.clock);
   }
 
   predictMemory(context: ModelContext): readonly MemoryDemand[] {

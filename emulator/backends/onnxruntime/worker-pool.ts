@@ -1,4 +1,5 @@
 import { Worker } from "node:worker_threads";
+import type { Clock } from "../../common/clock.ts";
 import { type Result, TritonError } from "../../common/status.ts";
 import type { DataType } from "../../core/tensor/data-type.ts";
 import { runtimeError } from "./runtime-error.ts";
@@ -50,10 +51,15 @@ export class WorkerPool {
   readonly #size: number;
   readonly #entry: URL;
   readonly #workers: SessionWorker[] = [];
+  readonly #clock: Pick<Clock, "hold">;
   #nextSession = 1;
 
-  /** @param entry the threads' program; another one only in tests */
-  constructor(size: number, entry: URL = sessionWorkerEntry()) {
+  /**
+   * @param clock held while a thread works
+   * @param entry the threads' program; another one only in tests
+   */
+  constructor(size: number, clock: Pick<Clock, "hold">, entry: URL = sessionWorkerEntry()) {
+    this.#clock = clock;
     this.#size = Math.max(1, size);
     this.#entry = entry;
   }
@@ -89,7 +95,7 @@ export class WorkerPool {
   #start(): SessionWorker {
     const vacant = this.#workers.findIndex((worker) => !worker.alive);
     const number = vacant === -1 ? this.#workers.length : vacant;
-    const worker = new SessionWorker(number, this.#entry);
+    const worker = new SessionWorker(number, this.#clock, this.#entry);
     this.#workers[number] = worker;
     return worker;
   }
@@ -115,13 +121,15 @@ class SessionWorker {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, ReplyHandler>();
   readonly #gone: Promise<void>;
+  readonly #clock: Pick<Clock, "hold">;
   #stopping = false;
   alive = true;
   /** Open sessions and those being opened. */
   sessions = 0;
 
-  constructor(number: number, entry: URL) {
+  constructor(number: number, clock: Pick<Clock, "hold">, entry: URL) {
     this.number = number;
+    this.#clock = clock;
     this.#worker = new Worker(entry, { name: `onnxruntime-${number}` });
     this.#worker.unref();
     this.#worker.on("message", (reply: WorkerReply) => this.#onReply(reply));
@@ -143,7 +151,11 @@ class SessionWorker {
     }
     if (request.kind === "open") this.sessions++;
     if (this.#waiting.size === 0) this.#worker.ref();
-    this.#waiting.set(session, done);
+    const release = this.#clock.hold();
+    this.#waiting.set(session, (result) => {
+      release();
+      done(result);
+    });
     this.#worker.postMessage(request);
   }
 

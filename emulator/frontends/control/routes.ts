@@ -41,7 +41,7 @@ export const routes: readonly Route[] = [
     summary: "set back all, or one scope: models, metrics, journal",
     handle: reset,
   },
-  { method: "POST", path: "clock", query: [], summary: "advance a virtual clock", handle: advanceClock },
+  { method: "POST", path: "clock", query: [], summary: "move the clock ahead", handle: advanceClock },
   {
     method: "GET",
     path: "journal",

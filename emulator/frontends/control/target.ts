@@ -1,3 +1,4 @@
+import type { Clock } from "../../common/clock.ts";
 import type { FaultPlan } from "../../core/faults/fault-plan.ts";
 import type { Ledger } from "../../core/memory/ledger.ts";
 import type { Journal } from "../../journal/journal.ts";
@@ -6,10 +7,7 @@ import type { Journal } from "../../journal/journal.ts";
 export interface ControlTarget {
   readonly journal: Journal;
   readonly faults: FaultPlan;
-  /** Null = the clock is the machine's own and cannot be moved. */
-  readonly clock: MovableClock | null;
-  /** Microseconds of the clock, whichever it is. */
-  nowUs(): number;
+  readonly clock: MovableClock;
   isReady(): boolean;
   /** Models, and what the platform knows of them, as they were at the start. Calls back when it is so. */
   resetModels(done: () => void): void;
@@ -19,9 +17,9 @@ export interface ControlTarget {
   memory(done: (view: MemoryView) => void): void;
 }
 
-export interface MovableClock {
-  /** Runs every timer due on the way. */
-  advance(byUs: number): void;
+export interface MovableClock extends Pick<Clock, "now" | "epochMs"> {
+  /** Runs every timer due on the way; a promise resolves when the time has come, and what that set off has settled. */
+  advance(byUs: number): void | Promise<void>;
 }
 
 export interface MemoryView {

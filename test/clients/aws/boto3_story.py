@@ -9,6 +9,7 @@ import threading
 import time
 
 import archives
+from emulator import Emulator
 from endpoint_calls import IMAGE, OFTEN, ROLE, body, client, eventually, scaled_by
 from runner import checks_of, run
 
@@ -29,6 +30,7 @@ class Story:
         self.runtime = client("sagemaker-runtime")
         self.cloudwatch = client("cloudwatch")
         self.scaling = client("application-autoscaling")
+        self.emulator = Emulator()
         self.began = datetime.datetime.now(datetime.timezone.utc)
 
     def invoke(self, model, endpoint="story"):
@@ -48,10 +50,10 @@ class Story:
         (variant,) = self.endpoint(endpoint)["ProductionVariants"]
         return variant
 
-    def statistics(self, metric, statistic, namespace="AWS/SageMaker"):
+    def statistics(self, metric, statistic):
         """One statistic over the whole story."""
         answer = self.cloudwatch.get_metric_statistics(
-            Namespace=namespace,
+            Namespace="AWS/SageMaker",
             MetricName=metric,
             Dimensions=VARIANT,
             StartTime=self.began - datetime.timedelta(minutes=1),
@@ -107,35 +109,27 @@ def check_model_config_and_endpoint(story):
     assert [one["EndpointName"] for one in listed] == ["story"], listed
 
 
-def check_another_endpoint_under_load_with_a_scaling_policy(story):
-    # Ten at once take 0.3 s each; what comes of it is looked at further down.
-    slow = archives.synthetic_model({"synthetic.warm_us": "300000"}, instances=10)
-    story.s3.put_object(Bucket="story-models", Key="busy/slow.tar.gz", Body=archives.archive(slow))
+def check_another_endpoint_with_a_scaling_policy(story):
+    story.s3.copy_object(Bucket="story-models", Key="busy/scale-01.tar.gz", CopySource="story-models/mme/scale-01.tar.gz")
     container = {"Image": IMAGE, "Mode": "MultiModel", "ModelDataUrl": "s3://story-models/busy/"}
     story.sagemaker.create_model(ModelName="busy", ExecutionRoleArn=ROLE, PrimaryContainer=container)
-    create_config(story, "busy", ModelName="busy", InstanceType="ml.c5.xlarge")
+    create_config(story, "busy", ModelName="busy")
     story.sagemaker.create_endpoint(EndpointName="busy", EndpointConfigName="busy")
     story.wait("busy")
-    target = story.scaling.register_scalable_target(**RESOURCE, MinCapacity=1, MaxCapacity=2)
+    target = story.scaling.register_scalable_target(**RESOURCE, MinCapacity=1, MaxCapacity=3)
     assert target["ScalableTargetARN"].startswith("arn:aws:application-autoscaling:us-east-1:000000000000:"), target
     policy = story.scaling.put_scaling_policy(
         **RESOURCE,
         PolicyName="busy",
         PolicyType="TargetTrackingScaling",
         TargetTrackingScalingPolicyConfiguration={
-            "TargetValue": 3,
-            "PredefinedMetricSpecification": {
-                "PredefinedMetricType": "SageMakerVariantConcurrentRequestsPerModelHighResolution"
-            },
-            "ScaleOutCooldown": 0,
-            "ScaleInCooldown": 0,
+            "TargetValue": 10,
+            "PredefinedMetricSpecification": {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"},
         },
     )
     story.high, story.low = sorted(alarm["AlarmName"] for alarm in policy["Alarms"])
     assert story.high.startswith("TargetTracking-endpoint/busy/variant/AllTraffic-AlarmHigh-"), story.high
     assert story.low.startswith("TargetTracking-endpoint/busy/variant/AllTraffic-AlarmLow-"), story.low
-    story.load = Callers(6, lambda: story.invoke("slow.tar.gz", "busy"))
-    story.load.start()
 
 
 def check_every_model_answers_as_itself(story):
@@ -174,10 +168,18 @@ def check_metrics_say_that_memory_holds_five(story):
     for metric in ("ModelLoadingTime", "ModelDownloadingTime"):
         assert story.statistics(metric, "SampleCount") >= len(MODELS), metric
     assert story.statistics("ModelLoadingWaitTime", "Maximum") > 500_000
-    loaded = eventually(
-        lambda: story.statistics("LoadedModelCount", "Maximum", "/aws/sagemaker/Endpoints"), 65, "LoadedModelCount"
+    # The last one: a minute may have ended while a model was on its way out.
+    minute = story.emulator.next_minute().replace(second=0, microsecond=0)
+    answer = story.cloudwatch.get_metric_statistics(
+        Namespace="/aws/sagemaker/Endpoints",
+        MetricName="LoadedModelCount",
+        Dimensions=VARIANT,
+        StartTime=minute - datetime.timedelta(minutes=1),
+        EndTime=minute,
+        Period=60,
+        Statistics=["Maximum"],
     )
-    assert loaded == FIT, loaded
+    assert [point["Maximum"] for point in answer["Datapoints"]] == [FIT], answer["Datapoints"]
 
 
 def check_metric_math_and_lists(story):
@@ -202,35 +204,94 @@ def check_metric_math_and_lists(story):
         assert name in names, names
 
 
-def check_the_busy_variant_has_scaled_out(story):
+def check_the_busy_variant_scales_out_under_load(story):
     assert sorted(alarm_states(story)) == [story.high, story.low]
-    eventually(lambda: story.variant("busy")["DesiredInstanceCount"] == 2, 60, "2 instances are desired")
-    story.wait("busy")
-    assert story.variant("busy")["CurrentInstanceCount"] == 2
-    # It may be over: two instances have half the requests each.
+    story.load_began = story.emulator.next_minute()
+    for _ in range(3):
+        assert story.variant("busy")["DesiredInstanceCount"] == 1
+        for _ in range(24):
+            assert story.invoke(MODELS[0], "busy") == 1
+        story.emulator.next_minute()
+    # Three minutes above the target: 24 of 10 for each instance.
+    variant = story.variant("busy")
+    assert variant["DesiredInstanceCount"] == variant["CurrentInstanceCount"] == 3, variant
+    assert story.endpoint("busy")["EndpointStatus"] == "InService"
+    assert alarm_states(story)[story.high] == "ALARM"
     history = story.cloudwatch.describe_alarm_history(AlarmName=story.high, HistoryItemType="StateUpdate")
     summaries = [item["HistorySummary"] for item in history["AlarmHistoryItems"]]
     assert any(summary.endswith("to ALARM") for summary in summaries), summaries
-    activity = eventually(lambda: finished_activity(story), 10, "the scaling activity has ended")
+    (activity,) = scaling_activities(story)
     assert activity["StatusCode"] == "Successful", activity
+    assert activity["Description"] == "Setting desired instance count to 3.", activity
     assert f"monitor alarm {story.high} in state ALARM" in activity["Cause"], activity
+    began = story.load_began.replace(second=0, microsecond=0)
+    assert activity["StartTime"].replace(second=0, microsecond=0) == began + datetime.timedelta(minutes=3), activity
 
 
 def check_it_scales_in_when_nobody_calls(story):
-    story.load.stop()
-    assert story.load.failures == [] and story.load.answers > 20, (story.load.answers, story.load.failures)
-    # By itself it would take a quarter of an hour without calls. Someone who does not wait sets the alarm by hand.
-    eventually(lambda: alarm_states(story)[story.high] == "OK", 30, "nobody waits any more")
-    eventually(lambda: is_asked_to_scale_in(story), 30, "1 instance is desired")
-    story.wait("busy")
-    assert story.variant("busy")["CurrentInstanceCount"] == 1
-    inward, outward = scaling_activities(story)
-    assert f"monitor alarm {story.low} in state ALARM" in inward["Cause"], inward
-    assert inward["StartTime"] > outward["StartTime"]
+    story.emulator.advance("16min")
+    assert story.variant("busy")["CurrentInstanceCount"] == 2, story.variant("busy")
+    # One at a time, with the cooldown of five minutes between.
+    story.emulator.advance("6min")
+    assert story.variant("busy")["CurrentInstanceCount"] == 1, story.variant("busy")
+    second, first, outward = scaling_activities(story)
+    for inward in (first, second):
+        assert f"monitor alarm {story.low} in state ALARM" in inward["Cause"], inward
+        assert inward["StatusCode"] == "Successful", inward
+    assert first["StartTime"] - outward["StartTime"] >= datetime.timedelta(minutes=15), (first, outward)
+    assert second["StartTime"] - first["EndTime"] >= datetime.timedelta(minutes=5), (second, first)
+
+
+def check_the_minutes_of_the_load_have_their_metrics(story):
+    began = story.load_began.replace(second=0, microsecond=0)
+    minutes = [began + datetime.timedelta(minutes=minute) for minute in range(6)]
+    dimensions = [{"Name": "EndpointName", "Value": "busy"}, {"Name": "VariantName", "Value": "AllTraffic"}]
+    span = {"StartTime": minutes[0], "EndTime": minutes[-1]}
+    stat = {
+        "Metric": {"Namespace": "AWS/SageMaker", "MetricName": "Invocations", "Dimensions": dimensions},
+        "Period": 60,
+        "Stat": "Sum",
+    }
+    answer = story.cloudwatch.get_metric_data(
+        **span, MetricDataQueries=[{"Id": "calls", "MetricStat": stat}], ScanBy="TimestampAscending"
+    )
+    (calls,) = answer["MetricDataResults"]
+    assert calls["Timestamps"] == minutes[:5] and calls["Values"] == [24, 24, 24, 0, 0], calls
+    answer = story.cloudwatch.get_metric_statistics(
+        **span,
+        Namespace="AWS/SageMaker",
+        MetricName="InvocationsPerInstance",
+        Dimensions=dimensions,
+        Period=60,
+        Statistics=["Sum"],
+    )
+    points = sorted((point["Timestamp"], point["Sum"]) for point in answer["Datapoints"])
+    assert points == list(zip(minutes, [24, 24, 24, 0, 0])), points
     story.scaling.delete_scaling_policy(**RESOURCE, PolicyName="busy")
     assert alarm_states(story) == {}
     story.scaling.deregister_scalable_target(**RESOURCE)
     assert story.scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"] == []
+
+
+def check_an_alarm_can_be_set_by_hand(story):
+    story.cloudwatch.put_metric_alarm(
+        AlarmName="by-hand",
+        Namespace="Mine",
+        MetricName="Depth",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=5,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    story.cloudwatch.set_alarm_state(AlarmName="by-hand", StateValue="ALARM", StateReason="to see what happens")
+    (alarm,) = story.cloudwatch.describe_alarms(AlarmNames=["by-hand"])["MetricAlarms"]
+    assert (alarm["StateValue"], alarm["StateReason"]) == ("ALARM", "to see what happens"), alarm
+    # Until it is judged again.
+    story.emulator.advance("2min")
+    (alarm,) = story.cloudwatch.describe_alarms(AlarmNames=["by-hand"])["MetricAlarms"]
+    assert alarm["StateValue"] == "INSUFFICIENT_DATA", alarm
+    story.cloudwatch.delete_alarms(AlarmNames=["by-hand"])
 
 
 def check_an_update_is_not_noticed_by_callers(story):
@@ -281,32 +342,24 @@ def check_everything_is_deleted(story):
     assert story.s3.list_buckets()["Buckets"] == []
 
 
-class Callers:
-    """Threads that make a call again and again, while the `with` lasts or from `start` to `stop`."""
+class Caller:
+    """A thread that makes a call again and again, while the `with` lasts."""
 
-    def __init__(self, count, call):
+    def __init__(self, call):
         self.answers = 0
         self.failures = []
         self._call = call
         self._stopped = False
         # The emulator is not waited for when a check has failed.
-        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(count)]
-
-    def start(self):
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self):
-        self._stopped = True
-        for thread in self._threads:
-            thread.join()
+        self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self):
-        self.start()
+        self._thread.start()
         return self
 
     def __exit__(self, *_):
-        self.stop()
+        self._stopped = True
+        self._thread.join()
 
     def _run(self):
         while not self._stopped:
@@ -326,7 +379,7 @@ def caller(story):
         factor = 1 + next(turns) % 3
         assert story.invoke(MODELS[factor - 1]) == factor
 
-    return Callers(1, call)
+    return Caller(call)
 
 
 def create_config(story, name, **more):
@@ -339,20 +392,9 @@ def alarm_states(story):
     return {alarm["AlarmName"]: alarm["StateValue"] for alarm in alarms}
 
 
-def is_asked_to_scale_in(story):
-    # As long as the last data of the alarm is of the load, nothing comes of it.
-    story.cloudwatch.set_alarm_state(AlarmName=story.low, StateValue="ALARM", StateReason="to see it scale in")
-    return story.variant("busy")["DesiredInstanceCount"] == 1
-
-
 def scaling_activities(story):
     """Newest first."""
     return story.scaling.describe_scaling_activities(**RESOURCE)["ScalingActivities"]
-
-
-def finished_activity(story):
-    newest = scaling_activities(story)[0]
-    return newest if newest["StatusCode"] != "InProgress" else None
 
 
 def assert_recent(time_of_it):

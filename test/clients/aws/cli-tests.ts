@@ -2,8 +2,10 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { ControlClient } from "../../../emulator/testing/control.ts";
 import { type AwsEmulator, startAwsEmulator } from "../../support/aws-emulator.ts";
 import { type CommandResult, mustRun, runCommand } from "../../support/command.ts";
+import { nextMinute } from "../../support/emulator-clock.ts";
 import { type PythonEnvironment, pythonEnvironment } from "../../support/python-environment.ts";
 import { scaledBy, scalingModel, scalingRequest } from "../../support/scaling-models.ts";
 
@@ -36,8 +38,10 @@ const aws = async (line: string): Promise<string> => (await mustRun(command(line
 
 const refused = (line: string): Promise<CommandResult> => runCommand(command(line), options());
 
+let invocations = 0;
+
 const invoke = async (model: string): Promise<number | null> => {
-  const answer = join(folder, "answer.json");
+  const answer = join(folder, `answer-${invocations++}.json`);
   await aws(
     `sagemaker-runtime invoke-endpoint --endpoint-name cli --target-model ${model}
      --content-type application/json --body fileb://request.json ${answer}`,
@@ -141,16 +145,24 @@ export const awsCliTests = (): void => {
       );
     }, 60_000);
 
-    test.sequential("AWS CLI: a metric of one's own, a scalable target and its policy", async () => {
+    test.sequential("AWS CLI: a metric of one's own", async () => {
       await aws("cloudwatch put-metric-data --namespace Mine --metric-name Depth --value 7");
       expect(
         await aws("cloudwatch list-metrics --namespace Mine --query Metrics[].MetricName --output text"),
       ).toBe("Depth");
+    }, 60_000);
+
+    test.sequential("AWS CLI: a variant is scaled out under load, and in again when nobody calls", async () => {
+      const instances = async (): Promise<string> =>
+        await aws(
+          `sagemaker describe-endpoint --endpoint-name cli --output text
+           --query ProductionVariants[].[CurrentInstanceCount,DesiredInstanceCount]`,
+        );
       await aws(
         `application-autoscaling register-scalable-target ${target} --min-capacity 1 --max-capacity 2`,
       );
       const tracking = {
-        TargetValue: 70,
+        TargetValue: 1,
         PredefinedMetricSpecification: { PredefinedMetricType: "SageMakerVariantInvocationsPerInstance" },
       };
       writeFileSync(join(folder, "tracking.json"), JSON.stringify(tracking));
@@ -161,6 +173,26 @@ export const awsCliTests = (): void => {
       expect(alarms.split("\t").map((name) => name.replace(/-[0-9a-f]{8}-.*/, ""))).toEqual([
         "TargetTracking-endpoint/cli/variant/AllTraffic-AlarmHigh",
         "TargetTracking-endpoint/cli/variant/AllTraffic-AlarmLow",
+      ]);
+      const { url } = emulator;
+      // What was called before is not to count.
+      await new ControlClient(url).advance("5min");
+      await nextMinute(url);
+      for (let minute = 0; minute < 3; minute++) {
+        expect(await instances()).toBe("1\t1");
+        await Promise.all([invoke("scale-6.tar.gz"), invoke("scale-6.tar.gz")]);
+        await nextMinute(url);
+      }
+      expect(await instances()).toBe("2\t2");
+      await new ControlClient(url).advance("16min");
+      expect(await instances()).toBe("1\t1");
+      const activities = await aws(
+        `application-autoscaling describe-scaling-activities ${target} --output text
+         --query ScalingActivities[].[StatusCode,Description]`,
+      );
+      expect(activities.split("\n")).toEqual([
+        "Successful\tSetting desired instance count to 1.",
+        "Successful\tSetting desired instance count to 2.",
       ]);
       await aws(`application-autoscaling delete-scaling-policy ${target} --policy-name p`);
       await aws(`application-autoscaling deregister-scalable-target ${target}`);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { EXPLAIN_USAGE, explainCommand } from "../../../emulator/cli/explain.ts";
 import { silentLog } from "../../../emulator/common/log.ts";
+import { VirtualClock } from "../../../emulator/common/virtual-clock.ts";
 import { FaultPlan } from "../../../emulator/core/faults/fault-plan.ts";
 import { startControlFrontend } from "../../../emulator/frontends/control/server.ts";
 import { type Listener, listen } from "../../../emulator/frontends/http1/listener.ts";
@@ -77,8 +78,7 @@ test("explain --url: asks the server, for a request first, then for a model", as
     {
       journal,
       faults: new FaultPlan(),
-      clock: null,
-      nowUs: () => 0,
+      clock: new VirtualClock(),
       isReady: () => true,
       resetModels: (done) => done(),
       resetMetrics: () => {},

@@ -11,11 +11,12 @@ import {
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import type { Result } from "../../../emulator/common/status.ts";
+import { SystemClock } from "../../../emulator/common/system-clock.ts";
 import type { ModelFolder } from "../../../emulator/core/storage.ts";
 import { temporaryFolder } from "../../../emulator/parity/cases/model-repository.ts";
 import { DiskStorage } from "../../../emulator/storage/disk-storage.ts";
 
-const storage = new DiskStorage();
+const storage = new DiskStorage(new SystemClock());
 
 /** The system's temporary folder of these tests. */
 const temporary = temporaryFolder();

@@ -27,6 +27,7 @@ test("control: what is no emulator is told from one by what it answers", async (
   const other = await clientOf(200, "[]");
   await expect(other.journal()).rejects.toThrow(/the journal of http:\/\/127.0.0.1:\d+ is none: /);
   await expect(other.memory()).rejects.toThrow("what answers at /_emulator/memory is not triton-local");
+  await expect(other.advance("1s")).rejects.toThrow("what answers at /_emulator/clock is not triton-local");
 });
 
 test("control: a refusal is told in the words of the emulator, or as it is", async () => {

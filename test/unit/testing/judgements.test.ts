@@ -27,6 +27,7 @@ const emulatorOf = (story: Story, ...pools: readonly PoolMemory[]): EmulatorCont
       models: [],
     })),
   }),
+  advance: async () => new Date(0),
 });
 
 test("stayed under: the highest of all instances counts, also where it was there before the first event", async () => {

@@ -1,22 +1,14 @@
 import { durationTextSyntax, parseDurationText } from "../../../common/duration-text.ts";
 import { type ControlCall, jsonBody, refuse } from "../control-call.ts";
 import { jsonReply } from "../control-reply.ts";
+import type { MovableClock } from "../target.ts";
 
 /** Timers come due on the way, pings among them: a year at once would keep the server busy for minutes. */
 const LONGEST_US = 30 * 86_400e6;
 
-/** Moves a virtual clock: `{ "advance": "2.5s" }`, or a number of microseconds. */
+/** Moves the clock ahead: `{ "advance": "15min" }`, or a number of microseconds. Answers when that time has come. */
 export const advanceClock = (call: ControlCall): void => {
   const { exchange, target } = call;
-  if (target.clock === null) {
-    refuse(exchange, {
-      status: 409,
-      code: "clock-not-virtual",
-      message: "this server runs on the clock of the machine, which cannot be moved",
-      howToFix: "run a scenario: its clock is virtual",
-    });
-    return;
-  }
   const body = jsonBody(call);
   if (body === null) return;
   const byUs = advanceOf(body.value);
@@ -30,9 +22,14 @@ export const advanceClock = (call: ControlCall): void => {
     return;
   }
   target.journal.write({ event: "clock", byUs });
-  target.clock.advance(byUs);
-  exchange.reply(jsonReply({ nowUs: target.nowUs() }));
+  Promise.resolve(target.clock.advance(byUs)).then(() => exchange.reply(jsonReply(timeOf(target.clock))));
 };
+
+/** What a clock shows: microseconds since the start of this server's clock, and the date. */
+export const timeOf = (clock: MovableClock): { readonly nowUs: number; readonly now: string } => ({
+  nowUs: clock.now(),
+  now: new Date(clock.epochMs()).toISOString(),
+});
 
 /** Null = not said, or not to be had. */
 const advanceOf = (body: unknown): number | null => {

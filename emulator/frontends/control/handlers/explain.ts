@@ -17,7 +17,7 @@ export const explainFromJournal = (call: ControlCall): void => {
     return;
   }
   const question = request === null ? { model: model ?? "" } : { request };
-  const explanation = explain(target.journal.events(), question, target.nowUs());
+  const explanation = explain(target.journal.events(), question, target.clock.now());
   const status = explanation.known ? 200 : 404;
   exchange.reply(
     wantsJson(call) ? jsonReply(explanation, status) : textReply(explanationText(explanation), status),

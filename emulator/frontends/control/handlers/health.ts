@@ -1,5 +1,6 @@
 import type { ControlCall } from "../control-call.ts";
 import { jsonReply } from "../control-reply.ts";
+import { timeOf } from "./clock.ts";
 
 /** 200 when ready, else 503. */
 export const health = ({ exchange, target }: ControlCall): void => {
@@ -9,7 +10,7 @@ export const health = ({ exchange, target }: ControlCall): void => {
     jsonReply(
       {
         ready,
-        clock: { virtual: target.clock !== null, nowUs: target.nowUs() },
+        clock: timeOf(target.clock),
         journal: { written: journal.end, dropped: journal.dropped },
       },
       ready ? 200 : 503,

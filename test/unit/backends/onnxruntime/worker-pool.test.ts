@@ -10,9 +10,11 @@ import {
   type WorkerSession,
 } from "../../../../emulator/backends/onnxruntime/worker-pool.ts";
 import type { Result } from "../../../../emulator/common/status.ts";
+import { SystemClock } from "../../../../emulator/common/system-clock.ts";
 import { graph } from "./load-model.ts";
 
-const pool = new WorkerPool(2);
+const clock = new SystemClock();
+const pool = new WorkerPool(2, clock);
 const folder = mkdtempSync(join(tmpdir(), "onnx-pool-"));
 
 afterAll(async () => {
@@ -146,7 +148,7 @@ test("worker pool: does not open a file that is no longer the one that was loade
 });
 
 test("worker pool: a thread that ends fails its runs, and another one takes its place", async () => {
-  const failing = new WorkerPool(1, new URL("./failing-session-worker.ts", import.meta.url));
+  const failing = new WorkerPool(1, clock, new URL("./failing-session-worker.ts", import.meta.url));
   const session = await opened(failing, request("any"));
   expect(await run(session, [], ["Y"])).toMatchObject({
     ok: false,

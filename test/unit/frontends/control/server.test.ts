@@ -58,7 +58,6 @@ const serve = async (change: Partial<ControlTarget> = {}, journalLimit = 1000): 
     }),
     faults: new FaultPlan(),
     clock,
-    nowUs: () => clock.now(),
     isReady: () => true,
     resetModels: (done) => {
       calls.push("models");
@@ -186,7 +185,11 @@ describe("health", () => {
     const { status, json } = await ask("GET", "/_emulator/health");
     expect([status, json()]).toEqual([
       200,
-      { ready: true, clock: { virtual: true, nowUs: 7 }, journal: { written: 1, dropped: 0 } },
+      {
+        ready: true,
+        clock: { nowUs: 7, now: "1970-01-01T00:00:00.000Z" },
+        journal: { written: 1, dropped: 0 },
+      },
     ]);
     ready = false;
     expect((await ask("GET", "/_emulator/health")).status).toBe(503);
@@ -241,8 +244,14 @@ describe("clock", () => {
     const rung: number[] = [];
     clock.setTimer(1_000_000, () => rung.push(clock.now()));
     const answer = await ask("POST", "/_emulator/clock", '{"advance":"2.5s"}');
-    expect([answer.status, answer.json()]).toEqual([200, { nowUs: 2_500_000 }]);
-    expect((await ask("POST", "/_emulator/clock", '{"advance":10}')).json()).toEqual({ nowUs: 2_500_010 });
+    expect([answer.status, answer.json()]).toEqual([
+      200,
+      { nowUs: 2_500_000, now: "1970-01-01T00:00:02.500Z" },
+    ]);
+    expect((await ask("POST", "/_emulator/clock", `{"advance":10}`)).json()).toEqual({
+      nowUs: 2_500_010,
+      now: "1970-01-01T00:00:02.500Z",
+    });
     expect(rung).toEqual([1_000_000]);
     expect(target.journal.events().slice(1)).toEqual([
       { event: "clock", byUs: 2_500_000, atUs: 0 },
@@ -267,11 +276,16 @@ describe("clock", () => {
     expect(answer.text).toContain("no-advance");
   });
 
-  test("that is the machine's own cannot be moved", async () => {
-    const { ask } = await serve({ clock: null });
+  test("answers when what the time sets off has settled", async () => {
+    let settled = false;
+    const advance = async (): Promise<void> => {
+      await new Promise((resolve) => setImmediate(resolve));
+      settled = true;
+    };
+    const { ask } = await serve({ clock: { now: () => 5, epochMs: () => 1000, advance } });
     const answer = await ask("POST", "/_emulator/clock", '{"advance":"1s"}');
-    expect(answer.status).toBe(409);
-    expect(answer.text).toContain("clock-not-virtual");
+    expect(answer.json()).toEqual({ nowUs: 5, now: "1970-01-01T00:00:01.000Z" });
+    expect(settled).toBe(true);
   });
 
   test("wants JSON", async () => {

@@ -53,6 +53,7 @@ const immediateClock: Clock = {
   epochMs: () => 0,
   setTimer: () => ({ cancel: () => {} }),
   defer: (run) => run(),
+  hold: () => () => {},
 };
 
 const crashes: string[] = [];
