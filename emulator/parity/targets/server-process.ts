@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { createServer, type Server } from "node:net";
-import { exchange } from "../exchange/http-connection.ts";
+import { becomesReady, serverFlags, signalNumbers, withoutLogPrefix } from "./start-up.ts";
 import { type RunningServer, StartFailure, type StartOptions } from "./target.ts";
 
 /** Runs a command that takes tritonserver's flags, in a process group of its own. */
@@ -23,15 +23,12 @@ const MAX_TRIES = 5;
 
 const startOnce = async (command: readonly string[], options: StartOptions): Promise<RunningServer> => {
   const [httpPort, grpcPort, metricsPort, sagemakerPort] = await freePorts();
-  const ownRepository = options.flags.some((flag) => flag.startsWith("--model-repository="));
-  const flags = [
-    ...(ownRepository ? [] : [`--model-repository=${options.repository}`]),
-    `--http-port=${httpPort}`,
-    `--grpc-port=${grpcPort}`,
-    `--metrics-port=${metricsPort}`,
-    `--sagemaker-port=${sagemakerPort}`,
-    ...options.flags,
-  ];
+  const flags = serverFlags(options, {
+    http: httpPort,
+    grpc: grpcPort,
+    metrics: metricsPort,
+    sagemaker: sagemakerPort,
+  });
   const [program = "", ...first] = command;
   const child = spawn(program, [...first, ...flags], {
     detached: true,
@@ -74,41 +71,15 @@ const startOnce = async (command: readonly string[], options: StartOptions): Pro
       await exited;
     },
   };
-  const giveUp = Date.now() + 60_000;
-  while (code === null) {
-    const answer = await exchange(httpPort, liveRequest, (received) => received.includes("\r\n\r\n"), 1000);
-    if (answer.received.length > 0) {
-      // The metrics port opens last.
-      for (let tries = 0; tries < 25 && !(await accepts(metricsPort)); tries++) await pause();
-      return running;
-    }
-    if (Date.now() > giveUp) {
-      await running.stop();
-      throw new Error(`the server did not become ready:\n${text}`);
-    }
-    await pause();
+  try {
+    if (await becomesReady({ http: httpPort, metrics: metricsPort }, () => code !== null)) return running;
+  } catch (error) {
+    await running.stop();
+    throw new Error(`${error instanceof Error ? error.message : error}:\n${text}`);
   }
   killGroup();
-  throw new StartFailure(code, withoutLogPrefix(text));
+  throw new StartFailure(await exited, withoutLogPrefix(text));
 };
-
-const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20));
-
-const accepts = async (port: number): Promise<boolean> =>
-  (await exchange(port, liveRequest, (received) => received.length > 0, 500)).ended !== "refused";
-
-const liveRequest = Buffer.from("GET /v2/health/live HTTP/1.1\r\n\r\n");
-const signalNumbers: Readonly<Record<string, number>> = {
-  SIGINT: 2,
-  SIGFPE: 8,
-  SIGKILL: 9,
-  SIGSEGV: 11,
-  SIGTERM: 15,
-};
-
-/** `I1125 15:36:00.000000 123 file.cc:1] "text"` without what changes from run to run; ONNX Runtime's time stamp too. */
-export const withoutLogPrefix = (text: string): string =>
-  text.replace(/^[IWEF]\d{4} [\d:.]+ \d+ /gm, "").replace(/^\d{4}-\d\d-\d\d [\d:.]+ \[/gm, "[");
 
 let nextPort = Number(process.env.CONFORMANCE_PORTS?.split("-")[0] ?? 0);
 

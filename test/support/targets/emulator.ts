@@ -4,7 +4,8 @@ import { ServerLog } from "../../../emulator/common/server-log.ts";
 import { TritonError } from "../../../emulator/common/status.ts";
 import { loadConfig } from "../../../emulator/config/load.ts";
 import { createEmulator } from "../../../emulator/emulator.ts";
-import { startServerProcess, withoutLogPrefix } from "../../../emulator/parity/targets/server-process.ts";
+import { startServerProcess } from "../../../emulator/parity/targets/server-process.ts";
+import { withoutLogPrefix } from "../../../emulator/parity/targets/start-up.ts";
 import {
   type RunningServer,
   StartFailure,
