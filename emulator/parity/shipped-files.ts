@@ -6,3 +6,4 @@ export const recordingsFolder = shipped("fixtures/recordings");
 export const sampleModelsFolder = shipped("model-repo");
 export const protosFolder = shipped("protos");
 export const onnxRuntimeBackendFolder = shipped("fixtures/real-triton/onnxruntime-backend");
+export const parityFolder = shipped("fixtures/parity");

@@ -195,6 +195,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "simulation",
   ],
   config: ["common", "core/faults", "core/memory", "core/settings", "aws/containers", "aws/placement"],
+  "composition/held-artifacts.ts": ["common", "aws/artifacts"],
   "composition/multi-model-instance.ts": [
     "common",
     "core/faults",
@@ -203,6 +204,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "aws/artifacts",
     "aws/containers",
     "aws/placement",
+    "composition/held-artifacts.ts",
   ],
   "composition/multi-model-endpoint.ts": [
     "common",
@@ -263,6 +265,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "composition/triton-process.ts",
   ],
   "composition/local-fleet.ts": [
+    "common",
     "config",
     "core/faults",
     "core/memory",

@@ -1,0 +1,125 @@
+import { mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { GrpcClient } from "./exchange/grpc-client.ts";
+import type { Pair } from "./pair.ts";
+import type { RunningServer, Target } from "./targets/target.ts";
+import { layOutRepository, trafficEnvironment, trafficFlags } from "./traffic/repository.ts";
+import type { Side } from "./traffic/send.ts";
+
+export interface OwnPairOptions {
+  readonly ours: Target;
+  readonly theirs: Target;
+  readonly tolerance: number;
+}
+
+/** Both servers started here, each with a copy of the same models in a folder of its own. */
+export class OwnPair implements Pair, AsyncDisposable {
+  readonly own = true;
+  readonly tolerance: number;
+  readonly #ours: StartedSide;
+  readonly #theirs: StartedSide;
+  readonly #folder: string;
+
+  private constructor(folder: string, ours: StartedSide, theirs: StartedSide, tolerance: number) {
+    this.#folder = folder;
+    this.#ours = ours;
+    this.#theirs = theirs;
+    this.tolerance = tolerance;
+  }
+
+  static async start({ ours, theirs, tolerance }: OwnPairOptions): Promise<OwnPair> {
+    const folder = realpathSync(mkdtempSync(join(tmpdir(), "parity-")));
+    // Paths of one length: a text in which one stands is as long on both sides.
+    const pair = new OwnPair(folder, new StartedSide(ours, join(folder, "ours")), new StartedSide(theirs, join(folder, "real")), tolerance);
+    try {
+      await Promise.all([pair.#ours.start(), pair.#theirs.start()]);
+      return pair;
+    } catch (error) {
+      await pair[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  get ours(): Side {
+    return this.#ours.side;
+  }
+
+  get theirs(): Side {
+    return this.#theirs.side;
+  }
+
+  async restart(): Promise<void> {
+    await Promise.all([this.#ours.stop(), this.#theirs.stop()]);
+    await Promise.all([this.#ours.start(), this.#theirs.start()]);
+  }
+
+  dead(): ReturnType<Pair["dead"]> {
+    if (this.#ours.exitCode !== null) return { side: "ours", code: this.#ours.exitCode };
+    return this.#theirs.exitCode === null ? null : { side: "theirs", code: this.#theirs.exitCode };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([this.#ours.stop(), this.#theirs.stop()]);
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+class StartedSide {
+  readonly #target: Target;
+  readonly #repository: string;
+  readonly #archives: string;
+  #server: RunningServer | null = null;
+  #grpc: GrpcClient | null = null;
+  exitCode: number | null = null;
+
+  constructor(target: Target, folder: string) {
+    this.#target = target;
+    this.#repository = join(folder, "models");
+    this.#archives = join(folder, "archives");
+    for (const path of [this.#repository, this.#archives]) mkdirSync(path, { recursive: true });
+    layOutRepository(this.#repository, this.#archives);
+  }
+
+  async start(): Promise<void> {
+    const server = await this.#target.start({
+      repository: this.#repository,
+      flags: trafficFlags(),
+      env: trafficEnvironment,
+      ownProcess: false,
+    });
+    this.#server = server;
+    this.exitCode = null;
+    server.exited.then(
+      (code) => {
+        if (this.#server === server) this.exitCode = code;
+      },
+      () => {},
+    );
+    this.#grpc = await grpcClient(server.grpcPort);
+  }
+
+  get side(): Side {
+    if (this.#server === null) throw new Error(`${this.#target.name} does not run`);
+    const places = { archives: this.#archives, repository: this.#repository };
+    return { name: this.#target.name, server: this.#server, grpc: this.#grpc, places };
+  }
+
+  async stop(): Promise<void> {
+    const server = this.#server;
+    this.#server = null;
+    this.#grpc?.close();
+    await server?.stop();
+  }
+}
+
+/** Null where the packages for gRPC are not installed. */
+export const grpcClient = async (port: number): Promise<GrpcClient | null> => {
+  try {
+    const { GrpcClient } = await import("./exchange/grpc-client.ts");
+    return new GrpcClient(port);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND") return null;
+    throw error;
+  }
+};

@@ -1,0 +1,195 @@
+import { acceptedBy, type AcceptedDifference } from "./difference/accepted-differences.ts";
+import { type Comparison, compareAnswers, describeAnswer } from "./difference/compare-answers.ts";
+import { type Finding, keyOf } from "./difference/finding.ts";
+import { shrink } from "./difference/shrink.ts";
+import type { Answer } from "./exchange/answer.ts";
+import type { Pair } from "./pair.ts";
+import { Chance } from "./traffic/chance.ts";
+import { isLeftOut } from "./traffic/left-out.ts";
+import { shellCommand, type TrafficRequest } from "./traffic/request.ts";
+import { send } from "./traffic/send.ts";
+import type { Surface, World } from "./traffic/surface.ts";
+
+/** What came of the requests of one surface. */
+export interface SurfaceResult {
+  readonly surface: Surface;
+  agree: number;
+  /** Of these, agreed only within the tolerance. */
+  approximate: number;
+  differ: number;
+  /** Of these, covered by accepted-differences.json. */
+  accepted: number;
+  notComparable: number;
+}
+
+export interface RequestsOptions {
+  readonly seed: number;
+  readonly count: number;
+  readonly surfaces: readonly Surface[];
+  /** Only this request of the run; null = all. */
+  readonly only: number | null;
+  readonly accepted: readonly AcceptedDifference[];
+  /** Requests that a shrinker may send for one difference. */
+  readonly shrinkLimit: number;
+  /** Called after each request. */
+  readonly onProgress: (done: number, findings: number) => void;
+  readonly onFinding: (finding: Finding) => void;
+  /** Waits a moment. */
+  readonly pause: () => Promise<void>;
+}
+
+export interface RequestsResult {
+  readonly surfaces: readonly SurfaceResult[];
+  readonly findings: readonly Finding[];
+  /** Requests of which the real server died, each started anew after it. */
+  readonly deaths: readonly string[];
+  /** How often a request was made again because it is left out by that name. */
+  readonly leftOut: ReadonlyMap<string, number>;
+}
+
+interface Exchange {
+  readonly ours: Answer;
+  readonly theirs: Answer;
+  readonly comparison: Comparison;
+}
+
+/** Sends generated requests to both servers, one after the other, and compares the answers. */
+export const playRequests = async (pair: Pair, world: World, options: RequestsOptions): Promise<RequestsResult> =>
+  new RequestPlayer(pair, world, options).run();
+
+/** Counters and metrics may follow an answer by a moment. */
+const COUNTING = new Set(["statistics", "metrics"]);
+/** After a difference here, the two servers may no longer be in the same state. */
+const STATEFUL = new Set([...COUNTING, "repository", "settings", "shared-memory", "container", "grpc-calls"]);
+
+class RequestPlayer {
+  readonly #pair: Pair;
+  readonly #world: World;
+  readonly #options: RequestsOptions;
+  readonly #findings = new Map<string, Finding>();
+  readonly #results: readonly SurfaceResult[];
+  readonly #deaths: string[] = [];
+  readonly #leftOut = new Map<string, number>();
+
+  constructor(pair: Pair, world: World, options: RequestsOptions) {
+    this.#pair = pair;
+    this.#world = world;
+    this.#options = options;
+    this.#results = options.surfaces.map((surface) => ({
+      surface,
+      agree: 0,
+      approximate: 0,
+      differ: 0,
+      accepted: 0,
+      notComparable: 0,
+    }));
+  }
+
+  async run(): Promise<RequestsResult> {
+    const { count, only, onProgress } = this.#options;
+    const numbers = only === null ? Array.from({ length: count }, (_, number) => number) : [only];
+    for (const [done, number] of numbers.entries()) {
+      await this.#play(number);
+      onProgress(done + 1, this.#findings.size);
+    }
+    return {
+      surfaces: this.#results,
+      findings: [...this.#findings.values()],
+      deaths: this.#deaths,
+      leftOut: this.#leftOut,
+    };
+  }
+
+  #request(number: number): { result: SurfaceResult; request: TrafficRequest } {
+    const chance = new Chance(this.#options.seed, number);
+    const result = chance.weighted(this.#results.map((row) => [row.surface.weight, row] as const));
+    for (;;) {
+      const request = result.surface.make(chance, this.#world);
+      const reason = isLeftOut(request);
+      if (reason === null) return { result, request };
+      this.#leftOut.set(reason.name, (this.#leftOut.get(reason.name) ?? 0) + 1);
+    }
+  }
+
+  async #play(number: number): Promise<void> {
+    const { result, request } = this.#request(number);
+    const { surface } = result;
+    if ((request.kind === "grpc" || request.kind === "stream") && this.#pair.theirs.grpc === null) {
+      result.notComparable++;
+      return;
+    }
+    const exchange = await this.#exchange(request, COUNTING.has(surface.name));
+    if (await this.#died(surface, number, request)) {
+      result.notComparable++;
+      return;
+    }
+    const { divergences, approximate } = exchange.comparison;
+    if (divergences.length === 0) {
+      result.agree++;
+      if (approximate) result.approximate++;
+      return;
+    }
+    result.differ++;
+    const finding = await this.#record(surface, number, request, exchange);
+    if (finding.accepted !== null) result.accepted++;
+    if (this.#pair.own && STATEFUL.has(surface.name)) await this.#pair.restart();
+  }
+
+  async #exchange(request: TrafficRequest, patient: boolean): Promise<Exchange> {
+    const { ours, theirs, tolerance } = this.#pair;
+    for (let tries = 0; ; tries++) {
+      const [a, b] = await Promise.all([send(ours, request), send(theirs, request)]);
+      const comparison = compareAnswers(a, b, { tolerance });
+      if (comparison.divergences.length === 0 || !patient || tries === 20) return { ours: a, theirs: b, comparison };
+      await this.#options.pause();
+    }
+  }
+
+  /** A real server that ends by itself is started anew; the request it died of is shown. */
+  async #died(surface: Surface, number: number, request: TrafficRequest): Promise<boolean> {
+    await new Promise((resolve) => setImmediate(resolve));
+    const dead = this.#pair.dead();
+    if (dead === null) return false;
+    if (dead.side === "ours") throw new Error(`our server ended with code ${dead.code} at ${surface.name}:${number}: ${shellCommand(request)}`);
+    this.#deaths.push(`${surface.name}:${number} (code ${dead.code}): ${shellCommand(request)}`);
+    await this.#pair.restart();
+    return true;
+  }
+
+  async #record(surface: Surface, number: number, request: TrafficRequest, exchange: Exchange): Promise<Finding> {
+    const key = keyOf(exchange.comparison.divergences);
+    const place = `${surface.name} ${key}`;
+    const known = this.#findings.get(place);
+    if (known !== undefined) {
+      known.count++;
+      return known;
+    }
+    const patient = COUNTING.has(surface.name);
+    const same = async (candidate: TrafficRequest): Promise<boolean> =>
+      isLeftOut(candidate) === null &&
+      this.#pair.dead() === null &&
+      keyOf((await this.#exchange(candidate, patient)).comparison.divergences) === key;
+    const again = await same(request);
+    const smallest = again ? await shrink(request, same, this.#options.shrinkLimit) : request;
+    const last = again ? await this.#exchange(smallest, patient) : exchange;
+    const shown = last.comparison.divergences.length > 0 ? last : exchange;
+    const command = shellCommand(smallest);
+    const { divergences } = shown.comparison;
+    const accepted = acceptedBy(this.#options.accepted, surface.name, command, divergences);
+    const finding: Finding = {
+      surface: surface.name,
+      key,
+      first: `${surface.name}:${number}`,
+      count: 1,
+      command,
+      ours: describeAnswer(shown.ours),
+      theirs: describeAnswer(shown.theirs),
+      divergences,
+      again,
+      accepted: accepted?.name ?? null,
+    };
+    this.#findings.set(place, finding);
+    this.#options.onFinding(finding);
+    return finding;
+  }
+}
