@@ -342,6 +342,13 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "parity/real-triton": ["parity/shipped-files.ts"],
   "parity/targets": ["parity/exchange", "parity/real-triton"],
   "parity/cases": ["parity/shipped-files.ts", "parity/exchange", "parity/targets"],
+  "parity/recordings": [
+    "parity/shipped-files.ts",
+    "parity/exchange",
+    "parity/real-triton",
+    "parity/targets",
+    "parity/cases",
+  ],
   cli: [
     "common",
     "config",

@@ -57,7 +57,7 @@ export class CannotPlay extends Error {
 }
 
 export interface Listener {
-  observed(step: number, observation: Observation, dialogue: Dialogue): void;
+  observed(step: number, observation: Observation, places: Pick<Dialogue, "repository" | "scratch">): void;
   failedToStart?(failure: StartFailure): void;
 }
 

@@ -116,6 +116,10 @@ const decode = (rpc: string, bytes: Buffer): { asSent: JsonObject; complete: Jso
   complete: plain((complete[rpc] ?? methodOf(rpc)).responseDeserialize(bytes)),
 });
 
+/** A reply with every field that was left at its default. */
+export const completed = (rpc: string, reply: JsonObject): JsonObject =>
+  decode(rpc, methodOf(rpc).responseSerialize(reply)).complete;
+
 const plain = (message: object): JsonObject => JSON.parse(JSON.stringify(message));
 
 const metadataOf = (entries: Readonly<Record<string, string>>): Metadata => {
