@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -17,7 +17,7 @@ import {
   waitUntilEndpointInService,
 } from "@aws-sdk/client-sagemaker";
 import { InvokeEndpointCommand, SageMakerRuntimeClient } from "@aws-sdk/client-sagemaker-runtime";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { ServerLog } from "../emulator/common/server-log.ts";
 import { loadConfig } from "../emulator/config/load.ts";
 import { createEmulator, type Emulator } from "../emulator/emulator.ts";
@@ -268,6 +268,41 @@ test("hosted endpoint: memory of each instance is its own, and a reset empties a
   await control("POST", "reset");
   expect(await used()).toEqual(empty);
   expect((await invoke(clients, "a.tar.gz")).$metadata.httpStatusCode).toBe(200);
+});
+
+test("hosted endpoint: in a container elsewhere, an update keeps what its models need, and who goes leaves nothing", async () => {
+  const [disk, empty] = [join(stateDir, "disk"), join(stateDir, "empty")];
+  mkdirSync(empty);
+  await using container = await start(
+    ...["--allow-http=true", "--http-port=0", "--allow-sagemaker=true", "--sagemaker-port=0"],
+    ...[`--model-repository=${empty}`, "--model-control-mode=explicit", "--model-namespacing=true"],
+  );
+  await using emulator = await start(
+    `--container-url=http://127.0.0.1:${container.ports.sagemaker}`,
+    `--model-cache-dir=${disk}`,
+  );
+  const listed = async (): Promise<number> => {
+    const answer = await fetch(`http://127.0.0.1:${container.ports.sagemaker}/models`);
+    const { models }: { models: readonly object[] } = JSON.parse(await answer.text());
+    return models.length;
+  };
+  const clients = clientsOf(emulator);
+  await upload(clients, ["prefix/a.tar.gz", "prefix/b.tar.gz"]);
+  await createEndpoint(clients, multiModel);
+  await inService(clients);
+  for (const model of ["a.tar.gz", "b.tar.gz"]) await invoke(clients, model);
+  const folders = readdirSync(disk).length;
+
+  const { sagemaker } = clients;
+  await sagemaker.send(new UpdateEndpointCommand({ EndpointName: "e", EndpointConfigName: "c" }));
+  await inService(clients);
+  expect(readdirSync(disk)).toHaveLength(folders);
+  await vi.waitFor(async () => expect(await listed()).toBe(0), 20_000);
+  await invoke(clients, "a.tar.gz");
+  expect(await listed()).toBe(1);
+
+  await sagemaker.send(new DeleteEndpointCommand({ EndpointName: "e" }));
+  await vi.waitFor(async () => expect(await listed()).toBe(0), 20_000);
 });
 
 test("model data: may lie in a service elsewhere; what that says of them reaches the caller", async () => {

@@ -16,10 +16,17 @@ export interface AwsEmulator extends AsyncDisposable {
 }
 
 /** Serves on a free port, without models of its own. @param flags beside the port */
-export const startAwsEmulator = async (...flags: readonly string[]): Promise<AwsEmulator> => {
+export const startAwsEmulator = (...flags: readonly string[]): Promise<AwsEmulator> =>
+  startAwsProgram([MAIN, "serve"], flags);
+
+/** The same, where another program than `triton-local serve` takes its flags. */
+export const startAwsProgram = async (
+  program: readonly string[],
+  flags: readonly string[],
+): Promise<AwsEmulator> => {
   const folder = mkdtempSync(join(tmpdir(), "triton-local-aws-"));
   const portsFile = join(folder, "ports.json");
-  const args = [MAIN, "serve", "--aws-port=0", `--ports-file=${portsFile}`, ...flags];
+  const args = [...program, "--aws-port=0", `--ports-file=${portsFile}`, ...flags];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe"] });
   let log = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {

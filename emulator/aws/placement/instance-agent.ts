@@ -241,6 +241,13 @@ export class InstanceAgent {
     return this.#residents.size + this.#fetching;
   }
 
+  /** How many models the container has loaded, and is not asked to unload: LoadedModelCount. Costs a pass over them. */
+  get loadedCount(): number {
+    let count = 0;
+    for (const { state } of this.#residents) if (state === "loaded") count++;
+    return count;
+  }
+
   /** Invocations that are not answered yet. */
   get requestCount(): number {
     return this.#pending.size;

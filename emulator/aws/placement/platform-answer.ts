@@ -81,9 +81,10 @@ export const platformErrors = {
     type: "ValidationError",
     message: `Failed to extract model data archive for container "container_1" from URL "${modelDataUrl}${targetModel}". Please ensure that the object located at the URL is a valid tar.gz archive (${why}).`,
   }),
+  /** Words of a hosting failure (aws/sagemaker-python-sdk#879); what was too large for what is ours. */
   diskFull: (targetModel: string, why: string): PlatformError => ({
-    type: "InternalFailure",
-    message: `The instance has no room on its disk for ${targetModel}: ${why}`,
+    type: "ValidationError",
+    message: `The model data archive is too large. Please reduce the size of the model data archive or move to an instance type with more memory. (${targetModel}: ${why})`,
   }),
   artifactFailed: (targetModel: string, why: string): PlatformError => ({
     type: "InternalFailure",
@@ -91,7 +92,7 @@ export const platformErrors = {
   }),
   notReady: (targetModel: string): PlatformError => ({
     type: "ModelNotReadyException",
-    message: `Model ${targetModel} is not ready: it was not downloaded and loaded within the time limit. Wait and try again.`,
+    message: `Model ${targetModel} is not ready: the endpoint is still downloading or loading the target model. Wait and try your request again.`,
   }),
   timedOut: (endpoint: EndpointIdentity): PlatformError => ({
     ...modelError(

@@ -26,7 +26,7 @@ export const runtimeErrors = {
   /** AWS tells no type there: SDKs take the status for the code. */
   bodyTooLarge: (limit: number): AwsError =>
     new AwsError("", `HTTP content length exceeded ${limit} bytes.`, { status: 413 }),
-  /** By a fault. Texts ours but for `Rate exceeded`, by which AWS tells throttling of any service. */
+  /** By a fault. The words of the service model; `Rate exceeded` tells throttling of any service. */
   refused: (as: Refusal, message: string | null): AwsError => {
     const [code, status, text] = refusals[as];
     return new AwsError(code, message ?? text, { status });
@@ -41,9 +41,13 @@ export const runtimeErrors = {
 
 const refusals: Readonly<Record<Refusal, readonly [code: string, status: number, text: string]>> = {
   throttled: ["ThrottlingException", 400, "Rate exceeded"],
-  unavailable: ["ServiceUnavailable", 503, "The service is currently unavailable."],
+  unavailable: ["ServiceUnavailable", 503, "The service is unavailable. Try your call again."],
   "internal-failure": ["InternalFailure", 500, "An internal failure occurred."],
-  "dependency-failure": ["InternalDependencyException", 530, "A service that the runtime depends on failed."],
+  "dependency-failure": [
+    "InternalDependencyException",
+    530,
+    "Your request caused an exception with an internal dependency. Contact customer support.",
+  ],
 };
 
 const validationError = (message: string, errorCode?: string): AwsError =>

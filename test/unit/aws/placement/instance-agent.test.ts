@@ -38,6 +38,15 @@ describe("a cold model", () => {
     expect(agent.holds("a.tar.gz")).toBe("loaded");
   });
 
+  test("counts as loaded as soon as the container has it, and not before", () => {
+    const { invoke, agent, clock } = agentFixture();
+    invoke("a.tar.gz");
+    clock.advance(2.5 * SECOND);
+    expect([agent.modelCount, agent.loadedCount]).toEqual([1, 0]);
+    clock.advance(SECOND);
+    expect([agent.modelCount, agent.loadedCount]).toEqual([1, 1]);
+  });
+
   test("is served at once, when it is asked for again", () => {
     const { invoked, container, artifacts } = agentFixture();
     invoked("a.tar.gz");
@@ -256,23 +265,23 @@ describe("the disk", () => {
     if (memory) memory.hostMegabytes = 900;
     invoked("b");
     artifacts.bytes.set("c", 200 * MEGABYTE);
-    expect(invoked("c").status).toBe(500);
+    expect(invoked("c").status).toBe(400);
     expect(artifacts.removed).toEqual([]);
   });
 
   test("keeps archives of loaded models, when no other is left to delete", () => {
     const { invoked, artifacts } = agentFixture({ disk: { capacityBytes: 250 * MEGABYTE } });
     for (const name of ["a", "b"]) invoked(name);
-    expect(invoked("c")).toMatchObject({ status: 500, from: "platform" });
+    expect(invoked("c")).toMatchObject({ status: 400, from: "platform" });
     expect(artifacts.removed).toEqual([]);
     expect(invoked("a")).toMatchObject({ status: 200, cacheHit: true });
   });
 
   test("is full to the caller, when nothing may go; nothing is downloaded", () => {
     const { invoked, artifacts } = agentFixture({ disk: { capacityBytes: 50 * MEGABYTE } });
-    expect(invoked("a")).toMatchObject({ status: 500, from: "platform", error: { type: "InternalFailure" } });
+    expect(invoked("a")).toMatchObject({ status: 400, from: "platform", error: { type: "ValidationError" } });
     expect(invoked("a").error?.message).toBe(
-      "The instance has no room on its disk for a: 100000000 bytes do not fit, 50000000 of 50000000 are free and no other archive may go",
+      "The model data archive is too large. Please reduce the size of the model data archive or move to an instance type with more memory. (a: 100000000 bytes do not fit, 50000000 of 50000000 are free and no other archive may go)",
     );
     expect(artifacts.fetched).toEqual([]);
   });
@@ -280,7 +289,7 @@ describe("the disk", () => {
   test("gives back what does not fit once it is unpacked", () => {
     const { invoked, artifacts } = agentFixture({ disk: { capacityBytes: 150 * MEGABYTE } });
     artifacts.unpackedBytes.set("a", 200 * MEGABYTE);
-    expect(invoked("a").status).toBe(500);
+    expect(invoked("a").status).toBe(400);
     expect(artifacts.removed).toEqual([modelNameOf("a")]);
     expect(invoked("b").status).toBe(200);
   });
@@ -300,7 +309,7 @@ describe("the disk", () => {
   test("says so, when it is full whatever goes", () => {
     const { invoked, artifacts } = agentFixture();
     artifacts.fails = () => diskFull;
-    expect(invoked("a")).toMatchObject({ status: 500, error: { type: "InternalFailure" } });
+    expect(invoked("a")).toMatchObject({ status: 400, error: { type: "ValidationError" } });
     expect(artifacts.fetched).toEqual(["a"]);
   });
 });

@@ -257,7 +257,7 @@ describe("InvokeEndpoint", () => {
   test.each([
     [400, platformErrors.targetModelMissing("r"), "ValidationError"],
     [429, platformErrors.notReady("a.tar.gz"), "ModelNotReadyException"],
-    [500, platformErrors.diskFull("a.tar.gz", "x"), "InternalFailure"],
+    [500, platformErrors.artifactFailed("a.tar.gz", "x"), "InternalFailure"],
     [503, platformErrors.unavailable("x"), "ServiceUnavailable"],
     [400, platformErrors.artifactMissing("a.tar.gz", endpoint), "ValidationError"],
   ])("the platform's own %d is passed on", async (status, error, type) => {
@@ -284,13 +284,13 @@ describe("InvokeEndpoint", () => {
 
   test.each([
     ["throttled", 400, "ThrottlingException", "Rate exceeded"],
-    ["unavailable", 503, "ServiceUnavailable", "The service is currently unavailable."],
+    ["unavailable", 503, "ServiceUnavailable", "The service is unavailable. Try your call again."],
     ["internal-failure", 500, "InternalFailure", "An internal failure occurred."],
     [
       "dependency-failure",
       530,
       "InternalDependencyException",
-      "A service that the runtime depends on failed.",
+      "Your request caused an exception with an internal dependency. Contact customer support.",
     ],
   ])(
     "a fault that refuses invocations, %s: what is right gets %i %s",
