@@ -116,6 +116,10 @@ export class AutoScaling {
     return [...this.#registered.values()].flatMap(({ policies }) => [...policies.values()]);
   }
 
+  policiesOf(of: VariantName): readonly StoredPolicy[] {
+    return [...(this.#registered.get(keyOf(of))?.policies.values() ?? [])];
+  }
+
   policy(of: VariantName, name: string): StoredPolicy | undefined {
     return this.#registered.get(keyOf(of))?.policies.get(name);
   }
@@ -167,6 +171,10 @@ export class AutoScaling {
 
   scheduledActions(): readonly ScheduledAction[] {
     return [...this.#registered.values()].flatMap(({ actions }) => [...actions.values()]);
+  }
+
+  scheduledActionsOf(of: VariantName): readonly ScheduledAction[] {
+    return [...(this.#registered.get(keyOf(of))?.actions.values() ?? [])];
   }
 
   scheduledAction(of: VariantName, name: string): ScheduledAction | undefined {

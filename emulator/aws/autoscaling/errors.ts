@@ -5,7 +5,9 @@ export const validationException = (message: string): AwsError =>
 
 export const objectNotFound = (message: string): AwsError => new AwsError("ObjectNotFoundException", message);
 
-export const limitExceeded = (message: string): AwsError => new AwsError("LimitExceededException", message);
+/** @param what what there is enough of, e.g. `50 scaling policies per scalable target` */
+export const limitExceeded = (what: string): AwsError =>
+  new AwsError("LimitExceededException", `A per-account resource limit is exceeded: at most ${what}.`);
 
 export const invalidNextToken = (): AwsError =>
-  new AwsError("InvalidNextTokenException", "The next token is not valid.");
+  new AwsError("InvalidNextTokenException", "The next token supplied was invalid.");

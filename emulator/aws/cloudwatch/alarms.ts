@@ -75,6 +75,10 @@ export class Alarms {
     this.#listeners.push(listener);
   }
 
+  get count(): number {
+    return this.#alarms.size;
+  }
+
   get(name: string): Alarm | undefined {
     return this.#alarms.get(name);
   }

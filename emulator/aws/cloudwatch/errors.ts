@@ -20,7 +20,12 @@ export const resourceNotFound = (message: string): AwsError =>
   new AwsError("ResourceNotFoundException", message, { status: 404 });
 
 export const invalidNextToken = (): AwsError =>
-  new AwsError("InvalidNextToken", "The given next token is not valid.");
+  new AwsError("InvalidNextToken", "The next token specified is invalid.");
+
+export const alarmQuota = (): AwsError =>
+  new AwsError("LimitExceededFault", "The quota for alarms for this customer has already been reached.", {
+    queryCode: "LimitExceeded",
+  });
 
 export const invalidFormat = (message: string): AwsError =>
   new AwsError("InvalidFormatFault", message, { queryCode: "InvalidFormat" });

@@ -4,7 +4,7 @@ import { pageOf } from "../../wire/paging.ts";
 import { boolean, map, required, string, structure } from "../../wire/shapes.ts";
 import { Timestamp } from "../../wire/timestamp.ts";
 import type { AutoScaling } from "../auto-scaling.ts";
-import { invalidNextToken, objectNotFound, validationException } from "../errors.ts";
+import { invalidNextToken, limitExceeded, objectNotFound, validationException } from "../errors.ts";
 import {
   readVariantName,
   refuseOtherServices,
@@ -57,6 +57,9 @@ const deregisterInput = structure({
 /** Its service-linked role, whatever role is given. */
 const ROLE = `arn:aws:iam::${ACCOUNT_ID}:role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint`;
 
+/** Of a region: AWS's default quota for SageMaker. */
+const MAX_TARGETS = 500;
+
 const awake: SuspendedState = { scalingIn: false, scalingOut: false, scheduled: false };
 
 export const scalableTargetOperations = (scaling: AutoScaling): Readonly<Record<string, Operation>> => ({
@@ -73,6 +76,8 @@ export const scalableTargetOperations = (scaling: AutoScaling): Readonly<Record<
         `SageMaker endpoint variant doesn't exist: endpoint/${name.endpoint}/variant/${name.variant}`,
       );
     }
+    if (known === undefined && scaling.targets().filter((one) => one.region === region).length >= MAX_TARGETS)
+      throw limitExceeded(`${MAX_TARGETS} scalable targets`);
     const target: ScalableTarget = {
       ...name,
       resourceId: given.ResourceId,

@@ -16,7 +16,7 @@ import {
 } from "../../wire/shapes.ts";
 import { Timestamp } from "../../wire/timestamp.ts";
 import type { AutoScaling, StoredPolicy } from "../auto-scaling.ts";
-import { invalidNextToken, objectNotFound, validationException } from "../errors.ts";
+import { invalidNextToken, limitExceeded, objectNotFound, validationException } from "../errors.ts";
 import {
   readVariantName,
   refuseOtherServices,
@@ -97,6 +97,9 @@ const stepShape = structure({
   MetricAggregationType: enumeration(["Average", "Minimum", "Maximum"]),
 });
 
+/** AWS's default quota. */
+const MAX_POLICIES = 50;
+
 const putInput = structure({
   PolicyName: required(string({ min: 1, max: 256, pattern: "[^\\p{Cc}]+" })),
   ServiceNamespace: required(serviceNamespace),
@@ -133,6 +136,8 @@ export const scalingPolicyOperations = (scaling: AutoScaling): Readonly<Record<s
       throw validationException(
         `The policy ${given.PolicyName} is of type ${known.type}; its type cannot be changed`,
       );
+    if (known === undefined && scaling.policiesOf(target).length >= MAX_POLICIES)
+      throw limitExceeded(`${MAX_POLICIES} scaling policies per scalable target`);
     const policy = scaling.putPolicy(target, { name: given.PolicyName, ...policyOf(type, given, target) });
     return { PolicyARN: policy.arn, Alarms: alarmsOutput(scaling, policy) };
   }),

@@ -4,7 +4,7 @@ import { pageOf } from "../../wire/paging.ts";
 import { required, string, structure, timestamp } from "../../wire/shapes.ts";
 import { Timestamp } from "../../wire/timestamp.ts";
 import type { AutoScaling, ScheduledAction } from "../auto-scaling.ts";
-import { invalidNextToken, objectNotFound, validationException } from "../errors.ts";
+import { invalidNextToken, limitExceeded, objectNotFound, validationException } from "../errors.ts";
 import {
   readVariantName,
   refuseOtherServices,
@@ -59,6 +59,9 @@ const deleteInput = structure({
   ScalableDimension: required(scalableDimension),
 });
 
+/** AWS's default quota. */
+const MAX_ACTIONS = 200;
+
 export const scheduledActionOperations = (scaling: AutoScaling): Readonly<Record<string, Operation>> => ({
   /** What is not given stays as it is. */
   PutScheduledAction: operation(putInput, (given, { region }) => {
@@ -66,6 +69,8 @@ export const scheduledActionOperations = (scaling: AutoScaling): Readonly<Record
     requireTarget(scaling, of);
     const name = given.ScheduledActionName;
     const known = scaling.scheduledAction(of, name);
+    if (known === undefined && scaling.scheduledActionsOf(of).length >= MAX_ACTIONS)
+      throw limitExceeded(`${MAX_ACTIONS} scheduled actions per scalable target`);
     const text = given.Schedule ?? known?.text;
     const timeZone = given.Timezone ?? known?.timeZone;
     if (text === undefined) throw validationException("Schedule is required to create a scheduled action");

@@ -16,7 +16,7 @@ import {
   missingDataTreatments,
 } from "../alarm-evaluation.ts";
 import type { Alarms } from "../alarms.ts";
-import { validationError } from "../errors.ts";
+import { alarmQuota, validationError } from "../errors.ts";
 import { dimensionsOf, isMetricStat, isPeriod, type MetricQuery, readQueries } from "../metric-query.ts";
 import {
   alarmName,
@@ -72,11 +72,15 @@ type Input = Read<typeof input>;
 
 const DAY_S = 86_400;
 
+/** AWS's default quota. */
+const MAX_ALARMS = 5000;
+
 export const putMetricAlarm = (alarms: Alarms) =>
   operation(input, (given, { region, accountId }) => {
     const queries = given.Metrics === undefined ? [queryOf(given)] : queriesOf(given);
     const rule = ruleOf(given);
     refusePeriods(queries, rule.evaluationPeriods);
+    if (alarms.count >= MAX_ALARMS && alarms.get(given.AlarmName) === undefined) throw alarmQuota();
     alarms.put({
       ...rule,
       name: given.AlarmName,

@@ -539,7 +539,7 @@ describe("scalable targets", () => {
     [
       "DescribeScalableTargets",
       { ServiceNamespace: "sagemaker", NextToken: "x" },
-      "InvalidNextTokenException: The next token is not valid.",
+      "InvalidNextTokenException: The next token supplied was invalid.",
     ],
   ])("%s %j is refused", (operation, input, text) => {
     expect(refusal(world().service, operation, input)).toBe(text);
@@ -569,6 +569,32 @@ describe("scalable targets", () => {
     );
     expect(alarms()).toEqual([]);
   });
+});
+
+test("quotas: 50 policies and 200 scheduled actions of a target; those that are there can be changed", () => {
+  const { register, service } = world();
+  register(1, 2);
+  const put = (PolicyName: string) => ["PutScalingPolicy", { ...on, PolicyName, ...perInstance(5) }] as const;
+  const schedule = (ScheduledActionName: string) =>
+    [
+      "PutScheduledAction",
+      {
+        ...on,
+        ScheduledActionName,
+        Schedule: "rate(1 day)",
+        ScalableTargetAction: { MinCapacity: 1 },
+      },
+    ] as const;
+  for (let i = 0; i < 50; i++) call(service, ...put(`p${i}`));
+  for (let i = 0; i < 200; i++) call(service, ...schedule(`s${i}`));
+  expect(refusal(service, ...put("one more"))).toBe(
+    "LimitExceededException: A per-account resource limit is exceeded: at most 50 scaling policies per scalable target.",
+  );
+  expect(refusal(service, ...schedule("one more"))).toBe(
+    "LimitExceededException: A per-account resource limit is exceeded: at most 200 scheduled actions per scalable target.",
+  );
+  call(service, ...put("p7"));
+  call(service, ...schedule("s7"));
 });
 
 describe("scheduled actions", () => {

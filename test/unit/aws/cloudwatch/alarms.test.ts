@@ -277,8 +277,19 @@ describe("metric alarms", () => {
       "ResourceNotFound: Alarm not found: nope",
     );
     expect(refusal(service, "DescribeAlarms", { NextToken: "x" })).toBe(
-      "InvalidNextToken: The given next token is not valid.",
+      "InvalidNextToken: The next token specified is invalid.",
     );
+  });
+
+  test("quota: 5000 alarms, and no more; one that is there can be changed", () => {
+    const { service, cloudWatch } = world();
+    for (let i = 0; i < 5000; i++)
+      call(service, "PutMetricAlarm", { ...alarmInput, AlarmName: `alarm-${i}` });
+    expect(refusal(service, "PutMetricAlarm", { ...alarmInput, AlarmName: "one more" })).toBe(
+      "LimitExceededFault: The quota for alarms for this customer has already been reached.",
+    );
+    call(service, "PutMetricAlarm", { ...alarmInput, AlarmName: "alarm-7", Threshold: 9 });
+    cloudWatch.stop();
   });
 
   test("stopped, no timer is left: the clock runs out", () => {
