@@ -32,11 +32,16 @@ const engineAt = (socket: string, stop: () => Promise<void> = () => Promise.reso
 /** The engine that answers: where DOCKER_HOST says, else on one of the usual sockets. Throws Unavailable if none does. */
 export const runningEngine = async (): Promise<Engine> => {
   const sockets = engineSockets(process.env);
-  for (const socket of sockets) if (await answers(socket)) return engineAt(socket);
+  const silent: string[] = [];
+  for (const socket of sockets) {
+    const reason = await silence(socket);
+    if (reason === null) return engineAt(socket);
+    silent.push(`${socket} (${reason})`);
+  }
   throw new Unavailable(
     sockets.length === 0
-      ? `DOCKER_HOST=${process.env.DOCKER_HOST} is not on this machine, whose folders a case's server needs`
-      : `no Docker engine answers on ${sockets.join(" or ")}`,
+      ? `DOCKER_HOST=${process.env.DOCKER_HOST} may be another machine, and a server needs the folders of this one`
+      : `no Docker engine answers on ${silent.join(" or ")}`,
     "start Docker, or name its socket: DOCKER_HOST=unix://...",
   );
 };
@@ -53,13 +58,14 @@ export const engineSockets = (
   return ["/var/run/docker.sock", ...rootless, join(home, ".docker/run/docker.sock")];
 };
 
-/** Milliseconds, whatever is or is not there. */
-const answers = async (socket: string): Promise<boolean> => {
-  if (!existsSync(socket)) return false;
+/** Why no engine answers there, in milliseconds; null = one does. */
+const silence = async (socket: string): Promise<string | null> => {
   try {
-    return (await askEngine(socket, "GET", "/_ping")).status === 200;
-  } catch {
-    return false;
+    const { status } = await askEngine(socket, "GET", "/_ping");
+    return status === 200 ? null : `status ${status}`;
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    return "code" in error ? String(error.code) : error.message;
   }
 };
 
@@ -98,7 +104,7 @@ const START_TIMEOUT_MS = 30_000;
  */
 export const startEngine = async (folder: string, say: Say): Promise<Engine> => {
   const socket = join(folder, "docker.sock");
-  if (await answers(socket)) return engineAt(socket);
+  if ((await silence(socket)) === null) return engineAt(socket);
   if (process.platform !== "linux")
     throw new Unavailable("an engine is started on Linux only", "start Docker");
   if (!isRoot())
@@ -125,7 +131,7 @@ export const startEngine = async (folder: string, say: Say): Promise<Engine> => 
     await endContainerd(folder);
   };
   const giveUp = Date.now() + START_TIMEOUT_MS;
-  while (!(await answers(socket))) {
+  while ((await silence(socket)) !== null) {
     if (await Promise.race([ended, sleep(100, false)]))
       throw new Unavailable(`dockerd ended: ${lastLine(readFileSync(logFile, "utf8"))}`, `see ${logFile}`);
     if (Date.now() > giveUp) {
