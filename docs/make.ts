@@ -1,10 +1,12 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { referencePage } from "../emulator/config/reference.ts";
+import { errorsPage } from "../test/aws-errors/page.ts";
 import { withProfileTable } from "./profile-table.ts";
 import { moveNumbers, withSizingTable } from "./sizing-table.ts";
 
 /** `npm run docs`: the pages, and the part of one, that are made from the sources. */
 writeFileSync(new URL("configuration.md", import.meta.url), referencePage());
+writeFileSync(new URL("aws-errors.md", import.meta.url), errorsPage());
 
 const memoryPage = new URL("memory.md", import.meta.url);
 writeFileSync(memoryPage, withProfileTable(readFileSync(memoryPage, "utf8")));

@@ -571,6 +571,29 @@ describe("scalable targets", () => {
   });
 });
 
+test("quota: 500 scalable targets; one that is there can be changed", () => {
+  const clock = new VirtualClock(START_MS);
+  const { service } = new AutoScaling({
+    clock,
+    seed: 1,
+    alarms: new CloudWatch(clock).alarms,
+    variants: {
+      variantCapacity: () => ({ currentCount: 1, desiredCount: 1, canChange: true }),
+      scaleVariant: () => true,
+    },
+  });
+  const register = (name: string) =>
+    [
+      "RegisterScalableTarget",
+      { ...on, ResourceId: `endpoint/${name}/variant/v`, MinCapacity: 1, MaxCapacity: 2 },
+    ] as const;
+  for (let i = 0; i < 500; i++) call(service, ...register(`e${i}`));
+  expect(refusal(service, ...register("more"))).toBe(
+    "LimitExceededException: A per-account resource limit is exceeded: at most 500 scalable targets.",
+  );
+  call(service, ...register("e7"));
+});
+
 test("quotas: 50 policies and 200 scheduled actions of a target; those that are there can be changed", () => {
   const { register, service } = world();
   register(1, 2);

@@ -1,0 +1,85 @@
+/**
+ * The errors that AWS documents for each operation that is served, by its service models (botocore 1.43), and those of
+ * InvokeEndpoint's page besides. SageMaker's models name one; its validation errors are in its API reference.
+ */
+const scaling = ["ValidationException", "ConcurrentUpdateException", "InternalServiceException"];
+const bucket = ["NoSuchBucket"];
+const described = ["ValidationException"];
+const quota = ["ValidationException", "ResourceLimitExceeded"];
+const data = [
+  "InvalidParameterValueException",
+  "MissingRequiredParameterException",
+  "InvalidParameterCombinationException",
+  "InternalServiceFault",
+];
+
+export const documented: Readonly<Record<string, readonly string[]>> = {
+  InvokeEndpoint: [
+    "ValidationError",
+    "ThrottlingException",
+    "ModelError",
+    "ModelNotReadyException",
+    "InternalFailure",
+    "ServiceUnavailable",
+    "InternalDependencyException",
+  ],
+  InvokeEndpointWithResponseStream: [
+    "ValidationError",
+    "ModelError",
+    "InternalFailure",
+    "ServiceUnavailable",
+    "ModelStreamError",
+    "InternalStreamFailure",
+  ],
+  InvokeEndpointAsync: ["ValidationError", "InternalFailure", "ServiceUnavailable"],
+  CreateModel: quota,
+  DescribeModel: described,
+  ListModels: described,
+  DeleteModel: described,
+  CreateEndpointConfig: quota,
+  DescribeEndpointConfig: described,
+  ListEndpointConfigs: described,
+  DeleteEndpointConfig: described,
+  CreateEndpoint: quota,
+  DescribeEndpoint: described,
+  ListEndpoints: described,
+  UpdateEndpoint: quota,
+  UpdateEndpointWeightsAndCapacities: quota,
+  DeleteEndpoint: described,
+  AddTags: described,
+  ListTags: described,
+  DeleteTags: described,
+  RegisterScalableTarget: [...scaling, "LimitExceededException"],
+  DescribeScalableTargets: [...scaling, "InvalidNextTokenException"],
+  DeregisterScalableTarget: [...scaling, "ObjectNotFoundException"],
+  PutScalingPolicy: [
+    ...scaling,
+    "LimitExceededException",
+    "ObjectNotFoundException",
+    "FailedResourceAccessException",
+  ],
+  DescribeScalingPolicies: [...scaling, "FailedResourceAccessException", "InvalidNextTokenException"],
+  DeleteScalingPolicy: [...scaling, "ObjectNotFoundException"],
+  PutScheduledAction: [...scaling, "LimitExceededException", "ObjectNotFoundException"],
+  DescribeScheduledActions: [...scaling, "InvalidNextTokenException"],
+  DeleteScheduledAction: [...scaling, "ObjectNotFoundException"],
+  DescribeScalingActivities: [...scaling, "InvalidNextTokenException"],
+  PutMetricData: data,
+  GetMetricStatistics: data,
+  GetMetricData: ["InvalidNextToken"],
+  ListMetrics: ["InvalidParameterValueException", "InternalServiceFault"],
+  PutMetricAlarm: ["LimitExceededFault"],
+  DescribeAlarms: ["InvalidNextToken"],
+  DescribeAlarmHistory: ["InvalidNextToken"],
+  DeleteAlarms: ["ResourceNotFound", "ResourceConflict"],
+  SetAlarmState: ["ResourceNotFound", "InvalidFormatFault"],
+  CreateBucket: ["BucketAlreadyExists", "BucketAlreadyOwnedByYou"],
+  HeadBucket: bucket,
+  ListObjects: bucket,
+  ListObjectsV2: bucket,
+  GetObject: ["NoSuchKey", "InvalidObjectState"],
+  HeadObject: ["NoSuchKey"],
+  PutObject: ["InvalidRequest", "InvalidWriteOffset", "TooManyParts", "EncryptionTypeMismatch"],
+  CopyObject: ["ObjectNotInActiveTierError"],
+  AbortMultipartUpload: ["NoSuchUpload"],
+};
