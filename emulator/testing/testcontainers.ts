@@ -29,7 +29,10 @@ export class TritonLocalContainer extends GenericContainer {
         TRITON_LOCAL_EMULATOR_PORT: String(ports.emulator),
       })
       .withWaitStrategy(
-        Wait.forHttp("/_emulator/health", ports.emulator, { abortOnContainerExit: true }).forStatusCode(200),
+        Wait.forHttp("/_emulator/health", ports.emulator, { abortOnContainerExit: true })
+          .forStatusCode(200)
+          // How often it is asked, too.
+          .withReadTimeout(250),
       );
   }
 
