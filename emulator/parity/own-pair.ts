@@ -4,13 +4,15 @@ import { join } from "node:path";
 import type { GrpcClient } from "./exchange/grpc-client.ts";
 import type { Pair } from "./pair.ts";
 import type { RunningServer, Target } from "./targets/target.ts";
-import { layOutRepository, trafficEnvironment, trafficFlags } from "./traffic/repository.ts";
+import type { PairContent } from "./traffic/pair-content.ts";
 import type { Side } from "./traffic/send.ts";
 
 export interface OwnPairOptions {
   readonly ours: Target;
   readonly theirs: Target;
   readonly tolerance: number;
+  /** What both serve. */
+  readonly content: PairContent;
 }
 
 /** Both servers started here, each with a copy of the same models in a folder of its own. */
@@ -28,10 +30,15 @@ export class OwnPair implements Pair, AsyncDisposable {
     this.tolerance = tolerance;
   }
 
-  static async start({ ours, theirs, tolerance }: OwnPairOptions): Promise<OwnPair> {
+  static async start({ ours, theirs, tolerance, content }: OwnPairOptions): Promise<OwnPair> {
     const folder = realpathSync(mkdtempSync(join(tmpdir(), "parity-")));
     // Paths of one length: a text in which one stands is as long on both sides.
-    const pair = new OwnPair(folder, new StartedSide(ours, join(folder, "ours")), new StartedSide(theirs, join(folder, "real")), tolerance);
+    const pair = new OwnPair(
+      folder,
+      new StartedSide(ours, content, join(folder, "ours")),
+      new StartedSide(theirs, content, join(folder, "real")),
+      tolerance,
+    );
     try {
       await Promise.all([pair.#ours.start(), pair.#theirs.start()]);
       return pair;
@@ -47,6 +54,10 @@ export class OwnPair implements Pair, AsyncDisposable {
 
   get theirs(): Side {
     return this.#theirs.side;
+  }
+
+  get repositories(): { readonly ours: string; readonly theirs: string } {
+    return { ours: this.#ours.repository, theirs: this.#theirs.repository };
   }
 
   async restart(): Promise<void> {
@@ -67,25 +78,27 @@ export class OwnPair implements Pair, AsyncDisposable {
 
 class StartedSide {
   readonly #target: Target;
+  readonly #content: PairContent;
   readonly #repository: string;
   readonly #archives: string;
   #server: RunningServer | null = null;
   #grpc: GrpcClient | null = null;
   exitCode: number | null = null;
 
-  constructor(target: Target, folder: string) {
+  constructor(target: Target, content: PairContent, folder: string) {
     this.#target = target;
+    this.#content = content;
     this.#repository = join(folder, "models");
     this.#archives = join(folder, "archives");
     for (const path of [this.#repository, this.#archives]) mkdirSync(path, { recursive: true });
-    layOutRepository(this.#repository, this.#archives);
+    content.layOut(this.#repository, this.#archives);
   }
 
   async start(): Promise<void> {
     const server = await this.#target.start({
       repository: this.#repository,
-      flags: trafficFlags(),
-      env: trafficEnvironment,
+      flags: this.#content.flags,
+      env: this.#content.environment,
       ownProcess: false,
     });
     this.#server = server;
@@ -97,6 +110,10 @@ class StartedSide {
       () => {},
     );
     this.#grpc = await grpcClient(server.grpcPort);
+  }
+
+  get repository(): string {
+    return this.#repository;
   }
 
   get side(): Side {

@@ -1,4 +1,4 @@
-import { acceptedBy, type AcceptedDifference } from "./difference/accepted-differences.ts";
+import { type AcceptedDifference, acceptedBy } from "./difference/accepted-differences.ts";
 import { type Comparison, compareAnswers, describeAnswer } from "./difference/compare-answers.ts";
 import { type Finding, keyOf } from "./difference/finding.ts";
 import { shrink } from "./difference/shrink.ts";
@@ -54,8 +54,11 @@ interface Exchange {
 }
 
 /** Sends generated requests to both servers, one after the other, and compares the answers. */
-export const playRequests = async (pair: Pair, world: World, options: RequestsOptions): Promise<RequestsResult> =>
-  new RequestPlayer(pair, world, options).run();
+export const playRequests = async (
+  pair: Pair,
+  world: World,
+  options: RequestsOptions,
+): Promise<RequestsResult> => new RequestPlayer(pair, world, options).run();
 
 /** Counters and metrics may follow an answer by a moment. */
 const COUNTING = new Set(["statistics", "metrics"]);
@@ -105,7 +108,7 @@ class RequestPlayer {
     const result = chance.weighted(this.#results.map((row) => [row.surface.weight, row] as const));
     for (;;) {
       const request = result.surface.make(chance, this.#world);
-      const reason = isLeftOut(request);
+      const reason = isLeftOut(request, this.#world.models);
       if (reason === null) return { result, request };
       this.#leftOut.set(reason.name, (this.#leftOut.get(reason.name) ?? 0) + 1);
     }
@@ -119,7 +122,7 @@ class RequestPlayer {
       return;
     }
     const exchange = await this.#exchange(request, COUNTING.has(surface.name));
-    if (await this.#died(surface, number, request)) {
+    if (await this.#died(surface, number, request, exchange.theirs)) {
       result.notComparable++;
       return;
     }
@@ -140,23 +143,36 @@ class RequestPlayer {
     for (let tries = 0; ; tries++) {
       const [a, b] = await Promise.all([send(ours, request), send(theirs, request)]);
       const comparison = compareAnswers(a, b, { tolerance });
-      if (comparison.divergences.length === 0 || !patient || tries === 20) return { ours: a, theirs: b, comparison };
+      if (comparison.divergences.length === 0 || !patient || tries === 20)
+        return { ours: a, theirs: b, comparison };
       await this.#options.pause();
     }
   }
 
   /** A real server that ends by itself is started anew; the request it died of is shown. */
-  async #died(surface: Surface, number: number, request: TrafficRequest): Promise<boolean> {
-    await new Promise((resolve) => setImmediate(resolve));
+  async #died(surface: Surface, number: number, request: TrafficRequest, answer: Answer): Promise<boolean> {
+    // The connection ends some time before the process does.
+    const suspicious =
+      answer.kind === "connection" || ("code" in answer.answer && answer.answer.code === "UNAVAILABLE");
+    for (let tries = 0; suspicious && tries < 40 && this.#pair.dead() === null; tries++)
+      await this.#options.pause();
     const dead = this.#pair.dead();
     if (dead === null) return false;
-    if (dead.side === "ours") throw new Error(`our server ended with code ${dead.code} at ${surface.name}:${number}: ${shellCommand(request)}`);
+    if (dead.side === "ours")
+      throw new Error(
+        `our server ended with code ${dead.code} at ${surface.name}:${number}: ${shellCommand(request)}`,
+      );
     this.#deaths.push(`${surface.name}:${number} (code ${dead.code}): ${shellCommand(request)}`);
     await this.#pair.restart();
     return true;
   }
 
-  async #record(surface: Surface, number: number, request: TrafficRequest, exchange: Exchange): Promise<Finding> {
+  async #record(
+    surface: Surface,
+    number: number,
+    request: TrafficRequest,
+    exchange: Exchange,
+  ): Promise<Finding> {
     const key = keyOf(exchange.comparison.divergences);
     const place = `${surface.name} ${key}`;
     const known = this.#findings.get(place);
@@ -166,7 +182,7 @@ class RequestPlayer {
     }
     const patient = COUNTING.has(surface.name);
     const same = async (candidate: TrafficRequest): Promise<boolean> =>
-      isLeftOut(candidate) === null &&
+      isLeftOut(candidate, this.#world.models) === null &&
       this.#pair.dead() === null &&
       keyOf((await this.#exchange(candidate, patient)).comparison.divergences) === key;
     const again = await same(request);

@@ -36,7 +36,9 @@ export const acceptedBy = (
       (request === undefined || new RegExp(request).test(command)) &&
       divergences.every(
         (divergence) =>
-          matches(where, divergence.where) && matches(ours, divergence.ours) && matches(theirs, divergence.theirs),
+          matches(where, divergence.where) &&
+          matches(ours, divergence.ours) &&
+          matches(theirs, divergence.theirs),
       ),
   ) ?? null;
 

@@ -11,7 +11,11 @@ export interface Divergence {
 export const ABSENT = "(absent)";
 
 /** Decides on two values that are not the same text; null = it has no opinion and the difference stands. */
-export type Excuse = (pointer: string, ours: JsonText | undefined, theirs: JsonText | undefined) => string | null;
+export type Excuse = (
+  pointer: string,
+  ours: JsonText | undefined,
+  theirs: JsonText | undefined,
+) => string | null;
 
 export interface JsonRules {
   /** Members of these objects come in any order. */
@@ -33,7 +37,8 @@ const walk = (
   rules: JsonRules,
   found: Divergence[],
 ): void => {
-  if (ours?.kind === "object" && theirs?.kind === "object") return walkMembers(pointer, ours, theirs, rules, found);
+  if (ours?.kind === "object" && theirs?.kind === "object")
+    return walkMembers(pointer, ours, theirs, rules, found);
   if (ours?.kind === "array" && theirs?.kind === "array") {
     for (let i = 0; i < Math.max(ours.items.length, theirs.items.length); i++)
       walk(`${pointer}/${i}`, ours.items[i], theirs.items[i], rules, found);
@@ -60,7 +65,11 @@ const walkMembers = (
   const sameNames = [...a].sort().join("\0") === [...b].sort().join("\0");
   const sameOrder = a.join("\0") === b.join("\0") || (sameNames && rules.unordered(pointer));
   if (!sameOrder && found.length === before && sameNames)
-    found.push({ where: `order of ${pointer === "" ? "members" : pointer}`, ours: a.join(), theirs: b.join() });
+    found.push({
+      where: `order of ${pointer === "" ? "members" : pointer}`,
+      ours: a.join(),
+      theirs: b.join(),
+    });
 };
 
 const shown = (value: JsonText | undefined): string => (value === undefined ? ABSENT : writeJsonText(value));

@@ -17,7 +17,8 @@ export const compareMetrics = (ours: string, theirs: string): Divergence[] => {
     const own = a.get(name);
     if (own === undefined) continue;
     for (const part of ["help", "type"] as const)
-      if (own[part] !== family[part]) found.push({ where: `${part} of ${name}`, ours: own[part], theirs: family[part] });
+      if (own[part] !== family[part])
+        found.push({ where: `${part} of ${name}`, ours: own[part], theirs: family[part] });
     for (const labels of new Set([...family.samples.keys(), ...own.samples.keys()])) {
       const [x, y] = [own.samples.get(labels) ?? ABSENT, family.samples.get(labels) ?? ABSENT];
       const masked = metricMask(name) !== null && x !== ABSENT && y !== ABSENT;

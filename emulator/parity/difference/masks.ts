@@ -20,7 +20,8 @@ const bothWhole = (ours: string, theirs: string): boolean => /^\d+$/.test(ours) 
 const jsonMasks: readonly JsonMask[] = [
   {
     name: "durations in statistics",
-    reason: "how long something took on this machine; compared is whether any time was counted, except where it may be too short for one nanosecond",
+    reason:
+      "how long something took on this machine; compared is whether any time was counted, except where it may be too short for one nanosecond",
     place: /\/ns$/,
     alike: (ours, theirs) => bothTimes(ours, theirs) || bothWhole(ours, theirs),
   },
@@ -33,7 +34,11 @@ const jsonMasks: readonly JsonMask[] = [
 ];
 
 /** The mask that covers two unequal values; null = none does. */
-export const jsonMask = (pointer: string, ours: JsonText | undefined, theirs: JsonText | undefined): Mask | null =>
+export const jsonMask = (
+  pointer: string,
+  ours: JsonText | undefined,
+  theirs: JsonText | undefined,
+): Mask | null =>
   jsonMasks.find(({ place, alike }) => place.test(pointer) && alike(textOf(ours), textOf(theirs))) ?? null;
 
 const textOf = (value: JsonText | undefined): string => {
@@ -66,7 +71,18 @@ export const allMasks: readonly Mask[] = [
   ...metricMasks,
   {
     name: "order of map entries",
-    reason: "entries of protobuf maps and samples of a metric family come in the order of a hash table",
+    reason:
+      "entries of protobuf maps, samples of a metric family and the list of the container API come in the order of a hash table",
+  },
+  {
+    name: "paths of folders",
+    reason:
+      "each server has a repository of its own and puts the files of an override into a folder of its own choice",
+  },
+  {
+    name: "message that ends in a blank",
+    reason:
+      "Node's HTTP/2, with which we ask, drops a header whose value ends in a blank, as grpc-message then does",
   },
   {
     name: "compressed bytes",
@@ -74,6 +90,7 @@ export const allMasks: readonly Mask[] = [
   },
   {
     name: "length of the body",
-    reason: "Content-Length follows from the body, which is compared; compared is whether the header is there",
+    reason:
+      "Content-Length follows from the body, which is compared; compared is whether the header is there",
   },
 ];

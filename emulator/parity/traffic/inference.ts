@@ -19,7 +19,8 @@ const LARGE = 5000;
 
 export const soundInference = (chance: Chance, models: readonly ModelSketch[]): Inference => {
   const model = chance.weighted(models.map((candidate) => [isLarge(candidate) ? 1 : 20, candidate] as const));
-  const batch = model.maxBatchSize === 0 || chance.oneIn(2) ? 1 : chance.between(1, Math.min(model.maxBatchSize, 4));
+  const batch =
+    model.maxBatchSize === 0 || chance.oneIn(2) ? 1 : chance.between(1, Math.min(model.maxBatchSize, 4));
   const free = chance.oneIn(12) ? 0 : chance.between(1, 4);
   const numeric = chance.oneIn(2);
   const inputs = model.inputs
@@ -67,7 +68,11 @@ const randomParameters = (chance: Chance, model: ModelSketch): Member[] => {
   if (chance.oneIn(5)) members.push(["binary_data_output", token(chance.oneIn(2))]);
   if (chance.oneIn(12)) members.push(["priority", token(chance.below(3))]);
   if (chance.oneIn(12)) members.push(["timeout", token(chance.pick([0, 1_000_000, 10_000_000]))]);
-  if (chance.oneIn(8)) members.push([chance.pick(["own", "Ä", ""]), chance.pick([token(1), token(true), string("x"), token("0.5")])]);
+  if (chance.oneIn(8))
+    members.push([
+      chance.pick(["own", "Ä", ""]),
+      chance.pick([token(1), token(true), string("x"), token("0.5")]),
+    ]);
   return members;
 };
 
@@ -76,7 +81,11 @@ export const inferPath = ({ model, version }: Inference): string =>
 
 /** With its data in JSON, nested now and then, which the real server does not mind. */
 export const inferenceJson = (chance: Chance, inference: Inference): JsonText =>
-  requestJson(inference, (tensor) => ["data", dataJson(chance, tensor)], () => null);
+  requestJson(
+    inference,
+    (tensor) => ["data", dataJson(chance, tensor)],
+    () => null,
+  );
 
 /** @param outputParameters of an output that is asked for; null = none */
 export const requestJson = (

@@ -1,17 +1,57 @@
+import type { Json, JsonObject } from "../exchange/json.ts";
 import { type JsonText, memberOf } from "../exchange/json-text.ts";
+import type { ModelSketch } from "./model-sketch.ts";
 import type { TrafficRequest } from "./request.ts";
 
 /** A request of which the real server dies or hangs, so that nothing can be compared. */
 export interface LeftOut {
   readonly name: string;
   readonly reason: string;
-  readonly applies: (request: TrafficRequest) => boolean;
+  readonly applies: (request: TrafficRequest, models: readonly ModelSketch[]) => boolean;
 }
 
-const itemsOf = (value: JsonText | undefined): readonly JsonText[] => (value?.kind === "array" ? value.items : []);
+export const leftOut: readonly LeftOut[] = [
+  {
+    name: "absurd shapes",
+    reason: "it takes the size of a tensor in JSON from its shape without a check for overflow",
+    applies: (request) =>
+      shapesOf(request).some(
+        (shape) => shape.reduce((product, dim) => product * Math.max(1, Math.abs(dim)), 1) >= ABSURD,
+      ),
+  },
+  {
+    name: "classification of strings",
+    reason: "it divides by the size of an element, which strings do not have",
+    applies: (request, models) =>
+      classifiedModels(request).some(
+        (name) =>
+          models.find((model) => model.name === name)?.outputs.some(({ datatype }) => datatype === "BYTES") ??
+          false,
+      ),
+  },
+  {
+    name: "classification of nothing",
+    reason: "over HTTP it divides by the number of elements of a row, which may be 0",
+    applies: (request) =>
+      request.kind === "http" &&
+      classifiedModels(request).some(
+        (name) => dataDependent.has(name) || shapesOf(request).some((shape) => shape.includes(0)),
+      ),
+  },
+];
 
-/** Dimensions above this in JSON make the real server reserve memory for them before it looks at the data. */
+/** Models of ours whose output may be empty though no input is. */
+const dataDependent = new Set(["g_filter", "g_nonzero"]);
+
+/** The entry that keeps a request from being sent; null = it may go. */
+export const isLeftOut = (request: TrafficRequest, models: readonly ModelSketch[]): LeftOut | null =>
+  leftOut.find(({ applies }) => applies(request, models)) ?? null;
+
+/** Elements of one tensor. */
 const ABSURD = 2 ** 31;
+
+const itemsOf = (value: JsonText | undefined): readonly JsonText[] =>
+  value?.kind === "array" ? value.items : [];
 
 const shapesOf = (request: TrafficRequest): number[][] => {
   if (request.kind !== "http" || request.body?.json == null) return [];
@@ -20,14 +60,27 @@ const shapesOf = (request: TrafficRequest): number[][] => {
   );
 };
 
-export const leftOut: readonly LeftOut[] = [
-  {
-    name: "absurd shapes",
-    reason: "2.51.0 takes the size of a tensor from its shape without a check for overflow, and dies",
-    applies: (request) =>
-      shapesOf(request).some((shape) => shape.reduce((product, dim) => product * Math.max(1, Math.abs(dim)), 1) >= ABSURD),
-  },
-];
+/** Models whose outputs are asked for as classes. */
+const classifiedModels = (request: TrafficRequest): string[] => {
+  switch (request.kind) {
+    case "http": {
+      if (request.body?.json == null || !JSON.stringify(request.body.json).includes("classification"))
+        return [];
+      const [, name] = /^\/v2\/models\/([^/]+)/.exec(request.path) ?? [];
+      return name === undefined ? [] : [name];
+    }
+    case "grpc":
+      return classifiedModel(request.message);
+    case "stream":
+      return request.messages.flatMap(classifiedModel);
+    case "raw":
+      return [];
+  }
+};
 
-export const isLeftOut = (request: TrafficRequest): LeftOut | null =>
-  leftOut.find(({ applies }) => applies(request)) ?? null;
+const classifiedModel = (message: JsonObject): string[] => {
+  const name: Json | undefined = message.model_name;
+  return typeof name === "string" && JSON.stringify(message.outputs ?? []).includes("classification")
+    ? [name]
+    : [];
+};

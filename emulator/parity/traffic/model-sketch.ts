@@ -1,7 +1,6 @@
-import { memberOf, type JsonText, readJsonText } from "../exchange/json-text.ts";
+import { type JsonText, memberOf, object, readJsonText } from "../exchange/json-text.ts";
 import { get, plainBody, post } from "./request.ts";
 import { type Side, send } from "./send.ts";
-import { object } from "../exchange/json-text.ts";
 
 /** What a generator has to know of a model to ask it something; read from the server itself. */
 export interface ModelSketch {
@@ -42,8 +41,7 @@ const sketchOf = async (side: Side, name: string): Promise<ModelSketch> => {
   const declared = itemsOf(memberOf(config, "input"));
   const optional = (tensor: string): boolean =>
     declared.some(
-      (input) =>
-        textOf(memberOf(input, "name")) === tensor && textOf(memberOf(input, "optional")) === "true",
+      (input) => textOf(memberOf(input, "name")) === tensor && textOf(memberOf(input, "optional")) === "true",
     );
   const tensors = (list: string): TensorSketch[] =>
     itemsOf(memberOf(metadata, list)).map((tensor) => ({
@@ -71,7 +69,8 @@ const jsonOf = async (side: Side, path: string, method: "GET" | "POST"): Promise
   return value;
 };
 
-const itemsOf = (value: JsonText | undefined): readonly JsonText[] => (value?.kind === "array" ? value.items : []);
+const itemsOf = (value: JsonText | undefined): readonly JsonText[] =>
+  value?.kind === "array" ? value.items : [];
 
 const textOf = (value: JsonText | undefined): string => {
   if (value?.kind === "string") return value.value;

@@ -1,11 +1,28 @@
-import { array, type JsonText, type Member, object, string, token, writeJsonText } from "../exchange/json-text.ts";
+import {
+  array,
+  type JsonText,
+  type Member,
+  object,
+  string,
+  token,
+  writeJsonText,
+} from "../exchange/json-text.ts";
 import type { Chance } from "./chance.ts";
 import { datatypes } from "./tensor-values.ts";
 
 /** One to three mistakes in a sound document. */
 export const mutatedJson = (chance: Chance, sound: JsonText): JsonText => {
   let value = sound;
-  for (let left = chance.weighted([[6, 1], [3, 2], [1, 3]] as const); left > 0; left--) value = mutate(chance, value);
+  for (
+    let left = chance.weighted([
+      [6, 1],
+      [3, 2],
+      [1, 3],
+    ] as const);
+    left > 0;
+    left--
+  )
+    value = mutate(chance, value);
   return chance.oneIn(5) ? token(brokenText(chance, writeJsonText(value))) : value;
 };
 
@@ -53,7 +70,9 @@ const changedMembers = (chance: Chance, members: readonly Member[]): Member[] =>
     case 3:
       return [[chosen[0], odd(chance)], ...members];
     case 4:
-      return members.map((member, index) => (index === at ? [changedText(chance, member[0]), member[1]] : member));
+      return members.map((member, index) =>
+        index === at ? [changedText(chance, member[0]), member[1]] : member,
+      );
     case 5:
       return [...members].reverse();
     default:
@@ -200,7 +219,14 @@ const oddString = (chance: Chance): JsonText =>
   ]);
 
 const changedText = (chance: Chance, text: string): string =>
-  chance.pick([`${text}x`, text.slice(0, -1), text.toUpperCase(), text.toLowerCase(), ` ${text}`, `${text}\u0000`]);
+  chance.pick([
+    `${text}x`,
+    text.slice(0, -1),
+    text.toUpperCase(),
+    text.toLowerCase(),
+    ` ${text}`,
+    `${text}\u0000`,
+  ]);
 
 /** Cut, doubled, replaced or enriched at a random place. */
 const brokenText = (chance: Chance, text: string): string => {
@@ -209,11 +235,17 @@ const brokenText = (chance: Chance, text: string): string => {
     case 0:
       return text.slice(0, at);
     case 1:
-      return text.slice(0, at) + chance.pick([",", ":", "}", "]", '"', "\\", "{", "[", "x", "\u0000", "\n", "//", "é"]) + text.slice(at);
+      return (
+        text.slice(0, at) +
+        chance.pick([",", ":", "}", "]", '"', "\\", "{", "[", "x", "\u0000", "\n", "//", "é"]) +
+        text.slice(at)
+      );
     case 2:
       return text.slice(0, at) + text.slice(at + 1);
     case 3:
-      return text.slice(0, at) + chance.pick([",", "}", "]", '"', "0", "-", " ", "\u0000"]) + text.slice(at + 1);
+      return (
+        text.slice(0, at) + chance.pick([",", "}", "]", '"', "0", "-", " ", "\u0000"]) + text.slice(at + 1)
+      );
     case 4:
       return text + chance.pick([" ", "x", "{}", "\u0000garbage", ",", "\n"]);
     default:

@@ -2,16 +2,15 @@ import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { conformanceFolder, sampleModelsFolder } from "../shipped-files.ts";
+import type { PairContent } from "./pair-content.ts";
 
 /** The flags and the environment with which both servers serve what layOutRepository has written. */
-export const trafficFlags = (): readonly string[] => [
+const trafficFlags = (): readonly string[] => [
   "--model-control-mode=explicit",
   "--allow-sagemaker=true",
   "--cache-config=local,size=4194304",
   ...[...sampleModels, ...Object.keys(graphs)].map((name) => `--load-model=${name}`),
 ];
-
-export const trafficEnvironment: Readonly<Record<string, string>> = { SAGEMAKER_MULTI_MODEL: "true" };
 
 /** Not loaded at the start: requests load and unload these. */
 export const spareModels = ["spare_a", "spare_b", "spare_broken", "spare_clash"];
@@ -124,7 +123,11 @@ output [{ name: "OUT" data_type: TYPE_INT32 dims: [ 1 ] }]
 sequence_batching { state [ { input_name: "STATE_IN" output_name: "STATE_OUT" data_type: TYPE_INT32 dims: [ 1 ] initial_state [ { name: "z" data_type: TYPE_INT32 dims: [ 1 ] zero_data: true } ] } ] }
 `,
   },
-  g_versions: { onnx: "identity", config: `${fourNumbers}version_policy { all {} }\n`, versions: ["1", "2", "10"] },
+  g_versions: {
+    onnx: "identity",
+    config: `${fourNumbers}version_policy { all {} }\n`,
+    versions: ["1", "2", "10"],
+  },
   g_wrong_decl: { onnx: "wrong_decl" },
 };
 
@@ -136,7 +139,7 @@ const spareGraphs: Readonly<Record<string, Graph>> = {
 };
 
 /** Writes the models that both servers serve, and beside them the archives that the container API loads. */
-export const layOutRepository = (repository: string, archives: string): void => {
+const layOutRepository = (repository: string, archives: string): void => {
   const samples = fileURLToPath(sampleModelsFolder);
   for (const name of sampleModels) cpSync(join(samples, name), join(repository, name), { recursive: true });
   for (const [name, graph] of [...Object.entries(graphs), ...Object.entries(spareGraphs)])
@@ -145,7 +148,10 @@ export const layOutRepository = (repository: string, archives: string): void => 
     cpSync(join(samples, "simple"), join(archives, hash, "model", "simple"), { recursive: true });
 };
 
-export const layOutGraph = (folder: string, { onnx: file, config, versions = ["1"], files = {} }: Graph): void => {
+export const layOutGraph = (
+  folder: string,
+  { onnx: file, config, versions = ["1"], files = {} }: Graph,
+): void => {
   for (const version of versions) {
     mkdirSync(join(folder, version), { recursive: true });
     cpSync(graphFile(file), join(folder, version, "model.onnx"));
@@ -158,4 +164,19 @@ export const layOutGraph = (folder: string, { onnx: file, config, versions = ["1
 };
 
 /** A small graph of the conformance cases by its name. */
-export const graphFile = (name: string): string => fileURLToPath(new URL(`models/onnx/${name}.onnx`, conformanceFolder));
+export const graphFile = (name: string): string =>
+  fileURLToPath(new URL(`models/onnx/${name}.onnx`, conformanceFolder));
+
+/** What both servers serve while requests are generated. */
+export const trafficContent: PairContent = {
+  flags: trafficFlags(),
+  environment: { SAGEMAKER_MULTI_MODEL: "true" },
+  layOut: layOutRepository,
+};
+
+/** An empty repository, which sequences fill. */
+export const sequenceContent: PairContent = {
+  flags: ["--model-control-mode=explicit", "--cache-config=local,size=4194304"],
+  environment: {},
+  layOut: () => {},
+};

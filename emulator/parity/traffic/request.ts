@@ -82,7 +82,8 @@ export const post = (path: string, body: HttpBody | null, port: HttpPort = "http
 export const headersOf = ({ headers, body }: HttpTraffic, places: Places): Record<string, string> => {
   const all: Record<string, string> = {};
   if (body?.packing != null) all["Content-Encoding"] = body.packing;
-  if (body?.headerLength != null) all[HEADER_LENGTH] = String(jsonBytes(body, places).length + body.headerLength);
+  if (body?.headerLength != null)
+    all[HEADER_LENGTH] = String(jsonBytes(body, places).length + body.headerLength);
   for (const [name, value] of headers) all[name] = value;
   return all;
 };
@@ -126,7 +127,12 @@ const curl = (request: HttpTraffic): string => {
   if (request.method !== "GET" || request.body !== null) words.push("-X", request.method);
   for (const [name, value] of Object.entries(headersOf(request, {})))
     words.push("-H", quoted(value === "" ? `${name};` : `${name}: ${value}`));
-  words.push(quoted(`http://$${request.port.toUpperCase()}${request.path}`).replace(/^'http:\/\/(\$[A-Z]+)/, "http://$1'"));
+  words.push(
+    quoted(`http://$${request.port.toUpperCase()}${request.path}`).replace(
+      /^'http:\/\/(\$[A-Z]+)/,
+      "http://$1'",
+    ),
+  );
   if (request.body === null) return words.join(" ");
   const bytes = bodyBytes(request.body);
   const text = bytes.toString("utf8");
@@ -135,7 +141,11 @@ const curl = (request: HttpTraffic): string => {
   return `printf ${quoted(printfText(bytes))} | ${[...words, "--data-binary", "@-"].join(" ")}`;
 };
 
-const grpcurl = (rpc: string, messages: readonly JsonObject[], metadata: Readonly<Record<string, string>>): string => {
+const grpcurl = (
+  rpc: string,
+  messages: readonly JsonObject[],
+  metadata: Readonly<Record<string, string>>,
+): string => {
   const headers = Object.entries(metadata).map(([name, value]) => `-H ${quoted(`${name}: ${value}`)} `);
   const service = rpc === "Check" ? "grpc.health.v1.Health" : "inference.GRPCInferenceService";
   const data = messages.map((message: Json) => JSON.stringify(message)).join("");
@@ -149,6 +159,8 @@ const printfText = (bytes: Buffer): string =>
     .map((byte) => {
       if (byte === 0x25) return "%%";
       if (byte === 0x5c) return "\\\\";
-      return byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : `\\${byte.toString(8).padStart(3, "0")}`;
+      return byte >= 0x20 && byte < 0x7f
+        ? String.fromCharCode(byte)
+        : `\\${byte.toString(8).padStart(3, "0")}`;
     })
     .join("");

@@ -19,16 +19,21 @@ const ANSWER_TIMEOUT_MS = 20_000;
 export const send = async (side: Side, request: TrafficRequest): Promise<Answer> =>
   withoutPlaces(await exchangeWith(side, request), side.places);
 
+/** Where the two servers put the files of an override. */
+const temporaryFolder = /\/tmp\/(folder\w{6}|triton-local-\w{6})/g;
+
 /** Paths of the server's own folders as the names that requests have for them. */
 const withoutPlaces = (answer: Answer, places: Places): Answer => {
   if (answer.kind === "http") {
     let text = answer.answer.body.toString("latin1");
     for (const [name, path] of Object.entries(places)) text = text.replaceAll(path, `{${name}}`);
+    text = text.replace(temporaryFolder, "{override}");
     return { ...answer, answer: { ...answer.answer, body: Buffer.from(text, "latin1") } };
   }
   if (answer.kind !== "grpc") return answer;
   let text = JSON.stringify(answer.answer);
   for (const [name, path] of Object.entries(places)) text = text.replaceAll(path, `{${name}}`);
+  text = text.replace(temporaryFolder, "{override}");
   const replaced: typeof answer.answer = JSON.parse(text);
   return { ...answer, answer: replaced };
 };
@@ -38,7 +43,12 @@ const exchangeWith = async (side: Side, request: TrafficRequest): Promise<Answer
     case "http": {
       const started = performance.now();
       const port = portOf(side, request.port);
-      const raw = await exchange(port, bytesOf(request, side.places), (all) => parseAnswer(all) !== null, ANSWER_TIMEOUT_MS);
+      const raw = await exchange(
+        port,
+        bytesOf(request, side.places),
+        (all) => parseAnswer(all) !== null,
+        ANSWER_TIMEOUT_MS,
+      );
       const answer = parseAnswer(raw.received);
       const seconds = (performance.now() - started) / 1000;
       if (answer !== null) return { kind: "http", answer, seconds };
@@ -47,9 +57,15 @@ const exchangeWith = async (side: Side, request: TrafficRequest): Promise<Answer
     case "raw":
       return { kind: "raw", answer: await exchangeUntilQuiet(side.server.httpPort, request.bytes) };
     case "grpc":
-      return { kind: "grpc", answer: await clientOf(side).unary(request.rpc, request.message, request.metadata) };
+      return {
+        kind: "grpc",
+        answer: await clientOf(side).unary(request.rpc, request.message, request.metadata),
+      };
     case "stream":
-      return { kind: "stream", answer: await clientOf(side).stream(request.rpc, request.messages, request.metadata) };
+      return {
+        kind: "stream",
+        answer: await clientOf(side).stream(request.rpc, request.messages, request.metadata),
+      };
   }
 };
 

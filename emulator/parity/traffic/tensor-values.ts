@@ -24,24 +24,55 @@ const integers = (bits: number, signed: boolean): MakeElement => {
   };
 };
 
-const floats = (edges: readonly string[]): MakeElement => (chance) => {
-  if (chance.oneIn(8)) return token(chance.pick(edges));
-  const sign = chance.oneIn(2) ? "-" : "";
-  switch (chance.below(4)) {
-    case 0:
-      return token(`${sign}${chance.below(1000)}`);
-    case 1:
-      return token(`${sign}${chance.below(100)}.${chance.below(1_000_000)}`);
-    case 2:
-      return token(`${sign}${chance.below(10)}.${chance.below(2 ** 32)}${chance.below(2 ** 24)}e${chance.between(-30, 30)}`);
-    default:
-      return token(`${sign}0.${"0".repeat(chance.below(8))}${1 + chance.below(2 ** 31)}`);
-  }
-};
+const floats =
+  (edges: readonly string[]): MakeElement =>
+  (chance) => {
+    if (chance.oneIn(8)) return token(chance.pick(edges));
+    const sign = chance.oneIn(2) ? "-" : "";
+    switch (chance.below(4)) {
+      case 0:
+        return token(`${sign}${chance.below(1000)}`);
+      case 1:
+        return token(`${sign}${chance.below(100)}.${chance.below(1_000_000)}`);
+      case 2:
+        return token(
+          `${sign}${chance.below(10)}.${chance.below(2 ** 32)}${chance.below(2 ** 24)}e${chance.between(-30, 30)}`,
+        );
+      default:
+        return token(`${sign}0.${"0".repeat(chance.below(8))}${1 + chance.below(2 ** 31)}`);
+    }
+  };
 
-const commonEdges = ["0.0", "-0.0", "0", "-0", "1e-7", "0.000001", "1e21", "100000000000000000000.0", "16777217", "0.3"];
+const commonEdges = [
+  "0.0",
+  "-0.0",
+  "0",
+  "-0",
+  "1e-7",
+  "0.000001",
+  "1e21",
+  "100000000000000000000.0",
+  "16777217",
+  "0.3",
+];
 
-const words = ["", "a", "17", "-3", "ä", "日本", "🙂", 'q"q', "b\\s", "\n\t", "\u0001", "x y", "/", "\u007f", "0".repeat(40)];
+const words = [
+  "",
+  "a",
+  "17",
+  "-3",
+  "ä",
+  "日本",
+  "🙂",
+  'q"q',
+  "b\\s",
+  "\n\t",
+  "\u0001",
+  "x y",
+  "/",
+  "\u007f",
+  "0".repeat(40),
+];
 
 const makers: Readonly<Record<string, MakeElement>> = {
   BOOL: (chance) => token(chance.oneIn(2)),
@@ -55,17 +86,41 @@ const makers: Readonly<Record<string, MakeElement>> = {
   UINT64: integers(64, false),
   FP16: floats(["0.0", "1.0", "65504"]),
   BF16: floats(["0.0", "1.0"]),
-  FP32: floats([...commonEdges, "3.4028235e38", "1e39", "1e-45", "1e-46", "NaN", "Infinity", "-Infinity", "Inf"]),
-  FP64: floats([...commonEdges, "1.7976931348623157e308", "5e-324", "123456789.123456789", "2e-308", "NaN", "-Infinity"]),
+  FP32: floats([
+    ...commonEdges,
+    "3.4028235e38",
+    "1e39",
+    "1e-45",
+    "1e-46",
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "Inf",
+  ]),
+  FP64: floats([
+    ...commonEdges,
+    "1.7976931348623157e308",
+    "5e-324",
+    "123456789.123456789",
+    "2e-308",
+    "NaN",
+    "-Infinity",
+  ]),
   BYTES: (chance) => string(chance.pick(words)),
 };
 
 export const datatypes = Object.keys(makers);
 
 /** @param numeric strings are decimal numbers, which some models ask for */
-export const randomElements = (chance: Chance, datatype: string, count: number, numeric: boolean): JsonText[] => {
+export const randomElements = (
+  chance: Chance,
+  datatype: string,
+  count: number,
+  numeric: boolean,
+): JsonText[] => {
   const make = makers[datatype] ?? makers.INT32;
-  if (datatype === "BYTES" && numeric) return chance.times(count, () => string(String(chance.below(1000) - 500)));
+  if (datatype === "BYTES" && numeric)
+    return chance.times(count, () => string(String(chance.below(1000) - 500)));
   return chance.times(count, () => make!(chance));
 };
 

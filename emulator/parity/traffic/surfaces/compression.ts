@@ -11,7 +11,9 @@ export const compression: Surface = {
   weight: 6,
   make: (chance, { models }) => {
     const inference = soundInference(chance, models);
-    const body = chance.oneIn(2) ? plainBody(inferenceJson(chance, inference)) : binaryBody(chance, inference);
+    const body = chance.oneIn(2)
+      ? plainBody(inferenceJson(chance, inference))
+      : binaryBody(chance, inference);
     return packed(chance, post(inferPath(inference), body), body);
   },
 };

@@ -22,7 +22,17 @@ export const container: Surface = {
       case 0:
         return get("/ping", "sagemaker");
       case 1:
-        return get(chance.pick(["/models", "/models/", `/models/${hash}`, `/models/${hash}/invoke`, "/modelsx", "/models/none"]), "sagemaker");
+        return get(
+          chance.pick([
+            "/models",
+            "/models/",
+            `/models/${hash}`,
+            `/models/${hash}/invoke`,
+            "/modelsx",
+            "/models/none",
+          ]),
+          "sagemaker",
+        );
       case 2:
       case 3:
         return load(chance, hash);
@@ -30,7 +40,10 @@ export const container: Surface = {
         // An unload takes the real server half a second and more.
         return chance.oneIn(3)
           ? { ...get(`/models/${hash}`, "sagemaker"), method: "DELETE" }
-          : { ...get(chance.pick(["/models", "/models/none", "/models/none/invoke"]), "sagemaker"), method: "DELETE" };
+          : {
+              ...get(chance.pick(["/models", "/models/none", "/models/none/invoke"]), "sagemaker"),
+              method: "DELETE",
+            };
       case 5:
         return oddRoute(chance, hash);
       default:
@@ -52,16 +65,34 @@ const load = (chance: Chance, hash: string): HttpTraffic => {
 };
 
 const oddRoute = (chance: Chance, hash: string): HttpTraffic => {
-  const path = chance.pick(["/ping", "/invocations", "/models", `/models/${hash}`, `/models/${hash}/`, "/v2", "/metrics", "/models//invoke", "/"]);
+  const path = chance.pick([
+    "/ping",
+    "/invocations",
+    "/models",
+    `/models/${hash}`,
+    `/models/${hash}/`,
+    "/v2",
+    "/metrics",
+    "/models//invoke",
+    "/",
+  ]);
   const method = chance.pick(["GET", "PUT", "PATCH", "HEAD", "OPTIONS", "POST"]);
   const isLoad = method === "POST" && path.startsWith("/models");
   return { kind: "http", port: "sagemaker", method: isLoad ? "PUT" : method, path, headers: [], body: null };
 };
 
 const invoke = (chance: Chance, { models }: World, hash: string): HttpTraffic => {
-  const inference = { ...soundInference(chance, models.filter(({ name }) => name === "simple")), version: null };
+  const inference = {
+    ...soundInference(
+      chance,
+      models.filter(({ name }) => name === "simple"),
+    ),
+    version: null,
+  };
   const path = chance.oneIn(10) ? "/invocations" : `/models/${hash}/invoke`;
-  const headers: (readonly [string, string])[] = chance.oneIn(5) ? [[TARGET, chance.pick([hash, "none", "x.tar.gz", ""])]] : [];
+  const headers: (readonly [string, string])[] = chance.oneIn(5)
+    ? [[TARGET, chance.pick([hash, "none", "x.tar.gz", ""])]]
+    : [];
   if (chance.oneIn(2)) {
     const sound = inferenceJson(chance, inference);
     const body: JsonText = chance.oneIn(2) ? sound : mutatedJson(chance, sound);
@@ -69,8 +100,12 @@ const invoke = (chance: Chance, { models }: World, hash: string): HttpTraffic =>
   }
   const body = binaryBody(chance, inference);
   const size = bodyBytes({ ...body, bytes: Buffer.alloc(0) }).length;
-  const told = chance.oneIn(3) ? chance.pick(["", "0", "x", "-1", "99999", String(size - 1), String(size + 1)]) : String(size);
-  const type = chance.oneIn(8) ? chance.pick(["application/octet-stream", BINARY.toUpperCase(), `x${BINARY}`]) : BINARY;
+  const told = chance.oneIn(3)
+    ? chance.pick(["", "0", "x", "-1", "99999", String(size - 1), String(size + 1)])
+    : String(size);
+  const type = chance.oneIn(8)
+    ? chance.pick(["application/octet-stream", BINARY.toUpperCase(), `x${BINARY}`])
+    : BINARY;
   return {
     ...post(path, { ...body, headerLength: null }, "sagemaker"),
     headers: [...headers, ["Content-Type", `${type}${told}`]],

@@ -9,7 +9,8 @@ export const framing: Surface = {
     const { name } = chance.pick(models);
     const path = chance.pick(["/v2/health/live", `/v2/models/${name}/ready`, "/none"]);
     const body = "{}";
-    const post = (head: string, content: string): string => `POST /v2/repository/index HTTP/1.1\r\n${head}\r\n\r\n${content}`;
+    const post = (head: string, content: string): string =>
+      `POST /v2/repository/index HTTP/1.1\r\n${head}\r\n\r\n${content}`;
     const text = chance.pick([
       `GET ${path} HTTP/1.0\r\n\r\n`,
       `GET ${path} HTTP/1.0\r\nConnection: keep-alive\r\n\r\n`,

@@ -19,7 +19,9 @@ const nameOf = (chance: Chance, { models }: World): string =>
   chance.oneIn(5) ? chance.pick(["none", "", "a b", "ä"]) : chance.pick(models).name;
 
 const versionOf = (chance: Chance): JsonObject =>
-  chance.oneIn(2) ? {} : { version: chance.pick(["", "1", "2", "0", "99", "x", "-1", "1x", " 1", "+1", "9".repeat(30)]) };
+  chance.oneIn(2)
+    ? {}
+    : { version: chance.pick(["", "1", "2", "0", "99", "x", "-1", "1x", " 1", "+1", "9".repeat(30)]) };
 
 const parameterValues: readonly JsonObject[] = [
   {},
@@ -32,13 +34,17 @@ const parameterValues: readonly JsonObject[] = [
   { uint64_param: "1" },
 ];
 
-const region = (chance: Chance): JsonObject => (chance.oneIn(4) ? {} : { name: chance.pick(["r1", "r2", "none", "a b"]) });
+const region = (chance: Chance): JsonObject =>
+  chance.oneIn(4) ? {} : { name: chance.pick(["r1", "r2", "none", "a b"]) };
 
 const calls: readonly MakeCall[] = [
   () => ["ServerLive", {}],
   () => ["ServerReady", {}],
   () => ["ServerMetadata", {}],
-  (chance) => ["Check", chance.oneIn(2) ? {} : { service: chance.pick(["inference.GRPCInferenceService", "x"]) }],
+  (chance) => [
+    "Check",
+    chance.oneIn(2) ? {} : { service: chance.pick(["inference.GRPCInferenceService", "x"]) },
+  ],
   (chance, world) => ["ModelReady", { name: nameOf(chance, world), ...versionOf(chance) }],
   (chance, world) => ["ModelMetadata", { name: nameOf(chance, world), ...versionOf(chance) }],
   (chance, world) => ["ModelConfig", { name: nameOf(chance, world), ...versionOf(chance) }],
@@ -54,7 +60,11 @@ const calls: readonly MakeCall[] = [
       ...(chance.oneIn(8) ? { repository_name: "x" } : {}),
       ...(chance.oneIn(2)
         ? {}
-        : { parameters: { [chance.pick(["config", "file:1/model.onnx", "own", ""])]: chance.pick(parameterValues) } }),
+        : {
+            parameters: {
+              [chance.pick(["config", "file:1/model.onnx", "own", ""])]: chance.pick(parameterValues),
+            },
+          }),
     },
   ],
   (chance, { spare }) => [
@@ -62,26 +72,40 @@ const calls: readonly MakeCall[] = [
     {
       model_name: chance.pick(["none", "", ...spare]),
       ...(chance.oneIn(8) ? { repository_name: "x" } : {}),
-      ...(chance.oneIn(2) ? {} : { parameters: { [chance.pick(["unload_dependents", "own"])]: chance.pick(parameterValues) } }),
+      ...(chance.oneIn(2)
+        ? {}
+        : { parameters: { [chance.pick(["unload_dependents", "own"])]: chance.pick(parameterValues) } }),
     },
   ],
   (chance) => ["SystemSharedMemoryStatus", region(chance)],
   (chance) => [
     "SystemSharedMemoryRegister",
-    { ...region(chance), ...(chance.oneIn(3) ? {} : { key: "/parity_none" }), byte_size: chance.pick(["0", "64"]), offset: chance.pick(["0", "64"]) },
+    {
+      ...region(chance),
+      ...(chance.oneIn(3) ? {} : { key: "/parity_none" }),
+      byte_size: chance.pick(["0", "64"]),
+      offset: chance.pick(["0", "64"]),
+    },
   ],
   (chance) => ["SystemSharedMemoryUnregister", region(chance)],
   (chance) => ["CudaSharedMemoryStatus", region(chance)],
   (chance) => [
     "CudaSharedMemoryRegister",
-    { ...region(chance), raw_handle: chance.pick(["", "AAAA", "A".repeat(88)]), device_id: chance.pick(["0", "-1"]), byte_size: "64" },
+    {
+      ...region(chance),
+      raw_handle: chance.pick(["", "AAAA", "A".repeat(88)]),
+      device_id: chance.pick(["0", "-1"]),
+      byte_size: "64",
+    },
   ],
   (chance) => ["CudaSharedMemoryUnregister", region(chance)],
   (chance, world) => [
     "TraceSetting",
     {
       ...(chance.oneIn(2) ? {} : { model_name: nameOf(chance, world) }),
-      ...(chance.oneIn(3) ? {} : { settings: { [chance.pick(traceNames)]: { value: chance.pick(traceValues) } } }),
+      ...(chance.oneIn(3)
+        ? {}
+        : { settings: { [chance.pick(traceNames)]: { value: chance.pick(traceValues) } } }),
     },
   ],
   (chance) => [
@@ -90,7 +114,15 @@ const calls: readonly MakeCall[] = [
   ],
 ];
 
-const traceNames = ["trace_level", "trace_rate", "trace_count", "log_frequency", "trace_file", "trace_mode", "own"];
+const traceNames = [
+  "trace_level",
+  "trace_rate",
+  "trace_count",
+  "log_frequency",
+  "trace_file",
+  "trace_mode",
+  "own",
+];
 const traceValues: readonly (readonly string[])[] = [
   [],
   ["OFF"],

@@ -24,10 +24,15 @@ export const inferMessage = (chance: Chance, { models }: World): JsonObject => {
   return chance.oneIn(3) ? message : mistaken(chance, message, inference);
 };
 
-const soundMessage = (chance: Chance, { model, version, id, inputs, outputs, parameters }: Inference): JsonObject => {
+const soundMessage = (
+  chance: Chance,
+  { model, version, id, inputs, outputs, parameters }: Inference,
+): JsonObject => {
   const typed = inputs.length > 0 && inputs.every(hasContents) && chance.oneIn(2);
   const parameterMap = Object.fromEntries(
-    parameters.filter(([name]) => name !== "binary_data_output").map(([name, value]) => [name, parameterOf(value)]),
+    parameters
+      .filter(([name]) => name !== "binary_data_output")
+      .map(([name, value]) => [name, parameterOf(value)]),
   );
   return {
     model_name: model.name,
@@ -41,7 +46,9 @@ const soundMessage = (chance: Chance, { model, version, id, inputs, outputs, par
       ...(typed ? { contents: contentsOf(tensor) } : {}),
     })),
     ...(outputs === null ? {} : { outputs: outputs.map((name) => outputOf(chance, name)) }),
-    ...(typed ? {} : { raw_input_contents: inputs.map((tensor) => packedElements(tensor).toString("base64")) }),
+    ...(typed
+      ? {}
+      : { raw_input_contents: inputs.map((tensor) => packedElements(tensor).toString("base64")) }),
   };
 };
 
@@ -114,11 +121,17 @@ const mistaken = (chance: Chance, message: JsonObject, inference: Inference): Js
     case 0:
       return { ...message, model_name: chance.pick(["none", "", "a b", `${inference.model.name}x`]) };
     case 1:
-      return { ...message, model_version: chance.pick(["0", "1", "2", "99", "x", "-1", "1x", " 1", "+1", "9".repeat(30)]) };
+      return {
+        ...message,
+        model_version: chance.pick(["0", "1", "2", "99", "x", "-1", "1x", " 1", "+1", "9".repeat(30)]),
+      };
     case 2:
       return changedInput((input) => ({ ...input, name: chance.pick(["", "none", "ä"]) }));
     case 3:
-      return changedInput((input) => ({ ...input, datatype: chance.pick([...datatypes, "", "int32", "INT4"]) }));
+      return changedInput((input) => ({
+        ...input,
+        datatype: chance.pick([...datatypes, "", "int32", "INT4"]),
+      }));
     case 4:
       return changedInput((input) => ({ ...input, shape: [...shapeOf(input), "1"] }));
     case 5:
@@ -126,7 +139,9 @@ const mistaken = (chance: Chance, message: JsonObject, inference: Inference): Js
     case 6:
       return changedInput((input) => ({
         ...input,
-        shape: shapeOf(input).map((dim, index) => (index === 0 ? chance.pick(["0", "-1", "2", "9", "100"]) : dim)),
+        shape: shapeOf(input).map((dim, index) =>
+          index === 0 ? chance.pick(["0", "-1", "2", "9", "100"]) : dim,
+        ),
       }));
     case 7:
       return { ...message, inputs: inputs.filter((_, index) => index !== at) };
@@ -166,7 +181,13 @@ const mistaken = (chance: Chance, message: JsonObject, inference: Inference): Js
   }
 };
 
-const memoryNames = ["shared_memory_region", "shared_memory_offset", "shared_memory_byte_size", "binary_data_size", "own"];
+const memoryNames = [
+  "shared_memory_region",
+  "shared_memory_offset",
+  "shared_memory_byte_size",
+  "binary_data_size",
+  "own",
+];
 
 const parameterNames = [
   "sequence_id",

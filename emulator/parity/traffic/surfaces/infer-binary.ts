@@ -1,8 +1,8 @@
 import { type JsonText, type Member, token } from "../../exchange/json-text.ts";
 import type { Chance } from "../chance.ts";
-import { inferPath, type Inference, requestJson, soundInference } from "../inference.ts";
+import { type Inference, inferPath, requestJson, soundInference } from "../inference.ts";
 import { mutatedJson } from "../mutation.ts";
-import { type HttpBody, HEADER_LENGTH, type HttpTraffic, post } from "../request.ts";
+import { HEADER_LENGTH, type HttpBody, type HttpTraffic, post } from "../request.ts";
 import type { Surface } from "../surface.ts";
 import { packedElements } from "../tensor-values.ts";
 
@@ -46,7 +46,10 @@ const misled = (chance: Chance, request: HttpTraffic, body: HttpBody): HttpTraff
     case 2:
       return { ...request, body: { ...body, bytes: bytes.subarray(0, chance.below(bytes.length + 1)) } };
     case 3:
-      return { ...request, body: { ...body, bytes: Buffer.concat([bytes, chance.bytes(1 + chance.below(9))]) } };
+      return {
+        ...request,
+        body: { ...body, bytes: Buffer.concat([bytes, chance.bytes(1 + chance.below(9))]) },
+      };
     case 4:
       return { ...request, body: { ...body, bytes: changedBytes(chance, bytes) } };
     case 5:
@@ -54,7 +57,12 @@ const misled = (chance: Chance, request: HttpTraffic, body: HttpBody): HttpTraff
     default:
       return {
         ...request,
-        headers: [[HEADER_LENGTH, chance.pick(["", "0", "x", "-1", "1", "99999999", "12 ", "3x", "99999999999", "+20", "0x10"])]],
+        headers: [
+          [
+            HEADER_LENGTH,
+            chance.pick(["", "0", "x", "-1", "1", "99999999", "12 ", "3x", "99999999999", "+20", "0x10"]),
+          ],
+        ],
         body: { ...body, headerLength: null, json: chance.oneIn(2) ? json : null },
       };
   }

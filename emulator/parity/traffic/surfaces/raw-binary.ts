@@ -1,4 +1,4 @@
-import { soundInference, inferPath } from "../inference.ts";
+import { inferPath, soundInference } from "../inference.ts";
 import { HEADER_LENGTH, post } from "../request.ts";
 import type { Surface } from "../surface.ts";
 import { packedElements } from "../tensor-values.ts";

@@ -11,8 +11,12 @@ export const repository: Surface = {
   weight: 6,
   make: (chance, { spare }) => {
     const middle = chance.oneIn(12) ? "/other" : "";
-    if (chance.oneIn(3)) return post(`/v2/repository${middle}/index`, plainBody(odd(chance, indexBody(chance))));
-    const name = chance.oneIn(4) || spare.length === 0 ? chance.pick(["none", "a b", "..", "ä", "none.x"]) : chance.pick(spare);
+    if (chance.oneIn(3))
+      return post(`/v2/repository${middle}/index`, plainBody(odd(chance, indexBody(chance))));
+    const name =
+      chance.oneIn(4) || spare.length === 0
+        ? chance.pick(["none", "a b", "ä", "none.x"])
+        : chance.pick(spare);
     const verb = chance.pick(["load", "load", "unload"]);
     const body = verb === "load" ? loadBody(chance, name) : unloadBody(chance);
     const path = `/v2/repository${middle}/models/${encodeURI(name)}/${verb}`;
@@ -20,10 +24,16 @@ export const repository: Surface = {
   },
 };
 
-const odd = (chance: Chance, sound: JsonText): JsonText => (chance.oneIn(3) ? mutatedJson(chance, sound) : sound);
+const odd = (chance: Chance, sound: JsonText): JsonText =>
+  chance.oneIn(3) ? mutatedJson(chance, sound) : sound;
 
 const indexBody = (chance: Chance): JsonText =>
-  chance.pick([object([]), object([["ready", token(true)]]), object([["ready", token(false)]]), object([["ready", string("true")]])]);
+  chance.pick([
+    object([]),
+    object([["ready", token(true)]]),
+    object([["ready", token(false)]]),
+    object([["ready", string("true")]]),
+  ]);
 
 const loadBody = (chance: Chance, name: string): JsonText => {
   const config = chance.pick([
@@ -43,7 +53,18 @@ const loadBody = (chance: Chance, name: string): JsonText => {
     [1, object([["parameters", object([["config", token(1)]])]])],
     [1, object([["parameters", object([["unheard-of", string("1")]])]])],
     [1, object([["parameters", object([["file:1/model.onnx", string("AAAA")]])]])],
-    [1, object([["parameters", object([["config", string('{"backend":"onnxruntime"}')], ["file:1/model.onnx", string(chance.pick(["AAAA", "", "?"]))]])]])],
+    [
+      1,
+      object([
+        [
+          "parameters",
+          object([
+            ["config", string('{"backend":"onnxruntime"}')],
+            ["file:1/model.onnx", string(chance.pick(["AAAA", "", "?"]))],
+          ]),
+        ],
+      ]),
+    ],
     [1, object([["parameters", array([])]])],
     [1, array([])],
   ]);

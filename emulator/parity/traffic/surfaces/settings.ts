@@ -18,11 +18,7 @@ export const settings: Surface = {
 };
 
 const some = (chance: Chance, choices: readonly (readonly [string, readonly JsonText[]])[]): JsonText =>
-  object(
-    choices
-      .filter(() => chance.oneIn(3))
-      .map(([name, values]): Member => [name, chance.pick(values)]),
-  );
+  object(choices.filter(() => chance.oneIn(3)).map(([name, values]): Member => [name, chance.pick(values)]));
 
 const bools = [token(true), token(false), token("null"), token(1), string("true")];
 
@@ -33,12 +29,29 @@ const logSettings = (chance: Chance): JsonText =>
     ["log_warning", bools],
     ["log_error", bools],
     ["log_verbose_level", [token(0), token("null"), token(-1), string("1"), token("0.5"), token(true)]],
-    ["log_format", [string("default"), string("ISO8601"), string("iso8601"), string(""), token("null"), token(1)]],
+    [
+      "log_format",
+      [string("default"), string("ISO8601"), string("iso8601"), string(""), token("null"), token(1)],
+    ],
     ["log_file", [token("null"), string(""), string("x.log"), token(1)]],
     ["unheard-of", [token(1)]],
   ]);
 
-const numbers = ["0", "1", "-1", "-2", "1000", "4294967295", "4294967296", "2147483648", "x", "", "1x", " 1", "1.5"].map(string);
+const numbers = [
+  "0",
+  "1",
+  "-1",
+  "-2",
+  "1000",
+  "4294967295",
+  "4294967296",
+  "2147483648",
+  "x",
+  "",
+  "1x",
+  " 1",
+  "1.5",
+].map(string);
 
 const traceSettings = (chance: Chance): JsonText =>
   some(chance, [

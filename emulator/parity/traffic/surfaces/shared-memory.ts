@@ -30,7 +30,10 @@ export const sharedMemory: Surface = {
         const inference = soundInference(chance, models);
         const json = requestJson(
           { ...inference, outputs: inference.model.outputs.map(({ name }) => name) },
-          (tensor): Member => (chance.oneIn(2) ? ["parameters", object(place(chance))] : ["data", { kind: "array", items: tensor.elements }]),
+          (tensor): Member =>
+            chance.oneIn(2)
+              ? ["parameters", object(place(chance))]
+              : ["data", { kind: "array", items: tensor.elements }],
           () => (chance.oneIn(2) ? place(chance) : null),
         );
         return post(inferPath(inference), plainBody(json));

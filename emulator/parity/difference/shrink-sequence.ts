@@ -1,0 +1,73 @@
+import type { Operation, Sequence } from "../traffic/sequences/sequence.ts";
+
+/** The shortest sequence that still differs in the same way. @param limit sequences to play at the most */
+export const smallestSequence = async (
+  sequence: Sequence,
+  stillDiffers: (candidate: Sequence) => Promise<boolean>,
+  limit: number,
+): Promise<Sequence> => {
+  let smallest = sequence;
+  let left = limit;
+  for (let again = true; again && left > 0; ) {
+    again = false;
+    for (const candidate of shorter(smallest)) {
+      if (left-- <= 0) break;
+      if (!(await stillDiffers(candidate))) continue;
+      smallest = candidate;
+      again = true;
+      break;
+    }
+  }
+  return smallest;
+};
+
+const shorter = function* (sequence: Sequence): Generator<Sequence> {
+  const { models, steps } = sequence;
+  // What comes after the difference was never played.
+  for (const [index] of steps.entries()) if (index > 0) yield { ...sequence, steps: steps.slice(0, index) };
+  for (const [index] of steps.entries()) yield { ...sequence, steps: steps.filter((_, at) => at !== index) };
+  for (const [index, step] of steps.entries())
+    if (step.length > 1)
+      for (const [place] of step.entries())
+        yield {
+          ...sequence,
+          steps: steps.map((one, at) => (at === index ? one.filter((_, p) => p !== place) : one)),
+        };
+  for (const [index] of models.entries())
+    yield { ...sequence, models: models.filter((_, at) => at !== index) };
+  for (const [index, model] of models.entries()) {
+    const withModel = (changed: typeof model): Sequence => ({
+      ...sequence,
+      models: models.map((one, at) => (at === index ? changed : one)),
+    });
+    const versions = Object.entries(model.versions);
+    for (const [version] of versions)
+      yield withModel({
+        ...model,
+        versions: Object.fromEntries(versions.filter(([name]) => name !== version)),
+      });
+    if (model.config !== null) yield withModel({ ...model, config: null });
+  }
+  for (const [index, step] of steps.entries())
+    for (const [place, operation] of step.entries())
+      for (const simpler of simplerOperations(operation))
+        yield {
+          ...sequence,
+          steps: steps.map((one, at) =>
+            at === index ? one.map((o, p) => (p === place ? simpler : o)) : one,
+          ),
+        };
+};
+
+const simplerOperations = function* (operation: Operation): Generator<Operation> {
+  if (operation.do === "load") {
+    const { config, files, ...plain } = operation;
+    if (files !== undefined) yield { ...plain, ...(config === undefined ? {} : { config }) };
+    if (config !== undefined) yield { ...plain, ...(files === undefined ? {} : { files }) };
+    if (config !== undefined && config !== "{}") yield { ...operation, config: "{}" };
+  }
+  if (operation.do === "unload" && operation.dependents !== undefined)
+    yield { do: "unload", model: operation.model };
+  if (operation.do === "infer" && operation.version !== undefined)
+    yield { do: "infer", model: operation.model };
+};
