@@ -37,7 +37,7 @@ const steadyText = (text: string, { repository, scratch }: Places): string =>
     .replace(/(_us\{[^}]*\}) [1-9]\d*$/gm, "$1 1");
 
 const withoutServerFolders = (text: string): string =>
-  text.replace(/(?:\/[\w.-]+)+\/(backends|caches)(?=[/"' ,;:)]|$)/gm, "{$1}");
+  text.replace(/(?:\/[\w.-]+)+\/(backends|caches)(?=[/"' ,;:)\\]|$)/gm, "{$1}");
 
 const withLength = (line: string, body: string): string =>
   line.replace(/^(Content-Length: )\d+$/, `$1${Buffer.byteLength(body)}`);

@@ -46,6 +46,8 @@ test("log: without ports, the server's own folders, its usage and its tables", (
     'x.cc:1] "Started HTTPService at 127.0.0.1:{port}"\n',
   );
   expect(steadyLog("Searched: /opt/tritonserver/caches\n")).toBe("Searched: {caches}\n");
+  const config = String.raw`x.cc:1] "config: {\"backend-directory\":\"/opt/tritonserver/backends\"}"`;
+  expect(steadyLog(config)).toBe(config.replace("/opt/tritonserver/backends", "{backends}"));
   expect(steadyLog("a\n+--+\n| b |\n+--+\n\nc\n")).toBe("a\n{table}\n\nc\n");
   expect(steadyLog('Usage: tritonserver [options]\n  --help\n\tPrint\n\nBad option: "x"\n')).toBe(
     '{usage}\n\nBad option: "x"\n',
