@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
+import { Unavailable } from "./unavailable.ts";
 
 /** Where things made once for this user lie: `$XDG_CACHE_HOME/triton-local/<name>`. */
 export const cacheFolder = (name: string): string => {
@@ -17,8 +18,7 @@ export const madeOnce = async (
   make: (unfinished: string) => Promise<void>,
 ): Promise<string> => {
   if (existsSync(folder)) return folder;
-  mkdirSync(dirname(folder), { recursive: true });
-  const unfinished = mkdtempSync(`${folder}.unfinished-`);
+  const unfinished = emptyFolder(folder);
   try {
     await make(unfinished);
     renameSync(unfinished, folder);
@@ -27,6 +27,19 @@ export const madeOnce = async (
     if (!isTaken(error) || !existsSync(folder)) throw error;
   }
   return folder;
+};
+
+const emptyFolder = (folder: string): string => {
+  try {
+    mkdirSync(dirname(folder), { recursive: true });
+    return mkdtempSync(`${folder}.unfinished-`);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Unavailable(
+      `no folder can be made there (${reason})`,
+      "XDG_CACHE_HOME=<a folder with 500 MB of room>",
+    );
+  }
 };
 
 /** What renaming onto a folder with something in it gives. */

@@ -12,8 +12,8 @@ export interface ProgramOptions {
 }
 
 export class ProgramFailure extends Error {
-  constructor(command: string, output: string) {
-    super(`${command}: ${lastLines(output)}`);
+  constructor(program: string, output: string) {
+    super(`${program} failed: ${lastLines(output)}`);
     this.name = "ProgramFailure";
   }
 }
@@ -33,13 +33,13 @@ export const run = (
         if (error === null) resolve(stdout);
         else {
           const said = `${stdout}${stderr}`;
-          reject(new ProgramFailure([program, ...args].join(" "), said === "" ? error.message : said));
+          reject(new ProgramFailure(program, said === "" ? error.message : said));
         }
       },
     );
   });
 
-const lastLines = (output: string): string => output.trim().split("\n").slice(-3).join(" / ");
+const lastLines = (output: string): string => output.trim().split("\n").slice(-2).join(" / ");
 
 /** Where PATH has it; null = nowhere. */
 export const programPath = (name: string): string | null => {
@@ -69,8 +69,10 @@ export const installPackages = async (packages: readonly string[], what: string,
   say(`installing ${packages.join(", ")}`);
   const env = { DEBIAN_FRONTEND: "noninteractive" };
   try {
-    await run("apt-get", ["update", "-qq"], { env });
-    await run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...packages], { env });
+    // Somebody else may be installing something.
+    const patient = ["-qq", "-o", "DPkg::Lock::Timeout=120"];
+    await run("apt-get", [...patient, "update"], { env });
+    await run("apt-get", [...patient, "install", "-y", "--no-install-recommends", ...packages], { env });
   } catch (error) {
     if (!(error instanceof ProgramFailure)) throw error;
     throw new Unavailable(`${what} could not be installed (${error.message})`, command);

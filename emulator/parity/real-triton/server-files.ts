@@ -58,7 +58,7 @@ export const serverFiles = async ({ onnxRuntime, python, say }: ServerFilesOptio
     throw new Unavailable(`ONNX Runtime ${onnxRuntime} was never tried`, `REAL_ORT takes ${known}`);
   }
   const folder = cacheFolder(`tritonserver-${TRITON_VERSION}-onnxruntime-${onnxRuntime}-python${python}`);
-  return madeOnce(folder, async (unfinished) => {
+  const make = async (unfinished: string): Promise<void> => {
     say(`making tritonserver ${TRITON_VERSION} with ONNX Runtime ${onnxRuntime} in ${folder}`);
     const work = join(unfinished, "work");
     mkdirSync(work);
@@ -74,7 +74,14 @@ export const serverFiles = async ({ onnxRuntime, python, say }: ServerFilesOptio
     rmSync(work, { recursive: true });
     // The folder of mkdtemp is closed to others.
     chmodSync(unfinished, 0o755);
-  });
+  };
+  try {
+    return await madeOnce(folder, make);
+  } catch (error) {
+    if (error instanceof ProgramFailure)
+      throw new Unavailable(`it could not be made (${error.message})`, "have PyPI and npm within reach");
+    throw error;
+  }
 };
 
 const copyStub = (stubs: string, python: string, to: string): void => {
@@ -93,12 +100,10 @@ const unpackPytriton = async (work: string, say: Say): Promise<string> => {
   const python = await pythonWithPip(say);
   say(`downloading nvidia-pytriton ${pytriton.version} from PyPI (55 MB)`);
   const wanted = `nvidia-pytriton==${pytriton.version}`;
-  await download("PyPI", () =>
-    run(python, [
-      ...["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"],
-      ...["--only-binary=:all:", "--dest", work, wanted],
-    ]),
-  );
+  await run(python, [
+    ...["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"],
+    ...["--only-binary=:all:", "--dest", work, wanted],
+  ]);
   const wheel = join(work, onlyFile(work, ".whl"));
   await verify(wheel, pytriton.sha256);
   const unpacked = join(work, "wheel");
@@ -114,9 +119,7 @@ const addOnnxRuntime = async (
 ): Promise<void> => {
   if (programPath("npm") === null) throw new Unavailable("npm is missing", "install Node.js with npm");
   say(`downloading onnxruntime-node ${runtime.version} from npm (70 to 115 MB)`);
-  await download("npm", () =>
-    run("npm", ["pack", "--silent", `onnxruntime-node@${runtime.version}`], { cwd: work }),
-  );
+  await run("npm", ["pack", "--silent", `onnxruntime-node@${runtime.version}`], { cwd: work });
   const archive = join(work, onlyFile(work, ".tgz"));
   await verify(archive, runtime.sha256);
   await run("tar", ["xzf", archive, "-C", work, runtime.folder]);
@@ -135,15 +138,6 @@ const addOnnxRuntime = async (
 /** Lines of a file that sha256sum wrote: name and checksum. */
 export const checksums = (text: string): readonly (readonly [file: string, sha256: string])[] =>
   [...text.matchAll(/^([0-9a-f]{64}) [ *](.+)$/gm)].map(([, sha256 = "", file = ""]) => [file, sha256]);
-
-const download = async (registry: string, fetchIt: () => Promise<string>): Promise<void> => {
-  try {
-    await fetchIt();
-  } catch (error) {
-    if (!(error instanceof ProgramFailure)) throw error;
-    throw new Unavailable(`${registry} did not give it (${error.message})`, `have ${registry} within reach`);
-  }
-};
 
 /** A Python whose pip works; it need not be the one that runs models. */
 const pythonWithPip = async (say: Say): Promise<string> => {

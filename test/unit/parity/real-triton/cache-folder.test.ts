@@ -59,6 +59,14 @@ test("madeOnce: leaves nothing behind when it fails, so the next one makes it", 
   expect(content()).toBe("later");
 });
 
+test("madeOnce: says so where nothing can be written", async () => {
+  writeFileSync(join(base, "cache"), "a file in the way");
+  await expect(madeOnce(folder, write("never"))).rejects.toMatchObject({
+    name: "Unavailable",
+    message: expect.stringContaining("no folder can be made there"),
+  });
+});
+
 test("cacheFolder: lies where XDG_CACHE_HOME says, else in .cache of the home", () => {
   vi.stubEnv("XDG_CACHE_HOME", "/caches");
   expect(cacheFolder("x")).toBe("/caches/triton-local/x");
