@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { areas as allAreas, retriesOf, type Way, waysOf } from "../cases/areas.ts";
 import type { Differences } from "../cases/compare.ts";
-import { type ConformanceCase, readCases } from "../cases/conformance-case.ts";
+import { type ConformanceCase, readCases, type Step } from "../cases/conformance-case.ts";
 import { overheard } from "../cases/dialogue.ts";
 import { temporaryFolder } from "../cases/model-repository.ts";
 import { play } from "../cases/play.ts";
@@ -73,7 +73,10 @@ const record = async (
     let start: Recording["start"];
     const steps = new Map<number, WrittenObservation>();
     const partner = overheard(withServer(target), {
-      observed: (step, observation, places) => steps.set(step, steady(write(observation), places)),
+      observed: (step, observation, places) => {
+        const written = steady(write(observation), places);
+        steps.set(step, takesTime(testCase.steps[step]) ? written : withoutSeconds(written));
+      },
       failedToStart: ({ exitCode, output }) => {
         start = { exit: exitCode, output: steadyLog(output) };
       },
@@ -83,6 +86,17 @@ const record = async (
     const head = { case: testCase.id, over, asked: digestOf(testCase, over) };
     return { recording: { ...head, ...(start === undefined ? {} : { start }), steps }, differences };
   }
+};
+
+/** Whether how long a step took says something of the server, not only of the machine. */
+const takesTime = (step: Step | undefined): boolean =>
+  step !== undefined &&
+  (("response" in step && "seconds" in step.response) || ("seen" in step && "seconds" in step.seen));
+
+const withoutSeconds = (written: WrittenObservation): WrittenObservation => {
+  if (!("seconds" in written)) return written;
+  const { seconds: _, ...others } = written;
+  return others;
 };
 
 const serverVersion = async (target: Target): Promise<string> => {

@@ -8,8 +8,9 @@ export interface Places {
 }
 
 /**
- * An observation without what changes from run to run though it says the same: places, ports, durations, time stamps, the
- * order of protobuf maps. A duration above zero becomes 1, for zero is told from it.
+ * An observation without what changes from run to run though it says the same: places, ports, durations, time stamps,
+ * load of the machine, the order of protobuf maps and of samples of a metric. A duration above zero becomes 1, for zero is
+ * told from it.
  */
 export const steady = (written: WrittenObservation, places: Places): WrittenObservation => {
   const replaced: WrittenObservation = JSON.parse(JSON.stringify(written), (key: string, member: Json) => {
@@ -34,7 +35,9 @@ export const steadyLog = (text: string): string =>
 const steadyText = (text: string, { repository, scratch }: Places): string =>
   withoutServerFolders(text.replaceAll(repository, "{repo}").replaceAll(scratch, "{tmp}"))
     .replace(/"(ns|last_inference)":[1-9]\d*/g, '"$1":1')
-    .replace(/(_us\{[^}]*\}) [1-9]\d*$/gm, "$1 1");
+    .replace(/(_us\{[^}]*\}) [1-9]\d*$/gm, "$1 1")
+    .replace(/^(nv_cpu_\w+) [\d.e+]+$/gm, "$1 1")
+    .replace(/(?:^nv_\w+\{.*\n)+/gm, (samples) => `${samples.trimEnd().split("\n").sort().join("\n")}\n`);
 
 const withoutServerFolders = (text: string): string =>
   text.replace(/(?:\/[\w.-]+)+\/(backends|caches)(?=[/"' ,;:)\\]|$)/gm, "{$1}");

@@ -20,8 +20,12 @@ test("durations and time stamps: become 1, but 0 stays 0", () => {
   ).toMatchObject({
     text: '{"last_inference":1,"queue":{"count":3,"ns":1},"cancel":{"ns":0}}',
   });
-  const metrics = 'nv_inference_request_duration_us{model="m"} 47\nnv_inference_count{model="m"} 47\n';
-  expect(text(metrics)).toMatchObject({ text: metrics.replace("} 47\nnv", "} 1\nnv") });
+  const metrics =
+    'nv_inference_request_duration_us{model="m"} 47\n# HELP nv_inference_count N\nnv_inference_count{model="m"} 47\n';
+  expect(text(metrics)).toMatchObject({ text: metrics.replace("} 47\n#", "} 1\n#") });
+  expect(text("nv_cpu_utilization 0.25\nnv_cpu_memory_used_bytes 3.5e+10\n")).toMatchObject({
+    text: "nv_cpu_utilization 1\nnv_cpu_memory_used_bytes 1\n",
+  });
   const replies = [
     {
       model_stats: [{ last_inference: "99", inference_stats: { queue: { ns: "0" }, success: { ns: "7" } } }],
@@ -39,6 +43,13 @@ test("durations and time stamps: become 1, but 0 stays 0", () => {
 test("replies over gRPC: fields and entries of maps in one order", () => {
   const written = steady({ grpc: "OK", replies: [{ settings: { b: {}, a: {} } }] }, places);
   expect(JSON.stringify(written)).toBe('{"grpc":"OK","replies":[{"settings":{"a":{},"b":{}}}]}');
+});
+
+test("metrics: the samples of a family in one order", () => {
+  const help = "# HELP nv_x X\n";
+  expect(text(`${help}nv_x{model="b"} 1\nnv_x{model="a"} 2\n${help}nv_y{model="a"} 1\n`)).toMatchObject({
+    text: `${help}nv_x{model="a"} 2\nnv_x{model="b"} 1\n${help}nv_y{model="a"} 1\n`,
+  });
 });
 
 test("log: without ports, the server's own folders, its usage and its tables", () => {
