@@ -24,7 +24,9 @@ FROM scratch
 COPY --from=build /image /
 USER 1000:1000
 WORKDIR /models
+# ONNX Runtime reports its use to its maker unless told not to.
 ENV HOME=/tmp \
+    ORT_DISABLE_TELEMETRY=1 \
     TRITON_LOCAL_HTTP_ADDRESS=0.0.0.0 \
     TRITON_LOCAL_GRPC_ADDRESS=0.0.0.0 \
     TRITON_LOCAL_ALLOW_SAGEMAKER=true \

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { ServerCommand } from "../test/support/server-process.ts";
+import { CONTAINER_ONNX_RUNTIME, containerServers } from "./containers.ts";
 import { type BenchContext, createFolder, removeFolder } from "./context.ts";
 import { missingLoadClients } from "./load-clients.ts";
 import { describeMachine } from "./machine.ts";
@@ -18,6 +19,7 @@ const { values: options } = parseArgs({
     rounds: { type: "string", default: "5" },
     seconds: { type: "string", default: "2" },
     server: { type: "string" },
+    containers: { type: "boolean", default: false },
     "write-docs": { type: "boolean", default: false },
     beside: { type: "string", default: "" },
     page: { type: "string" },
@@ -31,6 +33,7 @@ if (options.help) {
   --rounds=N        interleaved rounds (default 5)
   --seconds=N       of load in each round and for each server (default 2)
   --server=COMMAND  measure this command instead of the built package of this folder
+  --containers      both servers in containers of their images (docs/containers.md)
   --write-docs      write docs/performance.md from the figures
   --page=RESULT     write that page from a run of before, of which bench/results has the file
   --beside=RESULT,...  put the figures of those runs before the others on the page, told apart
@@ -59,21 +62,22 @@ async function main(): Promise<number> {
   for (const line of missing) console.error(line);
   if (missing.length > 0) return 1;
 
-  const ours = ourServer();
-  const real = realServer();
+  const log = (line: string): void => console.error(line);
+  const folder = createFolder();
+  const servers = options.containers ? await containerServers({ folder, log }) : serverProcesses();
+  const real = servers.find(({ name }) => name === REAL) ?? null;
   if (real === null) {
     console.log(
       "No real server: set REAL_SERVER to a tritonserver command to compare with it. Ratios are left out.",
     );
   }
-  const folder = createFolder();
   const context: BenchContext = {
     rounds: Number(options.rounds),
     seconds: Number(options.seconds),
-    servers: real === null ? [ours] : [real, ours],
+    servers,
     modelRepository: join(ROOT, "model-repo"),
     folder,
-    log: (line) => console.error(line),
+    log,
   };
   const machine = describeMachine();
   if (machine.loadBefore > machine.cores / 2) {
@@ -103,7 +107,9 @@ async function main(): Promise<number> {
     seconds: context.seconds,
     realServer: real && {
       command: real.command.join(" "),
-      onnxRuntime: process.env.REAL_ORT ?? "of an unknown version",
+      onnxRuntime: options.containers
+        ? CONTAINER_ONNX_RUNTIME
+        : (process.env.REAL_ORT ?? "of an unknown version"),
     },
     rows,
     failures,
@@ -117,6 +123,11 @@ async function main(): Promise<number> {
   console.log(`written: ${file}`);
   if (options["write-docs"]) writePage(report);
   return failures.length > 0 ? 1 : 0;
+}
+
+function serverProcesses(): readonly ServerCommand[] {
+  const real = realServer();
+  return real === null ? [ourServer()] : [real, ourServer()];
 }
 
 /** The built package, built now so that it cannot be an old one. */

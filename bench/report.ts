@@ -70,8 +70,10 @@ const timeOf = ({ date }: BenchReport): string => date.slice(11, 16);
 const runsAgain = (report: BenchReport, beside: readonly BenchReport[]): string => {
   const tables = beside.map((again) => {
     const { rounds, seconds, machine, rows } = again;
-    const told = `again, alone: ${rounds} rounds of ${seconds} s at ${timeOf(again)}, load ${machine.loadBefore.toFixed(1)} before`;
-    return tableOf({ ...again, rows: rows.map((row) => ({ ...row, section: `${row.section}, ${told}` })) });
+    const told = `alone: ${rounds} rounds of ${seconds} s at ${timeOf(again)}, load ${machine.loadBefore.toFixed(1)} before`;
+    const isAgain = (section: string): boolean => report.rows.some((row) => row.section === section);
+    const sectionOf = ({ section }: Row): string => `${section}, ${isAgain(section) ? "again, " : ""}${told}`;
+    return tableOf({ ...again, rows: rows.map((row) => ({ ...row, section: sectionOf(row) })) });
   });
   return `${tables.join("\n")}
 

@@ -1,6 +1,7 @@
 import type { BenchContext } from "./context.ts";
 import type { Row } from "./row.ts";
 import { healthUnderLoad } from "./scenarios/health-under-load.ts";
+import { images } from "./scenarios/images.ts";
 import { invokeEndpoint } from "./scenarios/invoke-endpoint.ts";
 import { largeTensors } from "./scenarios/large-tensors.ts";
 import { ledgerAndJournal } from "./scenarios/ledger-and-journal.ts";
@@ -31,6 +32,7 @@ export const scenarios: readonly Scenario[] = [
   { name: "load-unload", run: loadUnload },
   { name: "start", run: startToReady },
   { name: "idle", run: idle },
+  { name: "images", run: images },
   { name: "many-models", run: manyModels },
   { name: "reset", run: reset },
   { name: "journal", run: ledgerAndJournal },

@@ -11,6 +11,8 @@ export interface ServerCommand {
   readonly name: string;
   /** Program and first arguments. */
   readonly command: readonly string[];
+  /** The server's process id, where the command only starts it elsewhere. */
+  readonly pidOf?: (httpPort: number) => number;
 }
 
 export interface StartOptions {
@@ -83,7 +85,7 @@ async function startOnce(server: ServerCommand, options: StartOptions): Promise<
   const stop = () => stopChild(child);
   return {
     name: server.name,
-    pid: child.pid ?? 0,
+    pid: server.pidOf?.(httpPort) ?? child.pid ?? 0,
     httpPort,
     grpcPort,
     metricsPort,
