@@ -6,7 +6,7 @@ import type { Clock } from "../common/clock.ts";
 import { type Log, silentLog } from "../common/log.ts";
 import { Random } from "../common/random.ts";
 import type { FaultSource } from "../core/faults/fault-source.ts";
-import { Ledger, type ServerStart } from "../core/memory/ledger.ts";
+import { type KillChance, Ledger, type ServerStart } from "../core/memory/ledger.ts";
 import type { Machine } from "../core/memory/machine.ts";
 import type { MemoryProfiles } from "../core/memory/profile.ts";
 import { LogSettingsStore } from "../core/settings/log-settings.ts";
@@ -32,6 +32,8 @@ export interface SimulatedContainerOptions {
   readonly log?: Log;
   /** Its sizes that are other than the profile's: pools, regions in /dev/shm. */
   readonly start?: ServerStart;
+  /** What decides among equals where it is not the seed. */
+  readonly chance?: KillChance;
   /** Flags of tritonserver that are other than those of the SageMaker image. */
   readonly flags?: Partial<TritonServerOptions>;
 }
@@ -77,6 +79,7 @@ export const createSimulatedContainer = (options: SimulatedContainerOptions): Si
       listener: (event) => events.memory(event),
       onServerKilled: () => events.crash("tritonserver was killed"),
       ...(options.start === undefined ? {} : { start: options.start }),
+      ...(options.chance === undefined ? {} : { chance: options.chance }),
     });
     if (!ledger.ok) {
       started(ledger.error);

@@ -47,6 +47,7 @@ test("sizing: one set of numbers, but for what the rows themselves changed", () 
   const { backends } = read.value;
   expect(backends.get("python-pytorch")?.stub).toMatchObject({
     private_bytes: { value: backends.get("python")?.stub?.private_bytes.value },
+    first_run_bytes: { value: backends.get("python")?.stub?.first_run_bytes.value },
     kernel_bytes: { value: backends.get("python")?.stub?.kernel_bytes.value },
     server_bytes: { value: backends.get("python")?.stub?.server_bytes.value },
     shm_bytes: { value: backends.get("python")?.stub?.shm_bytes.value },

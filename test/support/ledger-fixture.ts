@@ -30,7 +30,14 @@ export const serverDocument = (numbers: NumbersOf = {}) => ({
   ),
 });
 
-const stubKeys = ["private_bytes", "kernel_bytes", "server_bytes", "shm_bytes", "file_bytes"];
+const stubKeys = [
+  "private_bytes",
+  "first_run_bytes",
+  "kernel_bytes",
+  "server_bytes",
+  "shm_bytes",
+  "file_bytes",
+];
 
 export interface BackendNumbers {
   readonly stub?: NumbersOf;
@@ -110,7 +117,9 @@ export const smallMachine: Machine = {
 
 export const startLedger = (
   options: Pick<LedgerOptions, "machine" | "profiles"> &
-    Partial<Pick<LedgerOptions, "oomScoreAdj" | "start" | "onServerKilled">> & { readonly seed?: number },
+    Partial<Pick<LedgerOptions, "oomScoreAdj" | "start" | "chance" | "onServerKilled">> & {
+      readonly seed?: number;
+    },
 ) => {
   const clock = new VirtualClock();
   const events: LedgerEvent[] = [];

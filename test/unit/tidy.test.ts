@@ -349,6 +349,17 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "parity/targets",
     "parity/cases",
   ],
+  "parity/memory": [
+    "common",
+    "core/faults",
+    "core/memory",
+    "simulation",
+    "storage",
+    "scenario",
+    "parity/shipped-files.ts",
+    "parity/exchange",
+    "parity/real-triton",
+  ],
   cli: [
     "common",
     "config",

@@ -56,6 +56,22 @@ export interface Kill {
   readonly freeBytes: number;
 }
 
+/** A process that the kernel may kill. */
+export interface KillCandidate {
+  readonly process: string;
+  readonly residentBytes: number;
+  /** Resident bytes and what `oom_score_adj` adds: the highest dies. */
+  readonly score: number;
+}
+
+/** What nobody can foresee of a kill. By default the seed decides; a replay of what was seen decides as was seen. */
+export interface KillChance {
+  /** @param candidates highest score first, of which `tied` are equal @returns index of the one that dies */
+  victim(candidates: readonly KillCandidate[], tied: number): number;
+  /** Whether one more dies before the bytes of the last one are back. @param candidates highest score first */
+  killsAnother(candidates: readonly KillCandidate[]): boolean;
+}
+
 export type LedgerEvent =
   | { readonly type: "taken"; readonly allocation: Allocation }
   | {
@@ -105,6 +121,7 @@ export interface LedgerOptions {
   /** -1000 (never killed) to 1000; equal for all on the real server in a container. Default 0 and 0. */
   readonly oomScoreAdj?: { readonly server: number; readonly stub: number };
   readonly start?: ServerStart;
+  readonly chance?: KillChance;
   /**
    * Who owns the container: called when tritonserver was killed, everything being gone then; it ends with 137. Without an
    * owner the kill is reported, what was asked for is refused, and everything lives on.
@@ -157,12 +174,22 @@ interface Claim extends MemoryDemand {
   readonly held: boolean;
 }
 
+/** Host memory that does not fit. */
+interface Asked {
+  readonly newcomer: AllocationOwner;
+  readonly holder: Process;
+  readonly askedBytes: number;
+  readonly freeBytes: number;
+}
+
 /** What a reservation holds, and where. */
 interface Holding {
   readonly owner: AllocationOwner;
   readonly profile: BackendProfile | null;
   readonly holder: Process;
   readonly held: Set<Allocation>;
+  /** Residue that it took over, which stays again when it goes. */
+  readonly reused: Map<PoolName, number>;
   /** Of each GPU; null = no limit. */
   readonly gpuLimitBytes: number | null;
 }
@@ -182,6 +209,7 @@ const sizeOf = (claims: readonly MemoryDemand[], pool: PoolName): number =>
 export class Ledger implements MemoryAccount {
   readonly machine: Machine;
   readonly #options: LedgerOptions;
+  readonly #chance: KillChance;
   readonly #pools = new Map<PoolName, Pool>();
   readonly #processes = new Set<Process>();
   readonly #server: Process;
@@ -194,6 +222,7 @@ export class Ledger implements MemoryAccount {
   private constructor(options: LedgerOptions) {
     this.machine = options.machine;
     this.#options = options;
+    this.#chance = options.chance ?? seededChance(options.random, options.profiles);
     for (const { pool, capacityBytes, reserveBytes } of options.machine.pools) {
       this.#pools.set(pool, { capacityBytes, reserveBytes, used: 0, highWater: 0 });
     }
@@ -246,7 +275,14 @@ export class Ledger implements MemoryAccount {
     const stub = profile !== null && this.hasStubs(profile.backend) && owner.instance !== undefined;
     const holder = stub ? this.#newStub(owner, profile) : this.#server;
     const limit = profile?.limit_failure === null ? null : gpuLimitBytes;
-    const holding: Holding = { owner, profile, holder, held: new Set(), gpuLimitBytes: limit };
+    const holding: Holding = {
+      owner,
+      profile,
+      holder,
+      held: new Set(),
+      reused: new Map(),
+      gpuLimitBytes: limit,
+    };
     const claims = [
       ...(stub ? this.#stubClaims(owner, profile, holder) : []),
       ...(demands.length > 0 ? this.#firstUseClaims(owner, profile, holder, demands) : []),
@@ -269,7 +305,7 @@ export class Ledger implements MemoryAccount {
       stub:
         stub === undefined || stub === null || holder === this.#server
           ? null
-          : stubOf(holder, this.#regionBytes(stub)),
+          : stubOf(holder, this.#regionBytes(stub), stub.first_run_bytes.value),
       grow: (demands) => this.#grow(holding, demands),
       kill: () => this.#killProcess(holder),
       endStaging: () => {
@@ -532,7 +568,10 @@ export class Ledger implements MemoryAccount {
     const room = this.#makeRoom(owner, holder, askedOf("host"));
     if (!room.ok) return room;
     if (!holder.alive) return ok([]);
-    for (const [pool, bytes] of reusable) this.#reuse(profile, pool, bytes);
+    for (const [pool, bytes] of reusable) {
+      this.#reuse(profile, pool, bytes);
+      holding.reused.set(pool, (holding.reused.get(pool) ?? 0) + bytes);
+    }
     this.#processes.add(holder);
     const taken: Allocation[] = [];
     for (const claim of claims) {
@@ -590,56 +629,51 @@ export class Ledger implements MemoryAccount {
     while (holder.alive && askedBytes > this.free("host")) {
       // The newcomer holds what still fitted when the kernel had no more.
       const freeBytes = this.free("host");
-      const first = this.#kill(newcomer, holder, askedBytes, freeBytes, "largest resident size");
+      const asked = { newcomer, holder, askedBytes, freeBytes };
+      const first = this.#kill(asked, "largest resident size");
       if (!first.ok) return first;
-      if (holder.alive && !this.#reclaimedInTime()) {
-        const rule = "second kill: the first one's bytes were not back in time";
-        const second = this.#kill(newcomer, holder, askedBytes, freeBytes, rule);
-        if (!second.ok) return second;
+      while (holder.alive && this.#chance.killsAnother(this.#candidates(asked).map(({ offer }) => offer))) {
+        const further = this.#kill(asked, "second kill: the first one's bytes were not back in time");
+        if (!further.ok) return further;
       }
     }
     return ok(null);
   }
 
-  #reclaimedInTime(): boolean {
-    const { longest_reclaim_us, second_kill_after_us } = this.#options.profiles.server;
-    const reclaimUs = (this.#options.random.nextUint32() / 2 ** 32) * longest_reclaim_us.value;
-    return reclaimUs <= second_kill_after_us.value;
-  }
-
-  #kill(
-    newcomer: AllocationOwner,
-    holder: Process,
-    askedBytes: number,
-    freeBytes: number,
-    rule: Kill["rule"],
-  ): Result<null> {
+  /** Highest score first; equals in the order in which they were started. */
+  #candidates({ holder, askedBytes, freeBytes }: Asked) {
     const touched = Math.max(0, Math.min(askedBytes, freeBytes));
     const { capacityBytes, reserveBytes } = this.#pool("host");
-    const candidates = [...new Set([...this.#processes, holder])]
+    return [...new Set([...this.#processes, holder])]
       .filter(({ alive, oomScoreAdj }) => alive && oomScoreAdj > -1000)
       .map((candidate) => {
         const residentBytes =
           candidate.hostBytes + candidate.fileBytes + (candidate === holder ? touched : 0);
         const score = residentBytes + (candidate.oomScoreAdj / 1000) * (capacityBytes - reserveBytes);
-        return { candidate, residentBytes, score };
-      });
-    const highest = candidates.reduce((score, candidate) => Math.max(score, candidate.score), -Infinity);
-    const tied = candidates.filter(({ score }) => score === highest);
-    const chosen = tied[tied.length > 1 ? this.#options.random.nextUint32() % tied.length : 0];
+        return { candidate, offer: { process: candidate.name, residentBytes, score } };
+      })
+      .sort((one, other) => other.offer.score - one.offer.score);
+  }
+
+  #kill(asked: Asked, rule: Kill["rule"]): Result<null> {
+    const { newcomer, askedBytes, freeBytes } = asked;
+    const candidates = this.#candidates(asked);
+    const offers = candidates.map(({ offer }) => offer);
+    const tied = offers.filter(({ score }) => score === offers[0]?.score).length;
+    const chosen = candidates[this.#chance.victim(offers, tied)];
     if (chosen === undefined) {
       return fail(
         "UNAVAILABLE",
         "the host is full and no process may be killed: the kernel would stand still here",
       );
     }
-    const { candidate, residentBytes } = chosen;
+    const { candidate, offer } = chosen;
     this.#options.listener({
       type: "killed",
       process: candidate.name,
       victim: candidate.owner,
-      residentBytes,
-      tied: tied.length - 1,
+      residentBytes: offer.residentBytes,
+      tied: tied - 1,
       rule,
       newcomer,
       askedBytes,
@@ -686,7 +720,8 @@ export class Ledger implements MemoryAccount {
     for (const [pool, bytes] of freed) {
       const key = `${backend} ${pool}`;
       const known = this.#residue.get(key) ?? [];
-      const residue = residueOf(retained, holding.owner, pool, bytes, sum(known));
+      const again = holding.reused.get(pool) ?? 0;
+      const residue = residueOf(retained, holding.owner, pool, bytes, sum(known), again);
       const kept = this.#take({
         ...this.#staying(holding.owner, pool, after),
         kind: "residue",
@@ -774,6 +809,15 @@ export class Ledger implements MemoryAccount {
   }
 }
 
+/** Equals die with the same chance; the time until a victim's bytes are back is evenly drawn for each. */
+const seededChance = (random: Random, { server }: MemoryProfiles): KillChance => ({
+  victim: (_candidates, tied) => (tied > 1 ? random.nextUint32() % tied : 0),
+  killsAnother: () => {
+    const reclaimUs = (random.nextUint32() / 2 ** 32) * server.longest_reclaim_us.value;
+    return reclaimUs > server.second_kill_after_us.value;
+  },
+});
+
 const sum = (allocations: readonly Allocation[]): number =>
   allocations.reduce((total, { bytes }) => total + bytes, 0);
 
@@ -789,8 +833,9 @@ const bytesByPool = (allocations: Iterable<Allocation>): BytesByPool => {
   return byPool;
 };
 
-const stubOf = (holder: Process, regionBytes: number): StubProcess => ({
+const stubOf = (holder: Process, regionBytes: number, firstRunBytes: number): StubProcess => ({
   regionBytes,
+  firstRunBytes,
   get alive() {
     return holder.alive;
   },
@@ -800,18 +845,24 @@ const stubOf = (holder: Process, regionBytes: number): StubProcess => ({
   },
 });
 
-/** Of what an instance or version gave back in one pool. @param known residue that is there already */
+/**
+ * Of what an instance or version gave back in one pool.
+ * @param known residue that is there already
+ * @param again what it had taken over of earlier residue
+ */
 const residueOf = (
   retained: BackendProfile["retained"],
   { instance }: AllocationOwner,
   pool: PoolName,
   freed: number,
   known: number,
+  again: number,
 ): number => {
-  if (pool.startsWith("gpu:")) return Math.floor(freed * retained.gpu_residue_fraction_per_unload.value);
+  if (pool.startsWith("gpu:"))
+    return Math.max(again, Math.floor(freed * retained.gpu_residue_fraction_per_unload.value));
   if (pool !== "host") return 0;
   const fixed = instance === undefined ? 0 : retained.residue_bytes_per_unload.value;
-  const wanted = fixed + Math.floor(freed * retained.residue_fraction_per_unload.value);
+  const wanted = Math.max(again, fixed + Math.floor(freed * retained.residue_fraction_per_unload.value));
   return Math.max(0, Math.min(wanted, freed, retained.residue_limit_bytes.value - known));
 };
 

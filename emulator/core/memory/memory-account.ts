@@ -36,6 +36,8 @@ export interface AllocationOwner {
 export interface StubProcess {
   /** Of its region in /dev/shm when it starts. */
   readonly regionBytes: number;
+  /** Of the host: what its first inference takes beside what the model states, until it ends. */
+  readonly firstRunBytes: number;
   /** False once it was killed: its bytes are back, and the instance in it answers no more. */
   readonly alive: boolean;
   /** Runs when it is killed; at once where it already was. An orderly end is no death. */
@@ -158,6 +160,7 @@ const copies = (demands: readonly MemoryDemand[]): readonly MemoryDemand[] =>
 /** /dev/shm is not counted: its region never grows beyond what there is. */
 class UncountedStub implements StubProcess {
   readonly regionBytes = Number.POSITIVE_INFINITY;
+  readonly firstRunBytes = 0;
   readonly #deaths: (() => void)[] = [];
   #alive = true;
 

@@ -9,7 +9,14 @@ export interface Sourced<T> {
 
 type Numbers<K extends string> = { readonly [P in K]: Sourced<number> };
 
-const stubKeys = ["private_bytes", "kernel_bytes", "server_bytes", "shm_bytes", "file_bytes"] as const;
+const stubKeys = [
+  "private_bytes",
+  "first_run_bytes",
+  "kernel_bytes",
+  "server_bytes",
+  "shm_bytes",
+  "file_bytes",
+] as const;
 const cudaKeys = ["host_bytes", "gpu_bytes"] as const;
 const weightsKeys = ["inline_factor", "inline_without_arena_factor", "external_factor"] as const;
 const retainedKeys = [

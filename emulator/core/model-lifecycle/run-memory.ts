@@ -34,6 +34,8 @@ export class RunMemory {
   /** Of this run only. */
   #run: Growth | null = null;
   #regionBytes: number;
+  /** Not taken yet. */
+  #firstRunBytes: number;
   #regionUsed = 0;
 
   constructor(declared: DeclaredMemory, reservation: Reservation, config: ModelConfig, spec: InstanceSpec) {
@@ -48,13 +50,16 @@ export class RunMemory {
     };
     this.#arena = reservedArena(declared, config.max_batch_size);
     this.#regionBytes = reservation.stub?.regionBytes ?? Number.POSITIVE_INFINITY;
+    this.#firstRunBytes = reservation.stub?.firstRunBytes ?? 0;
   }
 
   /** Takes what a run of the batch needs. Error: a device has no room, or /dev/shm; then the run takes nothing. */
   begin(batch: readonly InferenceRequest[]): TritonError | null {
     this.#regionUsed = 0;
     const refused = this.#useRegion(batch.reduce((sum, { inputs }) => sum + byteCount(inputs), 0));
-    if (refused !== null || !this.#grows) return refused;
+    if (refused !== null) return refused;
+    const started = this.#takeFirstRun();
+    if (started !== null || !this.#grows) return started;
     const { arenaPerRow, arenaPerElement, keptPerRun, run } = this.#declared;
     const rows = batch.reduce((sum, { batchSize }) => sum + Math.max(1, batchSize), 0);
     const elements = batch.reduce((sum, { inputs }) => sum + inputElements(inputs), 0);
@@ -95,6 +100,15 @@ export class RunMemory {
   end(): void {
     this.#run?.release();
     this.#run = null;
+  }
+
+  #takeFirstRun(): TritonError | null {
+    const bytes = this.#firstRunBytes;
+    if (bytes === 0) return null;
+    const taken = this.#grow([{ pool: "host", kind: "library", bytes }]);
+    if (!taken.ok) return taken.error;
+    this.#firstRunBytes = 0;
+    return null;
   }
 
   #grow(demands: readonly MemoryDemand[]): Result<Growth | null> {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Random } from "../../../../emulator/common/random.ts";
 import { VirtualClock } from "../../../../emulator/common/virtual-clock.ts";
-import { Ledger, SERVER_PROCESS } from "../../../../emulator/core/memory/ledger.ts";
+import { type KillChance, Ledger, SERVER_PROCESS } from "../../../../emulator/core/memory/ledger.ts";
 import {
   backendDocument,
   granted,
@@ -561,18 +561,45 @@ describe("OOM killer", () => {
     expect(Array.from({ length: 40 }, (_, seed) => victims(seed))).toEqual(chosen);
   });
 
-  test("ledger: a second one dies when the first one's bytes are not back in time", () => {
-    const late = serverDocument({ second_kill_after_us: 0, longest_reclaim_us: 10 });
-    const { events, python } = small([late, backendDocument("python", { stub: {} })]);
-    granted(python("big", 600));
-    granted(python("mid", 300));
-    granted(python("new", 200));
-    expect(events.flatMap((event) => (event.type === "killed" ? [[event.process, event.rule]] : []))).toEqual(
-      [
-        ["big_0_0", "largest resident size"],
-        ["mid_0_0", "second kill: the first one's bytes were not back in time"],
-      ],
-    );
+  test("ledger: one more dies whenever the last one's bytes are not back in time, and its own bytes may be late too", () => {
+    const late = serverDocument({ second_kill_after_us: 5, longest_reclaim_us: 10 });
+    const further = "second kill: the first one's bytes were not back in time";
+    const all = [
+      ["big_0_0", "largest resident size"],
+      ["mid_0_0", further],
+      ["small_0_0", further],
+      ["new_0_0", further],
+    ];
+    const kills = (seed: number) => {
+      const { events, python } = small([late, backendDocument("python", { stub: {} })], { seed });
+      granted(python("big", 500));
+      granted(python("mid", 300));
+      granted(python("small", 150));
+      granted(python("new", 200));
+      return events.flatMap((event) => (event.type === "killed" ? [[event.process, event.rule]] : []));
+    };
+    const seen = Array.from({ length: 60 }, (_, seed) => kills(seed));
+    for (const killed of seen) expect(killed).toEqual(all.slice(0, killed.length));
+    expect(new Set(seen.map(({ length }) => length))).toEqual(new Set([1, 2, 3, 4]));
+  });
+
+  test("ledger: whoever brings the chance decides among equals, and whether one more dies", () => {
+    const offered: (readonly string[])[] = [];
+    const chance: KillChance = {
+      victim: (candidates, tied) => {
+        offered.push(candidates.slice(0, tied).map(({ process }) => process));
+        return tied - 1;
+      },
+      killsAnother: () => offered.length === 1,
+    };
+    const { killed, python } = small([serverDocument(), backendDocument("python", { stub: {} })], { chance });
+    for (const model of ["a", "b", "c"]) granted(python(model, 300));
+    granted(python("d", 200));
+    expect(offered).toEqual([
+      ["a_0_0", "b_0_0", "c_0_0"],
+      ["a_0_0", "b_0_0"],
+    ]);
+    expect(killed()).toEqual(["c_0_0", "b_0_0"]);
   });
 
   test("ledger: when tritonserver is the choice it is reported, the load is refused and nothing changes", () => {

@@ -1,0 +1,168 @@
+import type { FleetComparison, Verdict } from "./compare.ts";
+import type { Step } from "./fleet.ts";
+import type { FleetRecording } from "./recording.ts";
+
+/** Fleets on a real server in a container with a memory limit, beside the ledger. */
+export interface MemoryFidelityReport {
+  readonly release: string;
+  readonly image: string;
+  /** Of the first fleet; each next one has the next number. */
+  readonly seed: number;
+  readonly fleets: readonly FleetComparison[];
+  /** Fleets on which the real server stood still, each played again with more memory. */
+  readonly stalled: readonly FleetRecording[];
+}
+
+export interface MemoryFidelityTotals {
+  readonly fleets: number;
+  readonly fitWithinOne: number;
+  readonly steps: number;
+  readonly agreed: number;
+  readonly kills: Readonly<Record<Verdict, number>>;
+  /** By how many died at one load or inference. */
+  readonly killsAtOnce: readonly number[];
+  readonly differences: number;
+  readonly unexplained: number;
+}
+
+export const totalsOf = ({ fleets }: MemoryFidelityReport): MemoryFidelityTotals => {
+  const kills = fleets.flatMap((fleet) => fleet.kills);
+  const count = (verdict: Verdict): number => kills.filter((kill) => kill.verdict === verdict).length;
+  const differences = fleets.flatMap((fleet) => fleet.differences);
+  const killsAtOnce: number[] = [];
+  for (const { killed } of fleets.flatMap(({ recording }) => recording.seen)) {
+    if (killed.length > 0) killsAtOnce[killed.length] = (killsAtOnce[killed.length] ?? 0) + 1;
+  }
+  return {
+    fleets: fleets.length,
+    fitWithinOne: fleets.filter(({ fit }) => Math.abs(fit.real - fit.ledger) <= 1).length,
+    steps: fleets.reduce((sum, { steps }) => sum + steps, 0),
+    agreed: fleets.reduce((sum, { agreed }) => sum + agreed, 0),
+    kills: { same: count("same"), equals: count("equals"), further: count("further"), other: count("other") },
+    killsAtOnce: Array.from(killsAtOnce, (times) => times ?? 0),
+    differences: differences.length,
+    unexplained: differences.filter(({ reason }) => reason === null).length,
+  };
+};
+
+/** One line for each thing that was to be shown. */
+export const totalsText = (totals: MemoryFidelityTotals): readonly string[] => {
+  const { fleets, fitWithinOne, steps, agreed, kills, differences, unexplained } = totals;
+  const all = kills.same + kills.equals + kills.further + kills.other;
+  return [
+    `the same number of models fit, within one: ${fitWithinOne} of ${fleets} fleets`,
+    `the one who died was the largest or its equal: ${all - kills.other} of ${all}`,
+    `status and body agree: ${agreed} of ${steps} steps`,
+    `differences: ${differences}, of which ${unexplained} without a known reason`,
+  ];
+};
+
+/** docs/memory-fidelity.md. */
+export const fidelityPage = (report: MemoryFidelityReport): string => {
+  const totals = totalsOf(report);
+  const { fleets, stalled } = report;
+  return [
+    "# The memory model beside a real server",
+    "",
+    "<!-- made by: npm run parity -- --memory -->",
+    "",
+    `${fleets.length} random fleets of Python models, seeds ${report.seed} to ${report.seed + fleets.length - 1}, on a real`,
+    `Triton ${report.release} in a container with a memory limit and no swap, and the same requests to the emulator with a`,
+    "machine of that size on a virtual clock. `npm run parity -- --memory --fleets=20 --seed=<number>` does it again; the",
+    "answers that were read lie in `fixtures/recordings`, and `npm test` holds the ledger against them without an engine.",
+    "",
+    "| To be shown | Seen |",
+    "|---|---|",
+    ...totalsText(totals).map((line) => `| ${line.replace(": ", " | ")} |`),
+    "",
+    "## How it is compared",
+    "",
+    "A fleet is a limit of 300 to 1024 MiB and models that hold a known number of bytes, every page touched: equal ones, two",
+    "sizes, mixed sizes, or some that grow with each inference; now and then one of two instances, or one that is larger than",
+    "the limit. They are loaded one after the other, three beyond the limit; then models are loaded, unloaded and invoked at",
+    "random, whoever may be dead; at the end every model is called. First loads keep 8 MiB away from the limit. Either all",
+    "goes through KServe's repository API or all through the container API.",
+    "",
+    "- **Fit**: models loaded before a load fails or somebody dies for it.",
+    "- **Victims** on the real server come from the kernel's log, their names from the process list. Chance decides among",
+    "  processes of one size (within 4 MiB: pages of programs and libraries come and go), and whether more die before the first",
+    "  one's memory is back. There the ledger takes what was seen, and everything else must follow. A victim that the ledger",
+    "  would not have chosen is a difference.",
+    "- **Answers**: status and body of every request are compared byte for byte, and so are pings in the midst of a load.",
+    "  Seconds are compared by order of magnitude: the real server shared a machine of two cores with other work.",
+    "- **Held** is what the kernel cannot take back: all that is charged to the container but pages of files.",
+    "- **Page cache** is warm: a server without a limit reads all files first.",
+    "",
+    "## Fleets",
+    "",
+    "| Seed | API | Models | Limit, MiB | Fit, real | Fit, ledger | Died: same | among equals | one more | other | Answers that agree | Held, real less ledger: median, largest, MiB |",
+    "|---|---|---|---|---|---|---|---|---|---|---|---|",
+    ...fleets.map(fleetRow),
+    "",
+    "Died when one did not fit: " +
+      totals.killsAtOnce
+        .flatMap((times, died) => (times === 0 ? [] : [`${died} at once in ${times} cases`]))
+        .join(", ") +
+      ".",
+    "",
+    "## Differences",
+    "",
+    ...differenceTable(fleets),
+    "",
+    "## Standing still",
+    "",
+    ...(stalled.length === 0
+      ? ["None of these fleets made the real server stand still."]
+      : [
+          "Neither the request nor a health request was answered: the real server stood still near its limit. The fleet was",
+          "played again with 16 MiB more.",
+          "",
+          "| Seed | Limit, MiB | At |",
+          "|---|---|---|",
+          ...stalled.map(
+            ({ fleet, seen }) =>
+              `| ${fleet.seed} | ${fleet.limitMib} | ${stepText(fleet.steps[seen.length] ?? { call: "wait" })} |`,
+          ),
+        ]),
+    "",
+  ].join("\n");
+};
+
+const fleetRow = ({ recording, fit, kills, agreed, steps, heldMib }: FleetComparison): string => {
+  const { seed, surface, kind, limitMib, models } = recording.fleet;
+  const count = (verdict: Verdict): number => kills.filter((kill) => kill.verdict === verdict).length;
+  const cells = [
+    seed,
+    surface,
+    `${models.length}, ${kind}`,
+    limitMib,
+    fit.real,
+    fit.ledger,
+    count("same"),
+    count("equals"),
+    count("further"),
+    count("other"),
+    `${agreed} of ${steps}`,
+    `${heldMib.median}, ${heldMib.largest}`,
+  ];
+  return `| ${cells.join(" | ")} |`;
+};
+
+const differenceTable = (fleets: readonly FleetComparison[]): readonly string[] => {
+  const rows = fleets.flatMap(({ recording: { fleet }, differences }) =>
+    differences.map(({ step, what, real, ledger, reason }) => {
+      const cells = [
+        fleet.seed,
+        `${step + 1}: ${stepText(fleet.steps[step] ?? { call: "wait" })}`,
+        what,
+        real,
+        ledger,
+      ];
+      return `| ${cells.map((cell) => String(cell).replaceAll("|", "\\|").replaceAll("\n", " ")).join(" | ")} | ${reason ?? "not known"} |`;
+    }),
+  );
+  if (rows.length === 0) return ["None."];
+  return ["| Seed | Step | What | Real | Ledger | Why |", "|---|---|---|---|---|---|", ...rows];
+};
+
+const stepText = ({ call, model }: Step): string => (model === undefined ? call : `${call} ${model}`);

@@ -1,0 +1,100 @@
+import { describe, expect, test } from "vitest";
+import { compareFleet } from "../../../../emulator/parity/memory/compare.ts";
+import { makeFleet } from "../../../../emulator/parity/memory/fleet.ts";
+import { playThroughLedger } from "../../../../emulator/parity/memory/play-ledger.ts";
+import type { FleetRecording, StepSeen } from "../../../../emulator/parity/memory/recording.ts";
+
+const fleet = makeFleet(3);
+
+/** What a server would have been seen to do that does as the ledger says. */
+const asPlayed = (): StepSeen[] =>
+  playThroughLedger(fleet).map(({ status, body, seconds, killed, ping, heldMib }) => ({
+    status,
+    body,
+    seconds,
+    killed: killed.map(({ process }) => process),
+    heldMib,
+    ...(ping === undefined ? {} : { ping }),
+  }));
+
+const recordingOf = (seen: readonly StepSeen[]): FleetRecording => ({
+  release: "2.51.0",
+  image: "test",
+  engine: "test",
+  killsFrom: "kernel log",
+  loadAverage: 0,
+  processors: 2,
+  stalled: false,
+  fleet,
+  seen,
+});
+
+const changed = (at: number, change: Partial<StepSeen>) =>
+  compareFleet(recordingOf(asPlayed().map((step, index) => (index === at ? { ...step, ...change } : step))));
+
+/** The first load that somebody dies for, and who could have died instead. */
+const kill = (() => {
+  const at = asPlayed().findIndex(({ killed }) => killed.length > 0);
+  const victim = asPlayed()[at]?.killed[0];
+  return { at, victim };
+})();
+
+describe("comparison", () => {
+  test("comparison: what does as the ledger says agrees in everything", () => {
+    const { differences, fit, kills, steps, agreed, heldMib } = compareFleet(recordingOf(asPlayed()));
+    expect(differences).toEqual([]);
+    expect([fit.real, agreed]).toEqual([fit.ledger, steps]);
+    expect(kills.length).toBeGreaterThan(0);
+    expect(kills.every(({ verdict }) => verdict !== "other")).toBe(true);
+    expect(heldMib.largest).toBe(0);
+  });
+
+  test("comparison: a status, a body, a ping and an answer ten times later are told, each at its step", () => {
+    const at = fleet.steps.findIndex(({ call }) => call === "load");
+    const pinged = fleet.steps.findIndex(({ pingAfterSeconds }) => pingAfterSeconds !== undefined);
+    const told = (index: number, change: Partial<StepSeen>) =>
+      changed(index, change).differences.map(({ step, what, real }) => [step, what, real]);
+    expect(told(at, { status: 503 })).toEqual([[at, "status", "503"]]);
+    expect(told(at, { body: "other" })).toEqual([[at, "body", "other"]]);
+    expect(told(pinged, { ping: { status: 200, body: "", seconds: 0 } })).toEqual([[pinged, "ping", "200"]]);
+    expect(told(at, { seconds: 40 })).toEqual([[at, "time", "40 s"]]);
+  });
+
+  test("comparison: a victim that is not among the largest, one too many and one too few are told", () => {
+    const { at, victim } = kill;
+    const other = fleet.models.find(
+      ({ name, growsMib }) => growsMib === 0 && !victim?.startsWith(name) && name === "m03",
+    );
+    const smaller = changed(at, { killed: [`${other?.name}_0_0`] }).differences;
+    expect(smaller.filter(({ step, what }) => step === at && what === "victim")).toHaveLength(1);
+    const nobody = changed(at, { killed: [] });
+    expect(nobody.kills.find(({ step }) => step === at)?.verdict).toBe("other");
+    const quiet = fleet.steps.findIndex(({ call }) => call === "infer");
+    const more = changed(quiet, { killed: ["m01_0_0"] }).differences;
+    expect(more.find(({ what }) => what === "victim")).toMatchObject({ step: quiet, ledger: "nobody" });
+  });
+
+  test("comparison: among equals any may die, and more than one", () => {
+    const fleetOfEquals = makeFleet(9);
+    const played = playThroughLedger(fleetOfEquals);
+    const at = played.findIndex(({ killed }) => (killed[0]?.equals ?? 0) > 1);
+    const [one, two] = fleetOfEquals.models.filter(({ instances }) => instances === 1).slice(1);
+    const killed = [`${one?.name}_0_0`, `${two?.name}_0_0`];
+    const seen = played.slice(0, at + 1).map(
+      (step, index): StepSeen => ({
+        status: step.status,
+        body: step.body,
+        seconds: step.seconds,
+        killed: index === at ? killed : step.killed.map(({ process }) => process),
+        heldMib: null,
+        ...(step.ping === undefined ? {} : { ping: step.ping }),
+      }),
+    );
+    const { kills, differences } = compareFleet({ ...recordingOf(seen), fleet: fleetOfEquals });
+    expect(kills.slice(-2).map(({ process, verdict }) => [process, verdict])).toEqual([
+      [killed[0], "equals"],
+      [killed[1], "further"],
+    ]);
+    expect(differences).toEqual([]);
+  });
+});
