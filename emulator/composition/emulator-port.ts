@@ -47,6 +47,7 @@ export const startEmulatorPort = (
   return listen(
     {
       ...options,
+      isStreamed: (head) => !head.path.startsWith("/_emulator/") && port.isStreamed(head),
       onRequest: (exchange) => {
         if (handleControl(exchange, control, log) || port.handle(exchange)) return;
         refuse(exchange, {

@@ -11,6 +11,7 @@ const READY_TIMEOUT_MS = 30_000;
 /** Our server as a process of its own, for the services of AWS. */
 export interface AwsEmulator extends AsyncDisposable {
   readonly url: string;
+  readonly pid: number;
   /** What SDKs and the AWS CLI read: the address, a region, credentials; no configuration of the user's. */
   readonly environment: NodeJS.ProcessEnv;
 }
@@ -46,7 +47,12 @@ export const startAwsProgram = async (
   }
   const { emulator: port }: { emulator: number } = JSON.parse(readFileSync(portsFile, "utf8"));
   const url = `http://127.0.0.1:${port}`;
-  return { url, environment: awsEnvironment(url, folder), [Symbol.asyncDispose]: dispose };
+  return {
+    url,
+    pid: child.pid ?? 0,
+    environment: awsEnvironment(url, folder),
+    [Symbol.asyncDispose]: dispose,
+  };
 };
 
 const awsEnvironment = (url: string, folder: string): NodeJS.ProcessEnv => ({

@@ -43,7 +43,12 @@ export const s3Port = async (
     log,
   });
   const listener = await listen(
-    { address: "127.0.0.1", port: 0, onRequest: (exchange) => void port.handle(exchange) },
+    {
+      address: "127.0.0.1",
+      port: 0,
+      isStreamed: (head) => port.isStreamed(head),
+      onRequest: (exchange) => void port.handle(exchange),
+    },
     log,
   );
   const url = `http://127.0.0.1:${listener.port}`;

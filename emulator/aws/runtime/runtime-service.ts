@@ -74,6 +74,12 @@ export class RuntimeService implements RawService {
     this.#random = new Random(options.seed);
   }
 
+  /** One over the limit: it is refused before it is here, and never read. */
+  isStreamed({ head }: Pick<AwsRequest, "head">): boolean {
+    const { contentLength, path } = head;
+    return contentLength !== null && contentLength > MAX_BODY_BYTES && !path.endsWith("/async-invocations");
+  }
+
   handle(request: AwsRequest, responder: Responder): void {
     const { faults } = this.#options;
     const told: Responder = faults.imitates("error-type-missing")
@@ -243,8 +249,8 @@ export class RuntimeService implements RawService {
   }
 }
 
-const refuseLargeBody = ({ body }: AwsRequest): void => {
-  if (body.length > MAX_BODY_BYTES) throw runtimeErrors.bodyTooLarge(MAX_BODY_BYTES);
+const refuseLargeBody = ({ body, content }: AwsRequest): void => {
+  if (body.length > MAX_BODY_BYTES || content !== undefined) throw runtimeErrors.bodyTooLarge(MAX_BODY_BYTES);
 };
 
 /** What ends a stream that has begun. */

@@ -13,23 +13,21 @@ const PIECE = 1024 * 1024;
 
 /** A body that is checked while it is read: against Content-MD5, and against the one checksum that the client may name. */
 export class CheckedContent {
+  readonly #request: CheckedRequest;
   readonly #md5: Buffer | null;
-  readonly #stated: StatedChecksum | null;
+  /** Null = the client names none. */
+  readonly stated: ChecksumAlgorithm | null;
   readonly #content: ChecksummedContent;
 
   /**
    * @param algorithm what is computed where the client names none
    * @throws AwsError
    */
-  constructor(request: Pick<AwsRequest, "head" | "body" | "trailers">, algorithm: ChecksumAlgorithm) {
+  constructor(request: CheckedRequest, algorithm: ChecksumAlgorithm) {
+    this.#request = request;
     this.#md5 = readMd5(request.head.headers.get("content-md5"));
-    this.#stated = statedChecksum(request);
-    this.#content = new ChecksummedContent(pieces(request.body), this.#stated?.algorithm ?? algorithm);
-  }
-
-  /** Null = the client names none. */
-  get stated(): ChecksumAlgorithm | null {
-    return this.#stated?.algorithm ?? null;
+    this.stated = announcedAlgorithm(request) ?? statedChecksum(request)?.algorithm ?? null;
+    this.#content = new ChecksummedContent(request.content ?? pieces(request.body), this.stated ?? algorithm);
   }
 
   bytes(): Content {
@@ -45,10 +43,21 @@ export class CheckedContent {
       });
     }
     const checksum = this.#content.checksum();
-    if (this.#stated !== null) compareChecksum(this.#stated, checksum.value);
+    // Behind a body that came as it was read, it is there only now.
+    const stated = statedChecksum(this.#request);
+    if (stated !== null) compareChecksum(stated, checksum.value);
     return checksum;
   }
 }
+
+type CheckedRequest = Pick<AwsRequest, "head" | "body" | "content" | "trailers">;
+
+/** The one that is to follow a body which is still coming; null = none is. */
+const announcedAlgorithm = ({ head, content }: CheckedRequest): ChecksumAlgorithm | null => {
+  if (content === undefined) return null;
+  const names = head.headers.get("x-amz-trailer")?.toLowerCase().split(/,\s*/) ?? [];
+  return checksumAlgorithms.find((algorithm) => names.includes(checksumHeader(algorithm))) ?? null;
+};
 
 /** Content with a checksum that is there when all of it is read. */
 export class ChecksummedContent {

@@ -87,6 +87,12 @@ export class S3Service implements RawService {
     this.#clock = options.clock;
   }
 
+  /** Objects and parts: nobody has to hold one in memory. A broken path is refused when the request is served. */
+  isStreamed({ head, hostBucket }: Parameters<NonNullable<RawService["isStreamed"]>>[0]): boolean {
+    const isObject = hostBucket !== null ? head.path.length > 1 : /^\/[^/]+\/./.test(head.path);
+    return head.method === "PUT" && isObject && !head.headers.has("x-amz-copy-source");
+  }
+
   async handle(request: AwsRequest, responder: Responder): Promise<void> {
     let reply: S3Reply;
     try {

@@ -1,10 +1,12 @@
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { gunzipSync } from "node:zlib";
 import type { Clock } from "../../common/clock.ts";
 import type { Log } from "../../common/log.ts";
 import type { HttpExchange, ReplyStream, StreamClient } from "../../frontends/http1/connection.ts";
+import { BodyBroken } from "../../frontends/http1/incoming-body.ts";
 import type { HttpReply } from "../../frontends/http1/reply.ts";
-import { type ChunkedBody, decodeAwsChunked } from "./aws-chunked.ts";
+import type { RequestHead } from "../../frontends/http1/request-head.ts";
+import { type ChunkedBody, decodeAwsChunked, incomplete, readAwsChunked } from "./aws-chunked.ts";
 import { AwsError } from "./aws-error.ts";
 import { ACCOUNT_ID, type AwsRequest, type AwsServiceName, DEFAULT_REGION } from "./aws-request.ts";
 import { readCredential } from "./credential.ts";
@@ -13,13 +15,15 @@ import { type Identity, identify } from "./identify.ts";
 import type { OperationService } from "./json-service.ts";
 import { codecs, formOf, hostIdOf } from "./protocols/codec.ts";
 import { serialization } from "./shapes.ts";
-import { type AcceptedCredentials, verifySignature } from "./signature.ts";
+import { type AcceptedCredentials, type PayloadCheck, verifySignature } from "./signature.ts";
 
 /** A service that reads requests and writes answers itself: the runtime and S3. Errors go out in its protocol. */
 export interface RawService {
   readonly service: AwsServiceName;
   /** Answers once, in this turn or later; what it throws or rejects with is the answer too. */
   handle(request: AwsRequest, responder: Responder): void | Promise<void>;
+  /** Whether it takes a body as it comes (`AwsRequest.content`); of none where it is absent. */
+  isStreamed?(request: Pick<AwsRequest, "head" | "hostBucket" | "query">): boolean;
 }
 
 /** The one way to answer. Request id and date are put to the headers. */
@@ -59,6 +63,22 @@ export class AwsPort {
     this.#options = options;
   }
 
+  /** Whether a request is to be handled before its body is whole, which is then read as it comes. */
+  isStreamed(head: RequestHead): boolean {
+    if (head.method !== "PUT" && head.method !== "POST") return false;
+    const query = head.query === "" ? noQuery : new URLSearchParams(head.query);
+    const credential = readCredential(head, query);
+    const signed = credential === "broken" ? null : credential;
+    // What is signed with a hash of the body that nobody states can be checked only when it is here.
+    const isStated = head.headers.has("x-amz-content-sha256") || signed?.presignedForSeconds != null;
+    if (this.#options.credentials !== null && !isStated) return false;
+    // Of a form, which tells the service by its body, nothing is streamed.
+    const { service } = identify(head, signed, () => query);
+    const raw = service === null ? undefined : this.#raw.get(service);
+    const hostBucket = service === "s3" ? bucketOfHost(head.headers.get("host") ?? "") : null;
+    return raw?.isStreamed?.({ head, hostBucket, query }) === true;
+  }
+
   /** @returns false = it is for none of them: not signed, and like no request of an SDK; it is not answered */
   handle(exchange: HttpExchange): boolean {
     const { head } = exchange;
@@ -85,18 +105,24 @@ export class AwsPort {
     };
     const responder = this.#responder(exchange, identity, request);
     try {
-      const chunked = chunkedBody(exchange);
+      const { incoming } = exchange;
+      const chunked = incoming === undefined ? chunkedBody(exchange) : null;
       const { credentials, clock, machineEpochMs } = this.#options;
+      let check: PayloadCheck | null = null;
       if (credentials !== null) {
         const { protocol } = identity;
         const nowMs = clock.epochMs();
         const machineMs = machineEpochMs?.() ?? nowMs;
-        const rawBody = exchange.body;
-        verifySignature({ protocol, credential, head, rawBody, chunked, nowMs, machineMs }, credentials);
+        const rawBody = incoming === undefined ? exchange.body : null;
+        check = verifySignature(
+          { protocol, credential, head, rawBody, chunked, nowMs, machineMs },
+          credentials,
+        );
       }
-      const decoded =
-        chunked === null ? request : { ...request, body: chunked.bytes, trailers: chunked.trailers };
-      this.#serve(identity, decoded, responder);
+      if (incoming !== undefined)
+        this.#serve(identity, { ...request, ...streamedBody(head, incoming, check) }, responder);
+      else if (chunked === null) this.#serve(identity, request, responder);
+      else this.#serve(identity, { ...request, body: chunked.bytes, trailers: chunked.trailers }, responder);
     } catch (error) {
       this.#fail(error, request, responder);
     }
@@ -173,14 +199,54 @@ export class AwsPort {
 }
 
 /** Null = it is not in S3's chunks. */
-const chunkedBody = ({ head, body }: HttpExchange): ChunkedBody | null => {
-  const { headers } = head;
-  const isChunked =
-    headers.get("x-amz-content-sha256")?.startsWith("STREAMING-") === true ||
-    headers.get("content-encoding")?.includes("aws-chunked") === true;
-  if (!isChunked) return null;
+const chunkedBody = ({ head, body }: HttpExchange): ChunkedBody | null =>
+  isInChunks(head) ? decodeAwsChunked(body, decodedLengthOf(head)) : null;
+
+const isInChunks = ({ headers }: RequestHead): boolean =>
+  headers.get("x-amz-content-sha256")?.startsWith("STREAMING-") === true ||
+  headers.get("content-encoding")?.includes("aws-chunked") === true;
+
+const decodedLengthOf = ({ headers }: RequestHead): number | null => {
   const stated = headers.get("x-amz-decoded-content-length");
-  return decodeAwsChunked(body, stated === undefined || !/^\d{1,15}$/.test(stated) ? null : Number(stated));
+  return stated === undefined || !/^\d{1,15}$/.test(stated) ? null : Number(stated);
+};
+
+/** @param check of its signature; null = that is not looked at */
+const streamedBody = (
+  head: RequestHead,
+  incoming: AsyncIterable<Buffer>,
+  check: PayloadCheck | null,
+): Pick<AwsRequest, "content" | "trailers"> => {
+  const trailers = new Map<string, string>();
+  const body = wholeOrRefused(incoming);
+  const content = isInChunks(head)
+    ? readAwsChunked(body, { decodedLength: decodedLengthOf(head), trailers, check })
+    : hashed(body, check);
+  return { content, trailers };
+};
+
+const wholeOrRefused = async function* (incoming: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  try {
+    yield* incoming;
+  } catch (error) {
+    throw error instanceof BodyBroken ? incomplete() : error;
+  }
+};
+
+const hashed = async function* (
+  body: AsyncIterable<Buffer>,
+  check: PayloadCheck | null,
+): AsyncGenerator<Buffer> {
+  if (check?.isHashed !== true) {
+    yield* body;
+    return;
+  }
+  const hash = createHash("sha256");
+  for await (const bytes of body) {
+    hash.update(bytes);
+    yield bytes;
+  }
+  check.whole(hash.digest("hex"));
 };
 
 /** Inputs may come compressed: CloudWatch's clients do it above 10 kB. */

@@ -34,6 +34,11 @@ export interface AwsRequest {
    * Without transfer and `aws-chunked` encoding. Valid until the answer: who keeps it longer copies it.
    */
   readonly body: Buffer;
+  /**
+   * The same, as it comes, of a request that is served before its body is whole (`RawService.isStreamed`); `body` is empty
+   * then, and `trailers` are there when the last byte was read. Rejects with AwsError where it does not come whole.
+   */
+  readonly content?: AsyncIterable<Uint8Array>;
   /** Headers that came behind an `aws-chunked` body, by lower-case name: checksums of S3. */
   readonly trailers: ReadonlyMap<string, string>;
 }

@@ -15,8 +15,8 @@ export interface SignedRequest {
   readonly protocol: Protocol;
   readonly credential: Credential | "broken" | null;
   readonly head: RequestHead;
-  /** As it came, before `aws-chunked` was taken off. */
-  readonly rawBody: Buffer;
+  /** As it came, before `aws-chunked` was taken off; null = it is still to come, and says what it is to hash to. */
+  readonly rawBody: Buffer | null;
   /** Null = the body is not in chunks. */
   readonly chunked: ChunkedBody | null;
   readonly nowMs: number;
@@ -30,9 +30,10 @@ const SKEW_MS = { s3: 15 * 60_000, others: 5 * 60_000 };
 
 /**
  * Checks Signature Version 4: header, presigned URL, and bodies in signed or unsigned chunks.
+ * @returns what a body that is still to come is checked with
  * @throws AwsError as the protocol's services name it; nothing = it is signed with these credentials
  */
-export const verifySignature = (request: SignedRequest, accepted: AcceptedCredentials): void => {
+export const verifySignature = (request: SignedRequest, accepted: AcceptedCredentials): PayloadCheck => {
   const { protocol, credential } = request;
   const refuse = refusals[protocol === "rest-xml" ? "s3" : protocol === "query" ? "query" : "json"];
   if (isVersion2(request.head)) throw version2();
@@ -49,13 +50,16 @@ export const verifySignature = (request: SignedRequest, accepted: AcceptedCreden
     hash,
   });
   if (!same(signature, credential.signature)) throw refuse.mismatch(credential, toSign, canonical);
-  const { chunked } = request;
-  if (chunked !== null && hash.startsWith("STREAMING-AWS4")) {
-    if (!chunksAreSigned(chunked, { key, amzDate, scope, seed: signature, hash }))
-      throw refuse.mismatch(credential, toSign, canonical);
-    return;
-  }
-  if (/^[0-9a-f]{64}$/.test(hash) && hash !== sha256(request.rawBody)) throw refuse.payload(hash);
+  const check = new PayloadCheck(
+    { key, amzDate, scope, seed: signature, hash },
+    { chunk: () => refuse.mismatch(credential, toSign, canonical), whole: () => refuse.payload(hash) },
+  );
+  const { chunked, rawBody } = request;
+  if (chunked !== null) {
+    for (const chunk of chunked.chunks) check.chunk(sha256(chunk.bytes), chunk.signature);
+    check.trailers(chunked.trailers);
+  } else if (rawBody !== null && check.isHashed) check.whole(sha256(rawBody));
+  return check;
 };
 
 /**
@@ -212,7 +216,7 @@ const payloadHash = ({ protocol, head, rawBody }: SignedRequest, credential: Cre
       : (new URLSearchParams(head.query).get("X-Amz-Content-Sha256") ?? undefined));
   if (stated !== undefined) return stated;
   if (protocol === "rest-xml" && credential.presignedForSeconds !== null) return "UNSIGNED-PAYLOAD";
-  return sha256(rawBody);
+  return rawBody === null ? "UNSIGNED-PAYLOAD" : sha256(rawBody);
 };
 
 const canonicalRequest = (
@@ -283,25 +287,53 @@ interface ChunkSigning {
   readonly hash: string;
 }
 
-const chunksAreSigned = (
-  { chunks, trailers }: ChunkedBody,
-  { key, amzDate, scope, seed, hash }: ChunkSigning,
-): boolean => {
-  let previous = seed;
-  for (const { bytes, signature } of chunks) {
-    const toSign = `${ALGORITHM}-PAYLOAD\n${amzDate}\n${scope}\n${previous}\n${EMPTY_HASH}\n${sha256(bytes)}`;
-    previous = hmac(key, toSign).toString("hex");
-    if (signature === null || !same(previous, signature)) return false;
+/** Checks a body against the signature of its request, piece by piece: hashes are SHA-256 in hexadecimal. */
+export class PayloadCheck {
+  /** The whole body, as it comes, is to have the hash that the request states. */
+  readonly isHashed: boolean;
+  readonly #signing: ChunkSigning;
+  readonly #refuse: { chunk(): AwsError; whole(): AwsError };
+  /** Of the chunk before: each signs the one before it too. */
+  #previous: string;
+
+  constructor(signing: ChunkSigning, refuse: { chunk(): AwsError; whole(): AwsError }) {
+    this.isHashed = /^[0-9a-f]{64}$/.test(signing.hash);
+    this.#signing = signing;
+    this.#refuse = refuse;
+    this.#previous = signing.seed;
   }
-  if (!hash.endsWith("-TRAILER")) return true;
-  const stated = trailers.get("x-amz-trailer-signature");
-  const text = [...trailers]
-    .filter(([name]) => name !== "x-amz-trailer-signature")
-    .map(([name, value]) => `${name}:${value}\n`)
-    .join("");
-  const toSign = `${ALGORITHM}-TRAILER\n${amzDate}\n${scope}\n${previous}\n${sha256(text)}`;
-  return stated !== undefined && same(hmac(key, toSign).toString("hex"), stated);
-};
+
+  /** @throws AwsError */
+  whole(hash: string): void {
+    if (hash !== this.#signing.hash) throw this.#refuse.whole();
+  }
+
+  /** The next one, up to the empty one at the end. @throws AwsError */
+  chunk(hash: string, signature: string | null): void {
+    const { key, amzDate, scope } = this.#signing;
+    if (!this.#isSigned) return;
+    const toSign = `${ALGORITHM}-PAYLOAD\n${amzDate}\n${scope}\n${this.#previous}\n${EMPTY_HASH}\n${hash}`;
+    this.#previous = hmac(key, toSign).toString("hex");
+    if (signature === null || !same(this.#previous, signature)) throw this.#refuse.chunk();
+  }
+
+  /** Behind the last chunk. @throws AwsError */
+  trailers(trailers: ReadonlyMap<string, string>): void {
+    const { key, amzDate, scope, hash } = this.#signing;
+    if (!this.#isSigned || !hash.endsWith("-TRAILER")) return;
+    const stated = trailers.get("x-amz-trailer-signature");
+    const text = [...trailers]
+      .filter(([name]) => name !== "x-amz-trailer-signature")
+      .map(([name, value]) => `${name}:${value}\n`)
+      .join("");
+    const toSign = `${ALGORITHM}-TRAILER\n${amzDate}\n${scope}\n${this.#previous}\n${sha256(text)}`;
+    if (stated === undefined || !same(hmac(key, toSign).toString("hex"), stated)) throw this.#refuse.chunk();
+  }
+
+  get #isSigned(): boolean {
+    return this.#signing.hash.startsWith("STREAMING-AWS4");
+  }
+}
 
 const signingKey = (
   secret: string,

@@ -81,6 +81,18 @@ export interface BodyReader {
   abandon(): void;
 }
 
+/** Takes the bytes of a body one piece after the other. */
+export interface BodySink {
+  /** False = there is no memory. */
+  append(source: Buffer, start: number, end: number): boolean;
+  /** Called when the last byte is there. @returns what there is of it in one piece */
+  whole(): Buffer;
+}
+
+/** Of a body that `sink` gets as it comes: its `whole` is only the sign that there is no more. */
+export const createSinkReader = (contentLength: number | null, sink: BodySink): BodyReader =>
+  contentLength === null ? new ChunkedReader(sink) : new GrowingReader(contentLength, sink);
+
 /** @param headerLength where in the body the part starts that is to be aligned */
 export const createBodyReader = (
   contentLength: number | null,
@@ -95,11 +107,10 @@ export const createBodyReader = (
 };
 
 /** Bytes whose number is not known, or not believed. They are copied: views would keep alive all that was read with them. */
-class GrowingBytes {
+class GrowingBytes implements BodySink {
   #bytes: Buffer = Buffer.alloc(0);
   #length = 0;
 
-  /** False = there is no memory. */
   append(source: Buffer, start: number, end: number): boolean {
     const length = this.#length + end - start;
     if (length > this.#bytes.length) {
@@ -121,12 +132,13 @@ class GrowingBytes {
 }
 
 class GrowingReader implements BodyReader {
-  readonly #bytes = new GrowingBytes();
+  readonly #bytes: BodySink;
   #left: number;
   whole: Body | null = null;
 
-  constructor(byteSize: number) {
+  constructor(byteSize: number, sink: BodySink = new GrowingBytes()) {
     this.#left = byteSize;
+    this.#bytes = sink;
   }
 
   take(bytes: Buffer, start: number): number | null {
@@ -182,11 +194,15 @@ const MAX_LINE_BYTES = 16_384;
 
 /** `Transfer-Encoding: chunked`; extensions and trailers are read over. */
 class ChunkedReader implements BodyReader {
-  readonly #bytes = new GrowingBytes();
+  readonly #bytes: BodySink;
   #state: "size" | "data" | "end of data" | "trailer" = "size";
   #line = "";
   #left = 0;
   whole: Body | null = null;
+
+  constructor(sink: BodySink = new GrowingBytes()) {
+    this.#bytes = sink;
+  }
 
   take(bytes: Buffer, start: number): number | null {
     let at = start;

@@ -1,5 +1,13 @@
 import type { Socket } from "node:net";
-import { type Body, type BodyReader, createBodyReader, plainBody, type SlabPool } from "./body-reader.ts";
+import {
+  type Body,
+  type BodyReader,
+  createBodyReader,
+  createSinkReader,
+  plainBody,
+  type SlabPool,
+} from "./body-reader.ts";
+import { IncomingBody } from "./incoming-body.ts";
 import { type HttpReply, replyHead } from "./reply.ts";
 import { parseRequestHead, type RequestHead } from "./request-head.ts";
 
@@ -7,6 +15,8 @@ import { parseRequestHead, type RequestHead } from "./request-head.ts";
 export interface HttpExchange {
   readonly head: RequestHead;
   readonly body: Buffer;
+  /** The body, to be read as it comes, of a request that is handed over before it is whole; `body` is empty then. */
+  readonly incoming?: AsyncIterable<Buffer>;
   /** When the head was there, by the clock of the options. */
   readonly headUs: number;
   /** To be called once, in this turn or later. After a client has gone away it does nothing. */
@@ -35,6 +45,8 @@ export interface ConnectionOptions {
   /** Where in a body the part starts that is to be aligned. */
   readonly alignAt: (head: RequestHead) => number;
   readonly nowUs: () => number;
+  /** Whether a body is handed over as it comes, unless it came whole with its head. */
+  readonly isStreamed: (head: RequestHead) => boolean;
   readonly onRequest: (exchange: HttpExchange) => void;
 }
 
@@ -60,6 +72,10 @@ export class Connection {
   #head: RequestHead | null = null;
   #headUs = 0;
   #reader: BodyReader | null = null;
+  /** What `#reader` passes the body on to, while that is read as it comes; null = bodies are read whole. */
+  #incoming: IncomingBody | null = null;
+  /** Its answer is out, and bytes of it still come. */
+  #outrun = false;
   /** Bytes of `#unread` in which no head ends. */
   #searched = 0;
   /** A request is with its handler, or its answer does not leave. */
@@ -84,9 +100,13 @@ export class Connection {
       this.#inputEnded = true;
       // It would get the answer for as long as there are bytes of it: without end.
       if (this.#endStream !== null) socket.destroy();
+      else if (this.#incoming !== null) socket.destroySoon();
       else this.#process();
     });
-    socket.on("close", () => this.#reader?.abandon());
+    socket.on("close", () => {
+      this.#reader?.abandon();
+      this.#incoming?.fail();
+    });
     // What goes wrong with a socket ends in "close"; there is nobody left to tell.
     socket.on("error", () => {});
   }
@@ -104,7 +124,8 @@ export class Connection {
 
   #onData(chunk: Buffer): void {
     this.#unread = this.#unread.length === 0 ? chunk : Buffer.concat([this.#unread, chunk]);
-    if (!this.#answering) this.#process();
+    if (this.#incoming !== null) this.#passOn();
+    else if (!this.#answering) this.#process();
     else if (this.#unread.length > MAX_BACKLOG_BYTES) this.#socket.pause();
   }
 
@@ -162,6 +183,14 @@ export class Connection {
       this.#hand(head, plainBody(unread.subarray(0, length)));
       return true;
     }
+    if (this.#reader === null && this.#options.isStreamed(head)) {
+      const incoming = new IncomingBody(this.#socket);
+      this.#incoming = incoming;
+      this.#reader = createSinkReader(length, incoming);
+      this.#hand(head, plainBody(Buffer.alloc(0)), incoming);
+      this.#passOn();
+      return true;
+    }
     this.#reader ??= createBodyReader(length, this.#options.alignAt(head), this.#options.pool);
     const taken = this.#reader.take(unread, 0);
     if (taken === null) {
@@ -176,13 +205,30 @@ export class Connection {
     return true;
   }
 
-  #hand(head: RequestHead, body: Body): void {
+  /** Gives what is there of a body to whoever reads it. */
+  #passOn(): void {
+    const taken = this.#reader?.take(this.#unread, 0) ?? null;
+    if (taken === null) {
+      this.#break();
+      return;
+    }
+    this.#unread = this.#unread.subarray(taken);
+    if (this.#reader?.whole == null) return;
+    this.#reader = null;
+    this.#incoming = null;
+    if (!this.#outrun) return;
+    this.#outrun = false;
+    this.#next();
+  }
+
+  #hand(head: RequestHead, body: Body, incoming?: IncomingBody): void {
     this.#head = null;
     this.#answering = true;
     let answered = false;
     this.#options.onRequest({
       head,
       body: body.bytes,
+      ...(incoming === undefined ? {} : { incoming }),
       headUs: this.#headUs,
       reply: (reply) => {
         if (answered) return;
@@ -247,6 +293,11 @@ export class Connection {
 
   /** Goes on after an answer. */
   #next(): void {
+    if (this.#incoming !== null) {
+      this.#outrun = true;
+      this.#incoming.discard();
+      return;
+    }
     this.#answering = false;
     if (this.#processing) return;
     if (this.#unread.length > 0) this.#socket.resume();
@@ -299,6 +350,7 @@ export class Connection {
     this.#ended = true;
     this.#unread = Buffer.alloc(0);
     this.#reader?.abandon();
+    this.#incoming?.fail();
     this.#socket.destroy();
   }
 }

@@ -13,6 +13,8 @@ export interface ListenerOptions {
   readonly alignAt?: (head: RequestHead) => number;
   /** Microseconds, for the times of traces; always 0 where nothing is said. */
   readonly nowUs?: () => number;
+  /** Whether a body is handed over as it comes (`HttpExchange.incoming`); none where nothing is said. */
+  readonly isStreamed?: (head: RequestHead) => boolean;
   readonly onRequest: (exchange: HttpExchange) => void;
 }
 
@@ -34,6 +36,7 @@ export const listen = async (options: ListenerOptions, log: Log): Promise<Listen
     pool: new SlabPool(),
     alignAt: options.alignAt ?? (() => 0),
     nowUs: options.nowUs ?? (() => 0),
+    isStreamed: options.isStreamed ?? (() => false),
     onRequest: options.onRequest,
   };
   const drained = Promise.withResolvers<void>();

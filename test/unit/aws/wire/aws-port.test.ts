@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import { cbor } from "@smithy/core/cbor";
 import { describe, expect, test } from "vitest";
@@ -6,9 +7,12 @@ import type { RawService } from "../../../../emulator/aws/wire/aws-port.ts";
 import type { AwsRequest } from "../../../../emulator/aws/wire/aws-request.ts";
 import { type OperationService, operation } from "../../../../emulator/aws/wire/json-service.ts";
 import { integer, list, required, string, structure } from "../../../../emulator/aws/wire/shapes.ts";
+import { sign } from "../../../../emulator/aws/wire/signature.ts";
 import { Timestamp } from "../../../../emulator/aws/wire/timestamp.ts";
 import { Random } from "../../../../emulator/common/random.ts";
-import { awsPort, sendTo } from "../../../support/aws-exchange.ts";
+import { VirtualClock } from "../../../../emulator/common/virtual-clock.ts";
+import { BodyBroken } from "../../../../emulator/frontends/http1/incoming-body.ts";
+import { awsPort, headOf, sendTo } from "../../../support/aws-exchange.ts";
 
 const epochMs = Date.parse("2026-11-25T12:00:00Z");
 
@@ -64,6 +68,73 @@ const rpc = async (name: string, input: object = {}) => {
   const answer = await sendTo(awsPort([monitoring]), line, headers, cbor.serialize(input));
   return { ...answer, output: cbor.deserialize(answer?.body ?? Buffer.alloc(0)) };
 };
+
+describe("a body that is still coming", () => {
+  const credentials = { accessKeyId: "AKID", secretAccessKey: "secret" };
+  const amzDate = "20261125T120000Z";
+
+  /** Sends "hello world" in two pieces, signed with the hash of `hashed`. @returns what was read of it, and the error */
+  const sent = async (hashed: string, { breaks = false } = {}) => {
+    let read = "";
+    const service: RawService = {
+      service: "s3",
+      isStreamed: () => true,
+      handle: async ({ content }, responder) => {
+        for await (const bytes of content ?? []) read += Buffer.from(bytes).toString();
+        responder.reply({ status: 200, headers: [], body: [] });
+      },
+    };
+    const hash = createHash("sha256").update(hashed).digest("hex");
+    const own = { host: "localhost", "x-amz-date": amzDate, "x-amz-content-sha256": hash };
+    const signedHeaders = Object.keys(own).sort();
+    const scope = {
+      accessKeyId: "AKID",
+      date: "20261125",
+      region: "us-east-1",
+      service: "s3",
+      signedHeaders,
+    };
+    const line = "PUT /bucket/key";
+    const { signature } = sign(
+      { protocol: "rest-xml", head: headOf(line, own) },
+      { ...scope, presignedForSeconds: null },
+      { secretAccessKey: "secret", amzDate, hash },
+    );
+    const authorization = `AWS4-HMAC-SHA256 Credential=AKID/20261125/us-east-1/s3/aws4_request, SignedHeaders=${signedHeaders.join(";")}, Signature=${signature}`;
+    const head = headOf(line, { ...own, authorization });
+    const port = awsPort([service], { credentials, clock: new VirtualClock(epochMs) });
+    expect(port.isStreamed(head)).toBe(true);
+    const pieces = async function* (): AsyncGenerator<Buffer> {
+      yield Buffer.from("hello ");
+      if (breaks) throw new BodyBroken("gone");
+      yield Buffer.from("world");
+    };
+    const code = await new Promise<string>((resolve) => {
+      port.handle({
+        head,
+        body: Buffer.alloc(0),
+        incoming: pieces(),
+        headUs: 0,
+        reply: ({ status, body }) =>
+          resolve(status === 200 ? "200" : (/<Code>(\w+)/.exec(Buffer.concat(body).toString())?.[1] ?? "?")),
+        stream: () => null,
+      });
+    });
+    return { read, code };
+  };
+
+  test("is read by the service as it comes, and is what was signed", async () => {
+    expect(await sent("hello world")).toEqual({ read: "hello world", code: "200" });
+  });
+
+  test("is refused at its end when its hash is another", async () => {
+    expect((await sent("hello")).code).toBe("XAmzContentSHA256Mismatch");
+  });
+
+  test("is refused when it does not come whole", async () => {
+    expect((await sent("hello world", { breaks: true })).code).toBe("IncompleteBody");
+  });
+});
 
 describe("AWS JSON", () => {
   test("an output: undefined members are left out, times are seconds", async () => {

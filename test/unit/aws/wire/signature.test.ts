@@ -1,7 +1,7 @@
 import { createHash, createHmac, type Hmac } from "node:crypto";
 import { SignatureV4 } from "@smithy/signature-v4";
 import { describe, expect, test } from "vitest";
-import { decodeAwsChunked } from "../../../../emulator/aws/wire/aws-chunked.ts";
+import { decodeAwsChunked, readAwsChunked } from "../../../../emulator/aws/wire/aws-chunked.ts";
 import { AwsError } from "../../../../emulator/aws/wire/aws-error.ts";
 import { readCredential } from "../../../../emulator/aws/wire/credential.ts";
 import { type SignedRequest, verifySignature } from "../../../../emulator/aws/wire/signature.ts";
@@ -294,7 +294,7 @@ describe("signature: bodies in signed chunks", () => {
       headers,
       body: text,
     });
-    const chunked = decodeAwsChunked(request.rawBody, 66_560);
+    const chunked = decodeAwsChunked(Buffer.from(text), 66_560);
     try {
       const nowMs = Date.parse("2013-05-24T00:00:00Z");
       verifySignature({ ...request, chunked, nowMs, machineMs: nowMs }, example);
@@ -304,9 +304,44 @@ describe("signature: bodies in signed chunks", () => {
     }
   };
 
-  test("are accepted", () => {
+  /** The same, read as it comes. */
+  const streamedCode = async (text: string, size: number): Promise<string> => {
+    const request = received("s3", {
+      method: "PUT",
+      path: "/examplebucket/chunkObject.txt",
+      headers,
+      body: "",
+    });
+    const nowMs = Date.parse("2013-05-24T00:00:00Z");
+    const check = verifySignature(
+      { ...request, rawBody: null, chunked: null, nowMs, machineMs: nowMs },
+      example,
+    );
+    const pieces = async function* (): AsyncGenerator<Buffer> {
+      for (let at = 0; at < text.length; at += size) yield Buffer.from(text.slice(at, at + size));
+    };
+    try {
+      let length = 0;
+      const options = { decodedLength: 66_560, trailers: new Map<string, string>(), check };
+      for await (const piece of readAwsChunked(pieces(), options)) length += piece.length;
+      return `accepted ${length}`;
+    } catch (error) {
+      return error instanceof AwsError ? error.code : "another error";
+    }
+  };
+
+  test("are accepted", async () => {
     expect(code(body())).toBe("accepted");
+    expect(await streamedCode(body(), 1000)).toBe("accepted 66560");
   });
+
+  test.each([1000, 100_000])(
+    "in pieces of %i are refused when a signature, or a chunk, is another",
+    async (size) => {
+      expect(await streamedCode(body("0".repeat(64)), size)).toBe("SignatureDoesNotMatch");
+      expect(await streamedCode(body().replace("aaaa", "aaab"), size)).toBe("SignatureDoesNotMatch");
+    },
+  );
 
   test("are refused when a chunk's signature, or a chunk, is another", () => {
     expect(code(body("0".repeat(64)))).toBe("SignatureDoesNotMatch");

@@ -34,6 +34,7 @@ const serve = (onRequest?: (exchange: HttpExchange) => void, pool = new SlabPool
   const connection = new Connection(socket, {
     pool,
     nowUs: () => 0,
+    isStreamed: () => false,
     alignAt: () => 0,
     onRequest: (exchange) => {
       exchanges.push(exchange);
