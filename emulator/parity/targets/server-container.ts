@@ -79,6 +79,8 @@ class ServerContainer extends GenericContainer {
     this.#hasExited = resolve;
     const folders = [options.repository, ...(options.folders ?? [])];
     this.withExposedPorts(...Object.values(ports))
+      // Whatever the image starts otherwise: the official one begins with a banner.
+      .withEntrypoint(["tritonserver"])
       .withCommand([...serverFlags(options, ports)])
       .withEnvironment({ ...options.env })
       .withBindMounts(folders.map((folder) => ({ source: folder, target: folder, mode: "rw" })))

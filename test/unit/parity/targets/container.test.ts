@@ -1,12 +1,22 @@
+import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { layOutModels } from "../../../../emulator/parity/cases/model-repository.ts";
+import { askEngine, runningEngine } from "../../../../emulator/parity/real-triton/engine.ts";
 import { containerTarget } from "../../../../emulator/parity/targets/container.ts";
 import type { StartOptions, Target } from "../../../../emulator/parity/targets/target.ts";
 
 const engine = process.env.DOCKER_HOST;
+const module = new URL("../../../../emulator/parity/targets/container.ts", import.meta.url).href;
+
+const containersOf = async (owner: string): Promise<readonly unknown[]> => {
+  const { socket } = await runningEngine();
+  const filters = encodeURIComponent(JSON.stringify({ label: [`triton-local.parity.owner=${owner}`] }));
+  return JSON.parse((await askEngine(socket, "GET", `/containers/json?all=1&filters=${filters}`)).text);
+};
 
 describe.skipIf(engine === undefined)(
   "container (not checked without an engine: DOCKER_HOST=unix:///... npx vitest run test/unit/parity/targets)",
@@ -52,6 +62,19 @@ describe.skipIf(engine === undefined)(
       await server.stop();
       expect(await server.exited).toBe(-9);
       await expect(fetch(`http://127.0.0.1:${server.httpPort}/v2`)).rejects.toThrow("fetch failed");
+    });
+
+    test("a server whose process died without stopping it: is removed by the next one that looks for a target", async () => {
+      const script = `const { containerTarget } = await import(${JSON.stringify(module)});
+        const target = await containerTarget(() => {});
+        await target.start(${JSON.stringify(options)});
+        console.log(process.pid);
+        process.exit(0);`;
+      const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", script]);
+      const owner = `${hostname()}:${stdout.trim()}`;
+      expect(await containersOf(owner)).toHaveLength(1);
+      await containerTarget(() => {});
+      expect(await containersOf(owner)).toEqual([]);
     });
 
     test("a server that ends before it is ready: StartFailure with its code and all it wrote", async () => {
