@@ -1,0 +1,36 @@
+import { recordCases } from "../../emulator/parity/recordings/record-cases.ts";
+import { chooseTarget, type TargetKind } from "../../emulator/parity/targets/choose.ts";
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+
+/**
+ * `npm run parity -- --record [--real=container|native] [area ...]`: remakes fixtures/recordings with a real server, all areas
+ * or those that are named. @returns the exit code: 1 where it answered otherwise than a case says; that is kept all the same
+ */
+export const record = async (args: readonly string[]): Promise<number> => {
+  const areas = args.filter((arg) => !arg.startsWith("--"));
+  const wanted = wantedKind(args);
+  const { target, close } = await chooseTarget({ say, ...(wanted === null ? {} : { wanted }) });
+  try {
+    if (target === null) {
+      say("nothing recorded: no real server can be had here, for the reasons above");
+      return 2;
+    }
+    const date = new Date();
+    const { folder, recorded, disagreements } = await recordCases(target, {
+      ...(areas.length === 0 ? {} : { areas }),
+      date,
+      say,
+    });
+    say(`${recorded} dialogues are in ${folder.pathname}`);
+    for (const disagreement of disagreements) say(`not as its case says: ${disagreement}`);
+    return disagreements.length === 0 ? 0 : 1;
+  } finally {
+    await close();
+  }
+};
+
+const wantedKind = (args: readonly string[]): TargetKind | null => {
+  if (args.includes("--real=native")) return "native";
+  return args.includes("--real=container") ? "container" : null;
+};
