@@ -74,7 +74,7 @@ export interface EngineAnswer {
   readonly text: string;
 }
 
-const PING_TIMEOUT_MS = 2000;
+const PING_TIMEOUT_MS = 5000;
 
 /** One request of the Docker Engine API. `body` makes it wait as long as that takes. */
 export const askEngine = (
@@ -109,7 +109,7 @@ export const startEngine = async (folder: string, say: Say): Promise<Engine> => 
     throw new Unavailable("an engine is started on Linux only", "start Docker");
   if (!isRoot())
     throw new Unavailable("only root can start a Docker engine", "start Docker, or run this as root");
-  const missing = Object.entries({ dockerd: "docker.io", iptables: "iptables" })
+  const missing = Object.entries({ dockerd: "docker.io", iptables: "iptables", setpriv: "util-linux" })
     .filter(([program]) => programPath(program) === null)
     .map(([, name]) => name);
   if (missing.length > 0) await installPackages(missing, `Docker (${missing.join(", ")})`, say);
@@ -117,7 +117,10 @@ export const startEngine = async (folder: string, say: Say): Promise<Engine> => 
   say(`starting a Docker engine on ${socket}`);
   const logFile = join(folder, "dockerd.log");
   const log = openSync(logFile, "w");
-  const daemon = spawn("dockerd", daemonArguments(folder), { detached: true, stdio: ["ignore", log, log] });
+  const daemon = spawn("setpriv", [...endsWithUs, "dockerd", ...daemonArguments(folder)], {
+    detached: true,
+    stdio: ["ignore", log, log],
+  });
   closeSync(log);
   const ended = new Promise<boolean>((resolve) => {
     daemon.once("error", () => resolve(true));
@@ -141,6 +144,9 @@ export const startEngine = async (folder: string, say: Say): Promise<Engine> => 
   }
   return engineAt(socket, stop);
 };
+
+/** However this process ends, the engine is told to end too. */
+const endsWithUs = ["--pdeathsig", "TERM"];
 
 /** Everything in one folder; ports for which no address is named are published on loopback alone. */
 export const daemonArguments = (folder: string): readonly string[] => [

@@ -41,10 +41,7 @@ const hasImage = async ({ socket }: Engine, name: string): Promise<boolean> =>
 
 const makeImage = async (engine: Engine, name: string, onnxRuntime: string, say: Say): Promise<void> => {
   if (process.arch !== "x64")
-    throw new Unavailable(
-      `tritonserver ${TRITON_VERSION} is there for x86-64 only`,
-      "name an image: REAL_TRITON_IMAGE",
-    );
+    throw new Unavailable(`the image is made for x86-64 only`, "name an image: REAL_TRITON_IMAGE");
   const server = await serverFiles({ onnxRuntime, python: PYTHON, say });
   if (programPath("mmdebstrap") === null) await installPackages(["mmdebstrap"], "mmdebstrap", say);
   const work = mkdtempSync(join(tmpdir(), "tritonserver-image-"));

@@ -36,7 +36,7 @@ export const nativeServer = async (
 export const unsuitablePlatform = (platform: string, arch: string): string | null =>
   platform === "linux" && arch === "x64"
     ? null
-    : `tritonserver ${TRITON_VERSION} exists for Linux on x86-64 only, this is ${platform} on ${arch}`;
+    : `tritonserver ${TRITON_VERSION} is made here for Linux on x86-64 only, this is ${platform} on ${arch}`;
 
 /** How the server of such a folder is started. */
 export const serverCommand = (folder: string): ServerCommand => ({

@@ -13,7 +13,7 @@ test("unsuitablePlatform: Linux on x86-64 only, and says so elsewhere", () => {
     ["linux", "arm64"],
   ] as const)
     expect(unsuitablePlatform(platform, arch)).toBe(
-      `tritonserver 2.51.0 exists for Linux on x86-64 only, this is ${platform} on ${arch}`,
+      `tritonserver 2.51.0 is made here for Linux on x86-64 only, this is ${platform} on ${arch}`,
     );
 });
 
