@@ -83,8 +83,8 @@ test.each([
   ["{ evicted: a, rule: lfu }", "a evicted by rule lfu", "evictions: 30.1 s a"],
   ["{ evicted: a, before: 10s }", "a evicted before 10 s", "evictions: none"],
   ["{ killed: a }", "a killed by the kernel", "kills: none"],
-  ["{ holds: b, pool: host, bytes: 1MiB }", "b holds 1MiB of host", "b 138.5 MiB ("],
-  ["{ pool: host, used: '< 1MiB' }", "pool host: used < 1MiB", "used 28"],
+  ["{ holds: b, pool: host, bytes: 1MiB }", "b holds 1MiB of host", "b 142.5 MiB ("],
+  ["{ pool: host, used: '< 1MiB' }", "pool host: used < 1MiB", "used 290"],
   ["{ state: b, is: UNAVAILABLE }", "b is UNAVAILABLE", "b READY"],
   ["{ count: loads, is: 1 }", "loads: 1", "3"],
   [

@@ -243,6 +243,20 @@ describe("residue and leaks", () => {
     expect(kinds(ledger)).toEqual({ residue: 30 });
   });
 
+  test("ledger: residue that a load took over stays again when it goes, however much one unload leaves", () => {
+    const numbers = { residue_bytes_per_unload: 5, residue_limit_bytes: 40, residue_reused_fraction: 1 };
+    const { ledger } = small(retained(numbers));
+    const together = ["a", "b", "c"].map((name) => granted(ledger.reserve(inServer(name), [host(50)])));
+    for (const load of together) load.release();
+    expect(kinds(ledger)).toEqual({ residue: 15 });
+    for (let cycle = 0; cycle < 3; cycle++) {
+      const load = granted(ledger.reserve(inServer("a"), [host(50)]));
+      expect(kinds(ledger)).toEqual({ weights: 50 });
+      load.release();
+      expect(kinds(ledger)).toEqual({ residue: 15 });
+    }
+  });
+
   test("ledger: residue that can be reused makes room before anything is killed", () => {
     const numbers = { residue_bytes_per_unload: 900, residue_limit_bytes: 900, residue_reused_fraction: 1 };
     const { ledger, killed } = small(retained(numbers));

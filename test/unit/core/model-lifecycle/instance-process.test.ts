@@ -77,6 +77,25 @@ const ask = (fixture: CoreFixture, name: string, rows?: number) => {
 };
 
 describe("growth at inference", () => {
+  test("a stub takes more of the host with its first inference, once, and gives it back with the rest", () => {
+    const numbers = { private_bytes: 100, first_run_bytes: 7 };
+    const { ledger } = startLedger({
+      machine: smallMachine,
+      profiles: profilesOf(serverDocument(), backendDocument("python", { stub: numbers })),
+    });
+    const { fixture } = serve({ m: model({ "memory.profile": "python" }) }, { account: ledger });
+    load(fixture, "m");
+    const loaded = ledger.used("host");
+    const after = [1, 2].map(() => {
+      ask(fixture, "m");
+      return ledger.used("host");
+    });
+    expect([loaded, ...after]).toEqual([100, 107, 107]);
+    fixture.unload("m");
+    fixture.clock.runAll();
+    expect(ledger.used("host")).toBe(0);
+  });
+
   test("the arena grows with the largest batch so far, and goes at the unload", () => {
     const { fixture, held } = serve({
       m: model({ "memory.host_arena_bytes_per_row": 10, "memory.arena": "grows" }, "max_batch_size: 8"),
