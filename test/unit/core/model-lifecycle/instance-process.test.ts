@@ -78,7 +78,7 @@ const ask = (fixture: CoreFixture, name: string, rows?: number) => {
 
 describe("growth at inference", () => {
   test("a stub takes more of the host with its first inference, once, and gives it back with the rest", () => {
-    const numbers = { private_bytes: 100, first_run_bytes: 7 };
+    const numbers = { private_bytes: 100, first_run_bytes: 7, shm_bytes: 60 };
     const { ledger } = startLedger({
       machine: smallMachine,
       profiles: profilesOf(serverDocument(), backendDocument("python", { stub: numbers })),
@@ -90,7 +90,7 @@ describe("growth at inference", () => {
       ask(fixture, "m");
       return ledger.used("host");
     });
-    expect([loaded, ...after]).toEqual([100, 107, 107]);
+    expect([loaded, ...after]).toEqual([160, 167, 167]);
     fixture.unload("m");
     fixture.clock.runAll();
     expect(ledger.used("host")).toBe(0);
