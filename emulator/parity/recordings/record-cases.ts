@@ -10,7 +10,7 @@ import { exchange, parseAnswer, requestBytes } from "../exchange/http-connection
 import { recordingsFolder } from "../shipped-files.ts";
 import type { Target } from "../targets/target.ts";
 import { REMAKE } from "./recorded-partner.ts";
-import { digestOf, type Recording, writeRecordings } from "./recording-file.ts";
+import { digestOf, type RecordedFrom, type Recording, writeRecordings } from "./recording-file.ts";
 import { steady, steadyLog } from "./steady.ts";
 import { type WrittenObservation, write } from "./written-observation.ts";
 
@@ -27,6 +27,7 @@ export interface RecordOptions {
 
 export interface RecordedCases {
   readonly folder: URL;
+  readonly from: RecordedFrom;
   readonly recorded: number;
   /** Cases whose answers are not what the case expects; they are kept as they came. */
   readonly disagreements: readonly string[];
@@ -61,7 +62,7 @@ export const recordCases = async (target: Target, options: RecordOptions): Promi
     recorded += recordings.length;
     say(`recorded ${area}: ${recordings.length}`);
   }
-  return { folder, recorded, disagreements };
+  return { folder, from, recorded, disagreements };
 };
 
 const record = async (

@@ -17,7 +17,7 @@ import { read } from "./written-observation.ts";
 export const REMAKE = "npm run parity -- --record";
 
 /** The folder of what this release answered. */
-const standardFolder = new URL(`${TRITON_VERSION}-ort-${DEFAULT_ONNX_RUNTIME}/`, recordingsFolder);
+export const standardFolder = new URL(`${TRITON_VERSION}-ort-${DEFAULT_ONNX_RUNTIME}/`, recordingsFolder);
 
 export interface RecordedPartner extends Partner {
   /** The first line of its files. */
