@@ -20,6 +20,7 @@ import {
   gatherInputs,
   outputsToFetch,
   planBatches,
+  seenShape,
   splitOutputs,
 } from "./batch.ts";
 import { checkConfig } from "./config-checks.ts";
@@ -430,7 +431,10 @@ class OnnxInstance implements ModelInstance {
     const { name, plan, description } = this.#parts;
     if (plan.batching) {
       let size = 0;
-      for (const request of batch) size += Math.max(1, request.batchSize);
+      for (const { inputs } of batch) {
+        const [first] = inputs;
+        size += first === undefined ? 1 : (seenShape(plan, first.shape)[0] ?? 1);
+      }
       if (size > plan.maxBatchSize) {
         return fail("INTERNAL", `batch size ${size} for '${name}', max allowed is ${plan.maxBatchSize}`);
       }

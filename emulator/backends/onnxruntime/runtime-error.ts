@@ -31,7 +31,7 @@ const codesByText: readonly (readonly [RegExp, number])[] = [
   [/^Exception during initialization/, RUNTIME_EXCEPTION],
   // Running one: a kernel that threw names its source file, one that refused its input does not
   [/Status Message: .*(\/onnxruntime_src\/|[a-z_]+\.(cc|h):\d+ )/, FAIL],
-  [/Status Message: (std::bad_alloc|.*std::)/, RUNTIME_EXCEPTION],
+  [/Status Message: (std::bad_alloc|.*std::|sto[a-z]{1,3}$)/, RUNTIME_EXCEPTION],
   [/^Non-zero status code returned while running /, INVALID_ARGUMENT],
   // Checks of what is fed and fetched
   [

@@ -113,7 +113,8 @@ export class LoadedVersion implements ServableVersion, EnsembleMember {
     const surplus = new Map(
       this.instances.filter((known) => !instances.includes(known)).map((known) => [known.slot, known]),
     );
-    this.config = config;
+    // Whatever else has changed, the version policy, is not shown (2.51.0).
+    this.config = { ...this.config, instance_group: config.instance_group };
     this.instances = instances;
     let left = surplus.size;
     this.scheduler.setInstances(

@@ -108,14 +108,12 @@ export class DependencyGraph {
   /** What is wrong with an ensemble as far as names tell. Errors: INVALID_ARG. */
   problemOf(node: GraphNode): TritonError | null {
     const ensemble = identifierText(node.identifier);
-    const missing = stepsOf(node)
-      .filter((step) => this.member(node.identifier, step) === null)
-      .map(({ model_name }) => model_name);
-    if (missing.length > 0) {
-      const names = [...new Set(missing)].join(", ");
+    // Only the first one is named, for all that the text speaks of models (2.51.0).
+    const missing = stepsOf(node).find((step) => this.member(node.identifier, step) === null);
+    if (missing !== undefined) {
       return fail(
         "INVALID_ARG",
-        `ensemble ${ensemble} contains models that are not available or ambiguous: ${names}`,
+        `ensemble ${ensemble} contains models that are not available or ambiguous: ${missing.model_name}`,
       ).error;
     }
     const last = this.#lastOfCircle(node);

@@ -210,7 +210,8 @@ export class ModelPoller {
 
 /** The override that is active again, or a folder in which nothing is newer than what was read. */
 export const isUnchanged = (source: ModelSource, now: Polled): boolean => {
-  if (now.overridden) return configsEqual(source.config, now.config);
+  // Files of an override have no age, so that others in their place are not noticed (2.51.0).
+  if (now.overridden) return now.temporary === source.temporary && configsEqual(source.config, now.config);
   return now.configChangedMs <= source.configChangedMs && now.filesChangedMs <= source.filesChangedMs;
 };
 

@@ -66,6 +66,7 @@ export class CachingScheduler implements Scheduler {
         // The real server traces what it keeps a second time.
         request.trace?.backendOutputs(response.outputs);
         this.#keep(key, response, lookupUs);
+        request.keptInCache = true;
       };
       return this.#inner.enqueue(request);
     }

@@ -128,14 +128,14 @@ export class SequenceScheduler implements Scheduler {
     request.queuedUs = this.#clock.now();
     // The real server shows no inputs here (2.51.0).
     request.trace?.queueStart(request.queuedUs, noInputs);
-    if (id === "" || id === 0 || id === 0n) {
-      return invalid(
-        `inference request to model '${name}' must specify a non-zero or non-empty correlation ID`,
-      );
-    }
     if (request.batchSize > 1) {
       return invalid(
         `inference request to model '${name}' must specify batch-size 1 due to requirements of sequence batcher`,
+      );
+    }
+    if (id === "" || id === 0 || id === 0n) {
+      return invalid(
+        `inference request to model '${name}' must specify a non-zero or non-empty correlation ID`,
       );
     }
     const key = keyOf(id);

@@ -5,7 +5,7 @@ const INT32_MAX = 2 ** 31 - 1;
 
 /**
  * A trace setting that arrives as text, read as C reads numbers: what follows the digits is ignored, and a negative rate
- * or frequency wraps to 32 bits. Errors: INVALID_ARG (spec/triton-wire.md 1.12).
+ * or frequency wraps to 32 bits; the range that the text of an error tells is not the one that is checked. Errors: INVALID_ARG (spec/triton-wire.md 1.12).
  * @param gap what stands after `got:` in one of the texts: nothing over HTTP, a space over gRPC
  */
 export const parseTraceNumber = (
@@ -28,7 +28,7 @@ export const parseTraceNumber = (
     }
     return ok(value);
   }
-  if (value >= UINT32 || value < -UINT32) {
+  if (value > INT32_MAX || value < -INT32_MAX - 1) {
     return fail(
       "INVALID_ARG",
       `Unable to parse '${name}', value is out of range [ 0, ${UINT32 - 1} ], got: ${text}`,

@@ -16,7 +16,7 @@ export interface ClassifiedTensor {
 
 /**
  * The `count` largest values of each row of a tensor. A row is one entry of the batch, or all of a tensor without batch.
- * Error: INVALID_ARG for types that have no classes; the real server (2.51.0) dies on BYTES and on rows without elements.
+ * Error: INVALID_ARG for types that have no classes; the real server (2.51.0) dies on BYTES.
  * @param batched whether the first dimension is the batch
  * @param count how many at most
  * @param labels of the output, line by line; null = none
@@ -35,8 +35,6 @@ export const classify = (
   if (datatype === "BOOL" || datatype === "FP16" || datatype === "BF16" || size === 0) {
     return fail("INVALID_ARG", `class result not available for output due to unsupported type '${datatype}'`);
   }
-  if (rows * width === 0)
-    return fail("INVALID_ARG", "class result not available for output without elements");
   if (rows * width * size !== data.byteLength) {
     return fail(
       "INTERNAL",
@@ -142,6 +140,11 @@ const sortByValue = (order: Uint32Array, values: Values): void => {
   for (let i = 1; i < order.length; i++) {
     const index = order[i]!;
     let hole = i;
+    // A value above the first one goes before it without a look at the others, which not-a-numbers among them would end.
+    if (i < THRESHOLD && values[index]! > values[order[0]!]!) {
+      order.copyWithin(1, 0, i);
+      hole = 0;
+    }
     while (hole > 0 && values[index]! > values[order[hole - 1]!]!) {
       order[hole] = order[hole - 1]!;
       hole--;

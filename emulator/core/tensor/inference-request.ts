@@ -120,6 +120,8 @@ export class InferenceRequest {
   queuedUs = 0;
   /** Called with what an instance or an ensemble answers, before it goes out; for the response cache. */
   onExecuted: ((response: InferenceResponse) => void) | null = null;
+  /** Its answer was put into the response cache. */
+  keptInCache = false;
   /** Called when the core is done with the request, after its last response; for an ensemble that it is a step of. */
   onEnd: ((times: ComputeTimes | null) => void) | null = null;
   /** Set by `cancel`; a request still queued is then answered CANCELLED, one that runs may be dropped by its backend. */

@@ -60,9 +60,9 @@ export const parseRequestHead = (text: string): RequestHead | null => {
     if (first === undefined) headers.set(key, header.value);
     else if (first !== header.value && (key === "content-length" || key === "transfer-encoding")) return null;
     if (key === "connection") {
-      const wish = header.value.toLowerCase();
-      asksForClose ||= wish === "close";
-      asksForKeepAlive ||= wish === "keep-alive";
+      // Only these ways of writing them count (2.51.0).
+      asksForClose ||= /^[Cc]lose$/.test(header.value);
+      asksForKeepAlive ||= /^[Kk]eep-[Aa]live$/.test(header.value);
     }
   }
   const versionMinor = request[3] === "0" ? 0 : 1;
@@ -81,7 +81,7 @@ export const parseRequestHead = (text: string): RequestHead | null => {
   };
 };
 
-/** Null = broken. Loops, because a pattern that trims both ends takes quadratic time on a value of blanks. */
+/** Null = broken. Of the blanks around a value only spaces before it are taken away (2.51.0). */
 const parseHeader = (line: string): RawHeader | null => {
   const colon = line.indexOf(":");
   if (colon < 1 || colon > LONGEST_FIELD) return null;
@@ -90,26 +90,21 @@ const parseHeader = (line: string): RawHeader | null => {
     if (code <= SPACE || code === DELETE) return null;
   }
   let start = colon + 1;
-  let end = line.length;
-  while (start < end && isBlank(line.charCodeAt(start))) start++;
-  while (end > start && isBlank(line.charCodeAt(end - 1))) end--;
-  const value = line.slice(start, end);
+  while (line.charCodeAt(start) === SPACE) start++;
+  const value = line.slice(start);
   if (value.length > LONGEST_FIELD || value.includes("\r") || value.includes("\n")) return null;
   return { name: line.slice(0, colon), value };
 };
 
-const TAB = 0x09;
 const SPACE = 0x20;
 const DELETE = 0x7f;
 
-const isBlank = (code: number): boolean => code === SPACE || code === TAB;
-
 /** Null = chunked; undefined = no length that can be believed. */
 const bodyLength = (headers: ReadonlyMap<string, string>): number | null | undefined => {
-  const encoding = headers.get("transfer-encoding")?.toLowerCase() ?? "identity";
+  const encoding = headers.get("transfer-encoding")?.trimEnd().toLowerCase() ?? "identity";
   if (encoding === "chunked") return null;
   if (encoding !== "identity") return undefined;
-  const length = headers.get("content-length") ?? "";
+  const length = headers.get("content-length")?.trimEnd() ?? "";
   // A header without a value counts as 0 (seen on 2.51.0).
   if (length === "") return 0;
   return /^\d{1,15}$/.test(length) ? Number(length) : undefined;

@@ -323,7 +323,7 @@ class RequestDecoder {
     const classCount =
       classification === undefined
         ? 0
-        : Number(take(asUnsignedInteger(classification), "Unable to set 'classification': "));
+        : uint32(take(asUnsignedInteger(classification), "Unable to set 'classification': "));
     const sharedMemory = this.#readSharedMemory(parameters);
     const binary = parameters.find("binary_data");
     return {
@@ -441,3 +441,6 @@ const countElements = (shape: readonly number[]): number => {
   if (Number.isSafeInteger(product)) return product;
   return Number(shape.reduce((count, dim) => BigInt.asIntN(64, count * BigInt(dim)), 1n));
 };
+
+/** The real server keeps 32 bits of a number of classes, so that 2^32 asks for none. */
+const uint32 = (value: number | bigint): number => Number(BigInt.asUintN(32, BigInt(value)));

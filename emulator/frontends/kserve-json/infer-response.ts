@@ -133,6 +133,10 @@ const writeClasses = (
     version.labels(output.name),
   );
   if (!classified.ok) throw classified.error;
+  // The real server (2.51.0) dies of this over HTTP, and answers with an empty tensor over gRPC.
+  if (classified.value.classes.length === 0) {
+    throw new TritonError("INVALID_ARG", "class result not available for output without elements");
+  }
   const data = bytesOfClasses(classified.value.classes);
   writeDescription(json, output.name, "BYTES", classified.value.shape);
   if (options.binary) {

@@ -228,7 +228,10 @@ const escapeLabel = (value: string): string =>
 const valueText = (value: number): string => {
   if (Number.isNaN(value)) return "Nan";
   if (!Number.isFinite(value)) return value > 0 ? "+Inf" : "-Inf";
-  return Number.isInteger(value) && Math.abs(value) < 1e16
-    ? String(value)
-    : String(Number(value.toPrecision(16)));
+  if (Number.isInteger(value) && Math.abs(value) < 1e16) return String(value);
+  const [digits = "", exponent = ""] = value.toExponential(15).split("e");
+  const power = Number(exponent);
+  if (power >= -4 && power < 16) return value.toFixed(15 - power).replace(/\.?0+$/, "");
+  const sign = power < 0 ? "-" : "+";
+  return `${digits.replace(/\.?0+$/, "")}e${sign}${String(Math.abs(power)).padStart(2, "0")}`;
 };

@@ -156,7 +156,9 @@ export class ContainerApi implements ExchangeHandler {
   }
 
   #handleModels(exchange: ContainerExchange, name: string, isInvoke: boolean): void {
-    const targetModel = exchange.head.headers.get(TARGET_MODEL_HEADER) || undefined;
+    const named = exchange.head.headers.get(TARGET_MODEL_HEADER);
+    // A header without a value has one blank as its value (2.51.0).
+    const targetModel = named === "" ? " " : named;
     switch (exchange.head.method) {
       case "GET":
         if (name === "") this.#list(exchange);

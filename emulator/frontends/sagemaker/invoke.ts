@@ -27,6 +27,17 @@ const jsonHeaderSize = (head: ContainerExchange["head"]): string | undefined => 
   return type?.startsWith(BINARY_TYPE) === true ? type.slice(BINARY_TYPE.length) : undefined;
 };
 
+/** The type of a binary body with something before it. */
+const misplacedType = (head: ContainerExchange["head"]): TritonError | null => {
+  const type = head.headers.get("content-type");
+  return type !== undefined && type.indexOf(BINARY_TYPE) > 0
+    ? new TritonError(
+        "INVALID_ARG",
+        `expect MIME type for binary data starts with '${BINARY_TYPE}', got: ${type}`,
+      )
+    : null;
+};
+
 /** Where the binary tensors of a body begin. */
 export const binaryDataOffset = (head: ContainerExchange["head"]): number => {
   const size = jsonHeaderSize(head);
@@ -70,6 +81,11 @@ const invoke = (
   if (version instanceof TritonError) {
     if (style.typedLookUp) requestError(version);
     else exchange.reply(plainErrorReply(style.status(version), version.message));
+    return;
+  }
+  const misplaced = misplacedType(head);
+  if (misplaced !== null) {
+    requestError(misplaced);
     return;
   }
   const length = inferenceHeaderLength(jsonHeaderSize(head), body.length);

@@ -17,15 +17,15 @@ export const readSharedMemory = (
   const region = parameters.get("shared_memory_region");
   const offset = parameters.get("shared_memory_offset");
   const byteSize = parameters.get("shared_memory_byte_size");
-  if (region !== undefined && region.kind !== "string") return wrongType("region", tensor, "string_param");
-  if (offset !== undefined && offset.kind !== "int64") return wrongType("offset", tensor, "int64_param");
-  if (byteSize !== undefined && byteSize.kind !== "int64")
-    return wrongType("byte_size", tensor, "int64_param");
   if (region === undefined) {
     if (offset !== undefined) return withoutRegion("offset", tensor);
     if (byteSize !== undefined) return withoutRegion("byte_size", tensor);
     return nowhere;
   }
+  if (region.kind !== "string") return wrongType("region", tensor, "string_param");
+  if (offset !== undefined && offset.kind !== "int64") return wrongType("offset", tensor, "int64_param");
+  if (byteSize !== undefined && byteSize.kind !== "int64")
+    return wrongType("byte_size", tensor, "int64_param");
   if (byteSize === undefined) {
     return fail(
       "INVALID_ARG",

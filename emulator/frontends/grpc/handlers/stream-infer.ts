@@ -1,4 +1,4 @@
-import type { TritonError } from "../../../common/status.ts";
+import { TritonError } from "../../../common/status.ts";
 import type { FaultSource } from "../../../core/faults/fault-source.ts";
 import type { InferenceServer } from "../../../core/inference-server.ts";
 import type { InferenceResponse, Parameter } from "../../../core/tensor/inference-request.ts";
@@ -134,7 +134,10 @@ class InferStream implements CallHandler {
     const parameters = response.final ? isFinal : isNotFinal;
     const flagOnly = response.final && response.outputs.length === 0 && response.error === undefined;
     const encoded = flagOnly ? null : createResponseMessage(infer, response, parameters);
-    const error = response.error ?? (encoded !== null && !encoded.ok ? encoded.error : undefined);
+    const error =
+      response.error ??
+      (encoded !== null && !encoded.ok ? encoded.error : undefined) ??
+      (infer.request.keptInCache ? countMismatch : undefined);
     // These carry the version as the client asked for it, which is often not at all.
     const bare = {
       ...nothing,
@@ -193,6 +196,9 @@ class InferStream implements CallHandler {
     if (this.#halfClosed && this.#open.size === 0) this.#call.end(OK);
   }
 }
+
+/** In streams, what an answer becomes that the response cache keeps; the next one like it comes from there (2.51.0). */
+const countMismatch = new TritonError("INTERNAL", "response output count mismatch");
 
 const nothing: InferResponseMessage = {
   modelName: "",

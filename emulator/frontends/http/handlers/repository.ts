@@ -60,18 +60,16 @@ const readLoadParameters = (body: Buffer): Result<readonly LoadParameter[]> => {
   const members = membersOf(field);
   if (!members.ok) return members;
   const parameters: LoadParameter[] = [];
-  for (const [name, value] of members.value.entries()) {
-    if (name === "config") {
-      const json = asString(value);
-      if (!json.ok) return json;
-      parameters.push({ kind: "config", json: json.value });
-    } else if (name.startsWith("file:")) {
-      const content = asString(value);
-      if (!content.ok) return content;
+  for (const [name] of members.value.entries()) {
+    // Of several with one name the first is read each time.
+    const text = asString(members.value.find(name) ?? null);
+    if (!text.ok) return text;
+    if (name === "config") parameters.push({ kind: "config", json: text.value });
+    else if (name.startsWith("file:")) {
       parameters.push({
         kind: "file",
         path: name.slice("file:".length),
-        content: Buffer.from(content.value, "base64"),
+        content: Buffer.from(text.value, "base64"),
       });
     } else return fail("INTERNAL", "unexpected error on creating Triton parameter");
   }

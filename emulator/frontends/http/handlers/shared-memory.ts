@@ -1,5 +1,11 @@
 import { fail, ok } from "../../../common/status.ts";
-import { asString, memberOf, optionalMember, parseJson } from "../../kserve-json/json-reader.ts";
+import {
+  asString,
+  asUnsignedInteger,
+  memberOf,
+  optionalMember,
+  parseJson,
+} from "../../kserve-json/json-reader.ts";
 import { emptyJsonReply, jsonReply } from "../../kserve-json/reply.ts";
 import { immediate } from "../handler.ts";
 
@@ -34,6 +40,12 @@ export const sharedMemoryRegister = immediate(({ groups, body }) => {
     if (!text.ok) return text;
     const byteSize = memberOf(document, "byte_size");
     if (!byteSize.ok) return byteSize;
+    const wholeSize = asUnsignedInteger(byteSize.value);
+    if (!wholeSize.ok) return wholeSize;
+    const device = memberOf(document, "device_id");
+    if (!device.ok) return device;
+    const wholeDevice = asUnsignedInteger(device.value);
+    if (!wholeDevice.ok) return wholeDevice;
     if (Buffer.from(text.value, "base64").length !== CUDA_IPC_HANDLE_BYTES) {
       return fail("INVALID_ARG", "'raw_handle' must be a valid base64 encoded cudaIpcMemHandle_t");
     }
@@ -46,9 +58,15 @@ export const sharedMemoryRegister = immediate(({ groups, body }) => {
   if (key === undefined) return fail("INVALID_ARG", "Shared memory register request has no 'key' field");
   const keyText = asString(key);
   if (!keyText.ok) return keyText;
-  if (optionalMember(document, "byte_size") === undefined) {
+  const offset = optionalMember(document, "offset");
+  const wholeOffset = offset === undefined ? ok(0) : asUnsignedInteger(offset);
+  if (!wholeOffset.ok) return wholeOffset;
+  const byteSize = optionalMember(document, "byte_size");
+  if (byteSize === undefined) {
     return fail("INVALID_ARG", "Shared memory register request has no 'byte_size' field");
   }
+  const wholeSize = asUnsignedInteger(byteSize);
+  if (!wholeSize.ok) return wholeSize;
   return fail("INTERNAL", `Unable to open shared memory region: '${keyText.value}'`);
 });
 

@@ -37,14 +37,14 @@ test.each([
   [
     "cuda",
     "/region/r/register",
-    '{"raw_handle":{"b64":"AAAA"},"byte_size":1}',
+    '{"raw_handle":{"b64":"AAAA"},"byte_size":1,"device_id":0}',
     400,
     "'raw_handle' must be a valid base64 encoded cudaIpcMemHandle_t",
   ],
   [
     "cuda",
     "/region/r/register",
-    `{"raw_handle":{"b64":"${handle}"},"byte_size":1}`,
+    `{"raw_handle":{"b64":"${handle}"},"byte_size":1,"device_id":0}`,
     400,
     "failed to register CUDA shared memory region: 'r', GPUs not supported",
   ],
