@@ -21,6 +21,10 @@ const commands: readonly Command[] = [
     run: async (args, environment) => (await import("./scenario.ts")).scenario(args, environment),
   },
   {
+    name: "parity",
+    run: async (args, environment) => (await import("./parity.ts")).parity(args, environment),
+  },
+  {
     name: "exec",
     run: async (args, environment) => (await import("./exec.ts")).exec(args, environment),
   },

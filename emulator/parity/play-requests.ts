@@ -6,7 +6,7 @@ import type { Answer } from "./exchange/answer.ts";
 import type { Pair } from "./pair.ts";
 import { Chance } from "./traffic/chance.ts";
 import { isLeftOut } from "./traffic/left-out.ts";
-import { shellCommand, type TrafficRequest } from "./traffic/request.ts";
+import { modelsOf, shellCommand, type TrafficRequest } from "./traffic/request.ts";
 import { send } from "./traffic/send.ts";
 import type { Surface, World } from "./traffic/surface.ts";
 
@@ -59,6 +59,9 @@ export const playRequests = async (
   world: World,
   options: RequestsOptions,
 ): Promise<RequestsResult> => new RequestPlayer(pair, world, options).run();
+
+/** Relative; of single precision that went through some hundred additions. */
+export const ARITHMETIC_TOLERANCE = 1e-4;
 
 /** Counters and metrics may follow an answer by a moment. */
 const COUNTING = new Set(["statistics", "metrics"]);
@@ -139,7 +142,10 @@ class RequestPlayer {
   }
 
   async #exchange(request: TrafficRequest, patient: boolean): Promise<Exchange> {
-    const { ours, theirs, tolerance } = this.#pair;
+    const { ours, theirs } = this.#pair;
+    const tolerance = modelsOf(request).some((model) => this.#world.arithmetic.has(model))
+      ? Math.max(this.#pair.tolerance, ARITHMETIC_TOLERANCE)
+      : this.#pair.tolerance;
     for (let tries = 0; ; tries++) {
       const [a, b] = await Promise.all([send(ours, request), send(theirs, request)]);
       const comparison = compareAnswers(a, b, { tolerance });

@@ -2,10 +2,17 @@ import { gunzipSync, inflateSync } from "node:zlib";
 import type { Answer } from "../exchange/answer.ts";
 import type { GrpcAnswer } from "../exchange/grpc-client.ts";
 import type { HttpAnswer } from "../exchange/http-connection.ts";
-import { array, type JsonText, memberOf, readJsonText, writeJsonText } from "../exchange/json-text.ts";
+import {
+  array,
+  type JsonText,
+  type Member,
+  memberOf,
+  readJsonText,
+  writeJsonText,
+} from "../exchange/json-text.ts";
 import { ABSENT, compareJson, type Divergence, type Excuse } from "./compare-json.ts";
 import { compareMetrics } from "./compare-metrics.ts";
-import { jsonMask } from "./masks.ts";
+import { jsonMask, textMask } from "./masks.ts";
 
 export interface CompareOptions {
   /** By how much two floating-point results may differ, relative to the larger; 0 = not at all. */
@@ -53,12 +60,19 @@ export const describeAnswer = (answer: Answer): string => {
 const printable = (bytes: Buffer): string => {
   const text = bytes.toString("utf8");
   const clean = Buffer.from(text).equals(bytes) ? text : bytes.toString("latin1");
-  const shown = clean.replace(
-    /[\0-\x08\x0b-\x1f\x7f-\x9f]/g,
-    (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
+  const shown = [...clean]
+    .map((character) => (isControl(character) ? escapeOf(character) : character))
+    .join("");
   return shown.length > 1500 ? `${shown.slice(0, 1500)}...` : shown;
 };
+
+/** But line feeds and tabs. */
+const isControl = (character: string): boolean => {
+  const code = character.charCodeAt(0);
+  return (code < 0x20 && code !== 0x0a && code !== 0x09) || (code >= 0x7f && code < 0xa0);
+};
+
+const escapeOf = (character: string): string => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
 
 const unpacked = ({ headers, body }: HttpAnswer): Buffer | null => {
   const encoding = headers.find(([name]) => name.toLowerCase() === "content-encoding")?.[1];
@@ -82,14 +96,17 @@ class Comparer {
   }
 
   answers(ours: Answer, theirs: Answer): void {
-    if (ours.kind === "http" && theirs.kind === "http") return this.#http(ours.answer, theirs.answer);
-    if (ours.kind === "grpc" && theirs.kind === "grpc") return this.#grpc(ours.answer, theirs.answer);
-    if (ours.kind === "stream" && theirs.kind === "stream") return this.#grpc(ours.answer, theirs.answer);
-    if (ours.kind === "raw" && theirs.kind === "raw") {
+    if (ours.kind === "http" && theirs.kind === "http") this.#http(ours.answer, theirs.answer);
+    else if (ours.kind === "grpc" && theirs.kind === "grpc") this.#grpc(ours.answer, theirs.answer);
+    else if (ours.kind === "stream" && theirs.kind === "stream") this.#grpc(ours.answer, theirs.answer);
+    else if (ours.kind === "raw" && theirs.kind === "raw") {
       this.#texts("bytes", printable(ours.answer.received), printable(theirs.answer.received));
       this.#texts("connection", String(ours.answer.ended), String(theirs.answer.ended));
-      return;
-    }
+    } else this.#connections(ours, theirs);
+  }
+
+  /** One of them, or both, had no answer. */
+  #connections(ours: Answer, theirs: Answer): void {
     const how = (answer: Answer): string => {
       if (answer.kind !== "connection") return `an answer: ${firstLine(describeAnswer(answer))}`;
       // Which of the two a closing looks like depends on what the kernel had read by then.
@@ -152,7 +169,7 @@ class Comparer {
   #json(ours: JsonText, theirs: JsonText): void {
     const floating = floatingOutputs(theirs);
     const excuse: Excuse = (pointer, a, b) => {
-      const mask = jsonMask(pointer, a, b);
+      const mask = jsonMask(pointer, a, b) ?? textMask(pointer, a, b);
       if (mask !== null) return mask.name;
       const output = /^\/outputs\/(\d+)\/data\/\d+$/.exec(pointer)?.[1];
       const datatype = output === undefined ? undefined : floating.get(Number(output));
@@ -218,7 +235,7 @@ class Comparer {
     const replies = ({ replies: all }: GrpcAnswer): JsonText =>
       array(all.map(({ asSent }) => readJsonText(JSON.stringify(asSent)) ?? array([])));
     const excuse: Excuse = (pointer, a, b) => {
-      const mask = jsonMask(pointer, a, b);
+      const mask = jsonMask(pointer, a, b) ?? textMask(pointer, a, b);
       if (mask !== null) return mask.name;
       return this.#rawContents(pointer, theirs, a, b) ? "tolerance" : null;
     };
@@ -237,7 +254,6 @@ class Comparer {
     const sent = readJsonText(JSON.stringify(answer.replies[Number(place[1])]?.asSent ?? {})) ?? undefined;
     const reply = place[2] === undefined ? sent : memberOf(sent, "infer_response");
     const output = itemsOf(memberOf(reply, "outputs"))[Number(place[3])];
-    const before = this.found.length;
     const bytes = (value: JsonText & { kind: "string" }): Buffer => Buffer.from(value.value, "base64");
     this.#tensor(
       textOf(memberOf(output, "name")),
@@ -245,14 +261,20 @@ class Comparer {
       bytes(ours),
       bytes(theirs),
     );
-    // Said by the tensor itself, with the bytes around it.
-    void before;
+    // The tensor itself has told where, with the bytes around it.
     return true;
   }
 }
 
-/** The container API lists models in the order of a hash table. */
+/** The container API lists models in the order of a hash table; rows of statistics have the name of their model as their place. */
 const inOrder = (document: JsonText): JsonText => {
+  const statistics = memberOf(document, "model_stats");
+  if (statistics?.kind === "array") {
+    const rows = statistics.items.map((row): Member => {
+      return [`${textOf(memberOf(row, "name"))}:${textOf(memberOf(row, "version"))}`, row];
+    });
+    return { kind: "object", members: [["model_stats", { kind: "object", members: rows }]] };
+  }
   const models = memberOf(document, "models");
   if (models?.kind !== "array") return document;
   const items = [...models.items].sort((a, b) => (writeJsonText(a) < writeJsonText(b) ? -1 : 1));

@@ -37,8 +37,10 @@ const walk = (
   rules: JsonRules,
   found: Divergence[],
 ): void => {
-  if (ours?.kind === "object" && theirs?.kind === "object")
-    return walkMembers(pointer, ours, theirs, rules, found);
+  if (ours?.kind === "object" && theirs?.kind === "object") {
+    walkMembers(pointer, ours, theirs, rules, found);
+    return;
+  }
   if (ours?.kind === "array" && theirs?.kind === "array") {
     for (let i = 0; i < Math.max(ours.items.length, theirs.items.length); i++)
       walk(`${pointer}/${i}`, ours.items[i], theirs.items[i], rules, found);

@@ -46,6 +46,26 @@ const textOf = (value: JsonText | undefined): string => {
   return value?.kind === "string" ? value.value : "";
 };
 
+const orderOfVersions: Mask = {
+  name: "order of failed versions",
+  reason: "versions of a model load side by side, and an error lists them as they failed",
+};
+
+/** Covers two texts of errors that say the same in another order. */
+export const textMask = (
+  pointer: string,
+  ours: JsonText | undefined,
+  theirs: JsonText | undefined,
+): Mask | null => {
+  const sorted = (value: JsonText | undefined): string =>
+    textOf(value)
+      .replace(/\n$/, "")
+      .split(/(?=version \d+ is at )/)
+      .sort()
+      .join("");
+  return /\/(error|reason)$/.test(pointer) && sorted(ours) === sorted(theirs) ? orderOfVersions : null;
+};
+
 interface MetricMask extends Mask {
   readonly family: RegExp;
 }
@@ -69,6 +89,7 @@ export const metricMask = (family: string): Mask | null =>
 export const allMasks: readonly Mask[] = [
   ...jsonMasks,
   ...metricMasks,
+  orderOfVersions,
   {
     name: "order of map entries",
     reason:

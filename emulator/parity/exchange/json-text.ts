@@ -45,7 +45,7 @@ export const readJsonText = (text: string): JsonText | null => {
 };
 
 const tokenPattern = /(?:-?(?:\d[\d.eE+-]*|Infinity)|NaN|true|false|null)/y;
-const stringPattern = /"(?:[^"\\]|\\[^])*"/y;
+const stringPattern = /"(?:[^"\\]|\\[\s\S])*"/y;
 
 class Reader {
   readonly #text: string;

@@ -11,6 +11,7 @@ export interface ModelSketch {
   readonly inputs: readonly TensorSketch[];
   readonly outputs: readonly TensorSketch[];
   readonly decoupled: boolean;
+  readonly ensemble: boolean;
   /** Requests must carry a correlation id. */
   readonly sequence: boolean;
 }
@@ -57,6 +58,7 @@ const sketchOf = async (side: Side, name: string): Promise<ModelSketch> => {
     inputs: tensors("inputs"),
     outputs: tensors("outputs"),
     decoupled: textOf(memberOf(memberOf(config, "model_transaction_policy"), "decoupled")) === "true",
+    ensemble: memberOf(config, "ensemble_scheduling") !== undefined,
     sequence: memberOf(config, "sequence_batching") !== undefined,
   };
 };

@@ -108,6 +108,20 @@ export const bytesOf = (request: HttpTraffic, places: Places): Buffer =>
     body: request.body === null ? null : bodyBytes(request.body, places),
   });
 
+/** The models that a request asks for inference, by their names. */
+export const modelsOf = (request: TrafficRequest): readonly string[] => {
+  switch (request.kind) {
+    case "http":
+      return /^\/v2\/models\/([^/]+)/.exec(request.path)?.slice(1) ?? [];
+    case "grpc":
+      return [String(request.message.model_name)];
+    case "stream":
+      return request.messages.map(({ model_name }) => String(model_name));
+    case "raw":
+      return [];
+  }
+};
+
 /** A command line that sends the same to `host:port`s in variables of the shell: HTTP, METRICS, SAGEMAKER, GRPC. */
 export const shellCommand = (request: TrafficRequest): string => {
   switch (request.kind) {
@@ -136,7 +150,10 @@ const curl = (request: HttpTraffic): string => {
   if (request.body === null) return words.join(" ");
   const bytes = bodyBytes(request.body);
   const text = bytes.toString("utf8");
-  const readable = Buffer.from(text).equals(bytes) && !/[\0-\x1f]/.test(text) && !text.startsWith("@");
+  const readable =
+    Buffer.from(text).equals(bytes) &&
+    ![...text].some((character) => character < " ") &&
+    !text.startsWith("@");
   if (readable) return [...words, "--data-binary", quoted(text)].join(" ");
   return `printf ${quoted(printfText(bytes))} | ${[...words, "--data-binary", "@-"].join(" ")}`;
 };

@@ -7,6 +7,8 @@ export interface World {
   readonly models: readonly ModelSketch[];
   /** Models that requests may load and unload as they like; infer requests leave them alone. */
   readonly spare: readonly string[];
+  /** Models whose floating-point results may differ a little between two versions of ONNX Runtime. */
+  readonly arithmetic: ReadonlySet<string>;
 }
 
 /** One row of the report: the part of the server that its requests look at. */
@@ -15,5 +17,7 @@ export interface Surface {
   readonly title: string;
   /** How often it comes, beside the others. */
   readonly weight: number;
+  /** Its requests load models or change settings: not for a server that others use. */
+  readonly changes?: true;
   make(chance: Chance, world: World): TrafficRequest;
 }

@@ -16,6 +16,7 @@ export const container: Surface = {
   name: "container",
   title: "container API of SageMaker",
   weight: 10,
+  changes: true,
   make: (chance, world): HttpTraffic => {
     const hash = chance.pick(hashes);
     switch (chance.below(10)) {

@@ -10,7 +10,7 @@ export const framing: Surface = {
     const path = chance.pick(["/v2/health/live", `/v2/models/${name}/ready`, "/none"]);
     const body = "{}";
     const post = (head: string, content: string): string =>
-      `POST /v2/repository/index HTTP/1.1\r\n${head}\r\n\r\n${content}`;
+      `POST /v2/repository/models/none/load HTTP/1.1\r\n${head}\r\n\r\n${content}`;
     const text = chance.pick([
       `GET ${path} HTTP/1.0\r\n\r\n`,
       `GET ${path} HTTP/1.0\r\nConnection: keep-alive\r\n\r\n`,

@@ -7,6 +7,7 @@ export const grpcCalls: Surface = {
   name: "grpc-calls",
   title: "gRPC: health, metadata, control, settings, shared memory",
   weight: 14,
+  changes: true,
   make: (chance, world) => {
     const [rpc, message] = chance.pick(calls)(chance, world);
     return { kind: "grpc", rpc, message, metadata: {} };

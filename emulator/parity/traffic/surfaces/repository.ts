@@ -9,6 +9,7 @@ export const repository: Surface = {
   name: "repository",
   title: "repository: index, load, unload",
   weight: 6,
+  changes: true,
   make: (chance, { spare }) => {
     const middle = chance.oneIn(12) ? "/other" : "";
     if (chance.oneIn(3))

@@ -8,6 +8,7 @@ export const settings: Surface = {
   name: "settings",
   title: "trace and log settings",
   weight: 6,
+  changes: true,
   make: (chance, { models }) => {
     const model = chance.oneIn(6) ? "none" : chance.pick(models).name;
     const path = chance.pick(["/v2/logging", "/v2/trace/setting", `/v2/models/${model}/trace/setting`]);

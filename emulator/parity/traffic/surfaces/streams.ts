@@ -1,4 +1,5 @@
-import type { Surface } from "../surface.ts";
+import type { JsonObject } from "../../exchange/json.ts";
+import type { Surface, World } from "../surface.ts";
 import { inferMessage } from "./grpc-infer.ts";
 
 /** Several requests on one stream, whose answers come in their order. */
@@ -9,7 +10,28 @@ export const streams: Surface = {
   make: (chance, world) => ({
     kind: "stream",
     rpc: "ModelStreamInfer",
-    messages: chance.times(chance.below(5), () => inferMessage(chance, world)),
+    messages: apart(
+      chance.times(chance.below(5), () => inferMessage(chance, world)),
+      world,
+    ),
     metadata: chance.oneIn(3) ? { triton_grpc_error: chance.pick(["true", "false", "1"]) } : {},
   }),
+};
+
+/** No two that might share an execution or not, as it happens: statistics would tell. */
+const apart = (messages: readonly JsonObject[], { models }: World): JsonObject[] => {
+  const isBatched = ({ model_name: name }: JsonObject): boolean =>
+    models.some((model) => model.name === name && (model.maxBatchSize > 0 || model.ensemble));
+  const isEnsemble = ({ model_name: name }: JsonObject): boolean =>
+    models.some((model) => model.name === name && model.ensemble);
+  const [first] = messages;
+  if (first !== undefined && isEnsemble(first)) return [first];
+  return messages.filter(
+    (message, index) =>
+      !isEnsemble(message) &&
+      !(
+        isBatched(message) &&
+        messages.slice(0, index).some(({ model_name }) => model_name === message.model_name)
+      ),
+  );
 };

@@ -7,37 +7,47 @@ import type { RunningServer, Target } from "./targets/target.ts";
 import type { PairContent } from "./traffic/pair-content.ts";
 import type { Side } from "./traffic/send.ts";
 
-export interface OwnPairOptions {
+export interface StartedPairOptions {
   readonly ours: Target;
   readonly theirs: Target;
   readonly tolerance: number;
   /** What both serve. */
   readonly content: PairContent;
+  /** False where one of them runs already and belongs to somebody. */
+  readonly own: boolean;
 }
 
 /** Both servers started here, each with a copy of the same models in a folder of its own. */
-export class OwnPair implements Pair, AsyncDisposable {
-  readonly own = true;
+export class StartedPair implements Pair, AsyncDisposable {
+  readonly own: boolean;
   readonly tolerance: number;
   readonly #ours: StartedSide;
   readonly #theirs: StartedSide;
   readonly #folder: string;
 
-  private constructor(folder: string, ours: StartedSide, theirs: StartedSide, tolerance: number) {
+  private constructor(
+    folder: string,
+    ours: StartedSide,
+    theirs: StartedSide,
+    tolerance: number,
+    own: boolean,
+  ) {
+    this.own = own;
     this.#folder = folder;
     this.#ours = ours;
     this.#theirs = theirs;
     this.tolerance = tolerance;
   }
 
-  static async start({ ours, theirs, tolerance, content }: OwnPairOptions): Promise<OwnPair> {
+  static async start({ ours, theirs, tolerance, content, own }: StartedPairOptions): Promise<StartedPair> {
     const folder = realpathSync(mkdtempSync(join(tmpdir(), "parity-")));
     // Paths of one length: a text in which one stands is as long on both sides.
-    const pair = new OwnPair(
+    const pair = new StartedPair(
       folder,
       new StartedSide(ours, content, join(folder, "ours")),
       new StartedSide(theirs, content, join(folder, "real")),
       tolerance,
+      own,
     );
     try {
       await Promise.all([pair.#ours.start(), pair.#theirs.start()]);
@@ -76,7 +86,8 @@ export class OwnPair implements Pair, AsyncDisposable {
   }
 }
 
-class StartedSide {
+/** One of them; others may start it alone. */
+export class StartedSide {
   readonly #target: Target;
   readonly #content: PairContent;
   readonly #repository: string;
@@ -97,6 +108,7 @@ class StartedSide {
   async start(): Promise<void> {
     const server = await this.#target.start({
       repository: this.#repository,
+      folders: [this.#archives],
       flags: this.#content.flags,
       env: this.#content.environment,
       ownProcess: false,

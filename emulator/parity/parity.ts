@@ -1,0 +1,166 @@
+import { cpSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Partner } from "./cases/dialogue.ts";
+import { readAcceptedDifferences } from "./difference/accepted-differences.ts";
+import type { Finding } from "./difference/finding.ts";
+import { type CasesResult, caseAreas, playCases } from "./play-cases.ts";
+import { playRequests, type RequestsResult } from "./play-requests.ts";
+import { playSequences, type SequencesResult } from "./play-sequences.ts";
+import { caseRow, type ParityReport, requestRows, sequenceRow } from "./report/parity-report.ts";
+import { StartedPair } from "./started-pair.ts";
+import type { Target } from "./targets/target.ts";
+import { sketchModels } from "./traffic/model-sketch.ts";
+import type { PairContent } from "./traffic/pair-content.ts";
+import { arithmeticModels, sequenceContent, spareModels, trafficContent } from "./traffic/repository.ts";
+import { surfaces } from "./traffic/surfaces.ts";
+
+export interface ParityOptions {
+  readonly ours: Target;
+  /** Null where nobody but recordings can be asked. */
+  readonly theirs: Target | null;
+  /** Who plays the cases in the place of `theirs`. */
+  readonly recordings: Partner | null;
+  /** Requests that were recorded, in the place of generated ones where `theirs` is null. */
+  readonly recordedRequests?: (ours: Target, listener: ParityListener) => Promise<RequestsResult>;
+  /** False where one of the two runs already: then nothing is loaded, changed or ended. */
+  readonly own: boolean;
+  /** A model repository of one's own in the place of ours. */
+  readonly models: string | null;
+  readonly seed: number;
+  readonly requests: number;
+  readonly sequences: number;
+  /** Names; empty = all. */
+  readonly surfaces: readonly string[];
+  /** One request or sequence of a run, `infer-json:17`; null = all. */
+  readonly only: { readonly surface: string; readonly number: number } | null;
+  readonly tolerance: number;
+  readonly cases: boolean;
+}
+
+/** Where progress and findings go. */
+export interface ParityListener {
+  progress(what: string, done: number, of: number, findings: number): void;
+  found(finding: Finding): void;
+  disagreed(text: string): void;
+  say(line: string): void;
+}
+
+const SHRINK_REQUESTS = 400;
+const SHRINK_SEQUENCES = 60;
+const PAUSE_MS = 20;
+
+/** Compares the two servers in every way that was asked for. */
+export const runParity = async (options: ParityOptions, listener: ParityListener): Promise<ParityReport> => {
+  const { ours, theirs, seed } = options;
+  const [requests, sequences] =
+    theirs === null
+      ? [options.requests === 0 ? null : ((await options.recordedRequests?.(ours, listener)) ?? null), null]
+      : [await runRequests(options, theirs, listener), await runSequences(options, theirs, listener)];
+  const cases = options.cases ? await runCases(options, listener) : null;
+  const findings = [...(requests?.findings ?? []), ...(sequences?.findings ?? [])];
+  const used = new Set(findings.map(({ accepted }) => accepted));
+  return {
+    ours: ours.name,
+    theirs: theirs?.name ?? options.recordings?.name ?? "nobody",
+    onnxRuntime: {
+      ours: ours.onnxRuntime,
+      theirs: theirs?.onnxRuntime ?? options.recordings?.onnxRuntime ?? "",
+    },
+    seed,
+    rows: [
+      ...(requests === null ? [] : requestRows(requests)),
+      ...(sequences === null ? [] : [sequenceRow(sequences)]),
+      ...(cases === null ? [] : [caseRow(cases)]),
+    ],
+    findings,
+    cases: cases?.findings ?? [],
+    deaths: requests?.deaths ?? [],
+    races: sequences?.deaths ?? 0,
+    leftOut: Object.fromEntries(requests?.leftOut ?? []),
+    unused: readAcceptedDifferences()
+      .map(({ name }) => name)
+      .filter((name) => !used.has(name)),
+  };
+};
+
+const pause = (): Promise<void> => sleep(PAUSE_MS);
+
+const contentOf = (models: string | null): PairContent =>
+  models === null
+    ? trafficContent
+    : {
+        flags: ["--model-control-mode=explicit", "--load-model=*", "--allow-sagemaker=true"],
+        environment: {},
+        layOut: (repository) => {
+          for (const name of readdirSync(models))
+            cpSync(join(models, name), join(repository, name), { recursive: true });
+        },
+      };
+
+const runRequests = async (
+  options: ParityOptions,
+  theirs: Target,
+  listener: ParityListener,
+): Promise<RequestsResult | null> => {
+  const { ours, models, seed, only, own, tolerance } = options;
+  if (only?.surface === "sequences" || (only === null && options.requests === 0)) return null;
+  const sample = models === null && own;
+  const chosen = surfaces.filter(
+    ({ name, changes }) =>
+      (options.surfaces.length === 0 || options.surfaces.includes(name)) &&
+      (own || changes === undefined) &&
+      (sample || name !== "container"),
+  );
+  await using pair = await StartedPair.start({ ours, theirs, tolerance, content: contentOf(models), own });
+  if (pair.theirs.grpc === null)
+    listener.say("gRPC is not compared: install @grpc/grpc-js and @grpc/proto-loader to compare it");
+  const world = {
+    models: await sketchModels(pair.theirs),
+    spare: sample ? spareModels : [],
+    arithmetic: sample ? arithmeticModels : new Set<string>(),
+  };
+  return await playRequests(pair, world, {
+    seed,
+    count: options.requests,
+    surfaces: chosen,
+    only: only?.number ?? null,
+    accepted: readAcceptedDifferences(),
+    shrinkLimit: SHRINK_REQUESTS,
+    onProgress: (done, found) =>
+      listener.progress("requests", done, only === null ? options.requests : 1, found),
+    onFinding: (finding) => listener.found(finding),
+    pause,
+  });
+};
+
+const runSequences = async (
+  options: ParityOptions,
+  theirs: Target,
+  listener: ParityListener,
+): Promise<SequencesResult | null> => {
+  const { ours, seed, only, own, tolerance } = options;
+  if (only !== null && only.surface !== "sequences") return null;
+  if (!own || (only === null && options.sequences === 0)) return null;
+  await using pair = await StartedPair.start({ ours, theirs, tolerance, content: sequenceContent, own });
+  return await playSequences(pair, {
+    seed,
+    count: options.sequences,
+    only: only?.number ?? null,
+    accepted: readAcceptedDifferences(),
+    shrinkLimit: SHRINK_SEQUENCES,
+    onProgress: (done, found) =>
+      listener.progress("sequences", done, only === null ? options.sequences : 1, found),
+    onFinding: (finding) => listener.found(finding),
+    pause,
+  });
+};
+
+const runCases = (options: ParityOptions, listener: ParityListener): Promise<CasesResult> =>
+  playCases({
+    ours: options.ours,
+    theirs: options.theirs ?? options.recordings,
+    areas: caseAreas,
+    onProgress: (done, of) => listener.progress("cases", done, of, 0),
+    onFinding: (text) => listener.disagreed(text),
+  });

@@ -1,0 +1,24 @@
+/**
+ * `npm run parity`: `triton-local parity` with the stand-in for the Python backend that the tests have. What a whole run found
+ * is kept in fixtures/parity and shown on docs/parity.md. `--record` remakes fixtures/recordings instead; `--memory` plays
+ * fleets in containers with a memory limit (docs/memory-fidelity.md).
+ */
+import { parity } from "../../emulator/cli/parity.ts";
+import { writeReport } from "../../emulator/parity/report/report-file.ts";
+import { parityFolder } from "../../emulator/parity/shipped-files.ts";
+import { standIn } from "../support/targets/emulator.ts";
+import { memoryFidelity } from "./memory-fidelity.ts";
+import { record } from "./record.ts";
+
+const RELEASE = "2.51.0";
+
+const args = process.argv.slice(2);
+const exitCode = args.includes("--record")
+  ? await record(args)
+  : args.includes("--memory")
+    ? await memoryFidelity(args)
+    : await parity(args, process.env, {
+        ...standIn,
+        keep: (report) => writeReport(new URL(`${RELEASE}.json`, parityFolder), report),
+      });
+process.stderr.write("", () => process.exit(exitCode));
