@@ -7,6 +7,7 @@ import { largeTensors } from "./scenarios/large-tensors.ts";
 import { ledgerAndJournal } from "./scenarios/ledger-and-journal.ts";
 import { loadUnload } from "./scenarios/load-unload.ts";
 import { manyModels } from "./scenarios/many-models.ts";
+import { modelLists } from "./scenarios/model-lists.ts";
 import { reset } from "./scenarios/reset.ts";
 import {
   grpcBatchedTensors,
@@ -37,4 +38,5 @@ export const scenarios: readonly Scenario[] = [
   { name: "reset", run: reset },
   { name: "journal", run: ledgerAndJournal },
   { name: "invoke", run: invokeEndpoint },
+  { name: "lists", run: modelLists },
 ];

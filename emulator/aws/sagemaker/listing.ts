@@ -49,19 +49,40 @@ export const pageOf = <T extends Listed>(
     return [by === "Status" ? item.status : item.createdMs, item.name];
   };
   const direction = order === "Ascending" ? 1 : -1;
-  const sorted = all
-    .filter((item) => matches(item, input))
-    .map((item) => ({ item, key: keyOf(item) }))
-    .sort((a, b) => direction * compare(a.key, b.key));
   const after = input.NextToken === undefined ? null : readToken(input.NextToken, by, order);
-  const start = after === null ? 0 : sorted.findIndex(({ key }) => direction * compare(key, after) > 0);
-  const page = start < 0 ? [] : sorted.slice(start, start + size);
+  // Most of a long list is looked at once: what stands behind the page is not sorted.
+  const page: { readonly item: T; readonly key: SortKey }[] = [];
+  let isLast = true;
+  for (const item of all) {
+    if (!matches(item, input)) continue;
+    const key = keyOf(item);
+    if (after !== null && direction * compare(key, after) <= 0) continue;
+    page.splice(
+      placeIn(page, (other) => direction * compare(key, other.key) < 0),
+      0,
+      { item, key },
+    );
+    if (page.length > size) {
+      page.pop();
+      isLast = false;
+    }
+  }
   const last = page.at(-1);
-  const isLast = last === undefined || sorted.at(-1) === last;
   return {
     items: page.map(({ item }) => item),
-    nextToken: isLast ? undefined : writeToken(last.key, by, order),
+    nextToken: isLast || last === undefined ? undefined : writeToken(last.key, by, order),
   };
+};
+
+/** The index of the first that is behind; all that follow it are, too. */
+const placeIn = <T>(sorted: readonly T[], behind: (other: T) => boolean): number => {
+  let [first, end] = [0, sorted.length];
+  while (first < end) {
+    const middle = (first + end) >>> 1;
+    if (behind(sorted[middle]!)) end = middle;
+    else first = middle + 1;
+  }
+  return first;
 };
 
 /** What is compared first, then the name. */

@@ -95,7 +95,7 @@ export class AwsPort {
       operation,
       region: signed?.region ?? DEFAULT_REGION,
       accountId: ACCOUNT_ID,
-      requestId: randomUUID(),
+      requestId: newRequestId(),
       accessKeyId: signed?.accessKeyId ?? null,
       head,
       query,
@@ -197,6 +197,9 @@ export class AwsPort {
     return this.#date;
   }
 }
+
+/** As one piece: what `randomUUID` returns is put together from twenty, all of which would be kept with the journal. */
+const newRequestId = (): string => Buffer.from(randomUUID(), "latin1").toString("latin1");
 
 /** Null = it is not in S3's chunks. */
 const chunkedBody = ({ head, body }: HttpExchange): ChunkedBody | null =>
