@@ -1,4 +1,10 @@
 import { recordCases } from "../../emulator/parity/recordings/record-cases.ts";
+import {
+  recordTraffic,
+  TRAFFIC_REQUESTS,
+  TRAFFIC_SEED,
+  trafficFile,
+} from "../../emulator/parity/recordings/recorded-traffic.ts";
 import { chooseTarget, type TargetKind } from "../../emulator/parity/targets/choose.ts";
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -17,11 +23,21 @@ export const record = async (args: readonly string[]): Promise<number> => {
       return 2;
     }
     const date = new Date();
-    const { folder, recorded, disagreements } = await recordCases(target, {
+    const { folder, from, recorded, disagreements } = await recordCases(target, {
       ...(areas.length === 0 ? {} : { areas }),
       date,
       say,
     });
+    if (areas.length === 0) {
+      const file = trafficFile(folder);
+      const count = await recordTraffic(target, {
+        file,
+        from: { ...from, seed: TRAFFIC_SEED },
+        count: TRAFFIC_REQUESTS,
+        say,
+      });
+      say(`${count} generated requests are in ${file.pathname}`);
+    }
     say(`${recorded} dialogues are in ${folder.pathname}`);
     for (const disagreement of disagreements) say(`not as its case says: ${disagreement}`);
     return disagreements.length === 0 ? 0 : 1;
