@@ -119,13 +119,6 @@ export class ControlPlane implements Endpoints {
     }
   }
 
-  /** The first region that has an endpoint of that name; null = none has. */
-  regionOf(endpointName: string): string | null {
-    const suffix = `/${endpointName.toLowerCase()}`;
-    for (const key of this.#endpoints.keys()) if (key.endsWith(suffix)) return key.slice(0, -suffix.length);
-    return null;
-  }
-
   /** Of all endpoints, those that serve. */
   fleets(): readonly ServingFleet[] {
     return this.#all().flatMap(([, endpoint]) => endpoint.fleets);
