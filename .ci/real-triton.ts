@@ -109,6 +109,9 @@ const check = async (kind: "native" | "container"): Promise<void> => {
   }
 };
 
+// Servers of this process are ended when it exits, which a signal alone does not make it do.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+
 for (const kind of ["native", "container"] as const)
   if (values.kinds.split(",").includes(kind)) await check(kind);
 
