@@ -140,6 +140,8 @@ function ourServer(): ServerCommand {
 }
 
 function realServer(): ServerCommand | null {
+  // Ours switches it off; the real server with the same ONNX Runtime is not to pay for it either.
+  process.env.ORT_DISABLE_TELEMETRY = "1";
   const command = process.env.REAL_SERVER;
   return command === undefined || command === "" ? null : { name: REAL, command: command.split(" ") };
 }

@@ -12,6 +12,7 @@ import type {
   WorkerReply,
   WorkerRequest,
 } from "./session-protocol.ts";
+import { switchOffTelemetry } from "./telemetry.ts";
 
 /** One input of a run in the pieces it came in; each is copied once, into the memory that the worker reads. */
 export interface PartedInput {
@@ -59,6 +60,7 @@ export class WorkerPool {
    * @param entry the threads' program; another one only in tests
    */
   constructor(size: number, clock: Pick<Clock, "hold">, entry: URL = sessionWorkerEntry()) {
+    switchOffTelemetry();
     this.#clock = clock;
     this.#size = Math.max(1, size);
     this.#entry = entry;
