@@ -2,7 +2,7 @@ import { cpSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Partner } from "./cases/dialogue.ts";
-import { readAcceptedDifferences } from "./difference/accepted-differences.ts";
+import { type AcceptedDifference, readAcceptedDifferences } from "./difference/accepted-differences.ts";
 import type { Finding } from "./difference/finding.ts";
 import { type CasesResult, caseAreas, playCases } from "./play-cases.ts";
 import { playRequests, type RequestsResult } from "./play-requests.ts";
@@ -78,11 +78,16 @@ export const runParity = async (options: ParityOptions, listener: ParityListener
     deaths: requests?.deaths ?? [],
     races: sequences?.deaths ?? 0,
     leftOut: Object.fromEntries(requests?.leftOut ?? []),
-    unused: readAcceptedDifferences()
+    unused: (theirs === null ? [] : acceptedBetween(ours, theirs))
       .map(({ name }) => name)
       .filter((name) => !used.has(name)),
   };
 };
+
+const acceptedBetween = (ours: Target, theirs: Target): readonly AcceptedDifference[] =>
+  readAcceptedDifferences().filter(
+    ({ otherOnnxRuntime }) => otherOnnxRuntime === undefined || ours.onnxRuntime !== theirs.onnxRuntime,
+  );
 
 const pause = (): Promise<void> => sleep(PAUSE_MS);
 
@@ -125,7 +130,7 @@ const runRequests = async (
     count: options.requests,
     surfaces: chosen,
     only: only?.number ?? null,
-    accepted: readAcceptedDifferences(),
+    accepted: acceptedBetween(ours, theirs),
     shrinkLimit: SHRINK_REQUESTS,
     onProgress: (done, found) =>
       listener.progress("requests", done, only === null ? options.requests : 1, found),
@@ -147,7 +152,7 @@ const runSequences = async (
     seed,
     count: options.sequences,
     only: only?.number ?? null,
-    accepted: readAcceptedDifferences(),
+    accepted: acceptedBetween(ours, theirs),
     shrinkLimit: SHRINK_SEQUENCES,
     onProgress: (done, found) =>
       listener.progress("sequences", done, only === null ? options.sequences : 1, found),

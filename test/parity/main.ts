@@ -4,13 +4,10 @@
  * fleets in containers with a memory limit (docs/memory-fidelity.md).
  */
 import { parity } from "../../emulator/cli/parity.ts";
-import { writeReport } from "../../emulator/parity/report/report-file.ts";
-import { parityFolder } from "../../emulator/parity/shipped-files.ts";
+import { keptReport, writeReport } from "../../emulator/parity/report/report-file.ts";
 import { standIn } from "../support/targets/emulator.ts";
 import { memoryFidelity } from "./memory-fidelity.ts";
 import { record } from "./record.ts";
-
-const RELEASE = "2.51.0";
 
 const args = process.argv.slice(2);
 const exitCode = args.includes("--record")
@@ -19,6 +16,6 @@ const exitCode = args.includes("--record")
     ? await memoryFidelity(args)
     : await parity(args, process.env, {
         ...standIn,
-        keep: (report) => writeReport(new URL(`${RELEASE}.json`, parityFolder), report),
+        keep: (report) => writeReport(keptReport, report),
       });
 process.stderr.write("", () => process.exit(exitCode));

@@ -13,6 +13,8 @@ export interface AcceptedDifference {
   readonly theirs?: string;
   /** Pattern somewhere in the command that sends the request. */
   readonly request?: string;
+  /** Only where the two servers have ONNX Runtime in different versions. */
+  readonly otherOnnxRuntime?: true;
   readonly reason: string;
 }
 

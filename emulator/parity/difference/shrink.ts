@@ -2,6 +2,7 @@ import type { Json, JsonObject } from "../exchange/json.ts";
 import {
   array,
   type JsonText,
+  type Member,
   object,
   readJsonText,
   string,
@@ -84,6 +85,7 @@ const smallerJson = function* (value: JsonText): Generator<JsonText> {
   switch (value.kind) {
     case "object": {
       const { members } = value;
+      yield* smallerTensors(members);
       for (const [index] of members.entries()) yield object(members.filter((_, at) => at !== index));
       for (const [index, [name, member]] of members.entries())
         for (const candidate of smallerJson(member))
@@ -92,6 +94,7 @@ const smallerJson = function* (value: JsonText): Generator<JsonText> {
     }
     case "array": {
       const { items } = value;
+      if (items.length === 1 && items[0]?.kind === "array") yield items[0];
       for (let size = items.length; size >= 1; size = Math.floor(size / 2))
         for (let at = 0; at < items.length; at += size)
           yield array([...items.slice(0, at), ...items.slice(at + size)]);
@@ -107,7 +110,10 @@ const smallerJson = function* (value: JsonText): Generator<JsonText> {
       return;
     case "token": {
       if (value.text === "1" || value.text === "0") return;
-      if (readJsonText(value.text)?.kind === "token") {
+      const parsed = readJsonText(value.text);
+      // It was JSON after all.
+      if (parsed !== null && parsed.kind !== "token") yield parsed;
+      if (parsed?.kind === "token") {
         yield token(0);
         if (/^-?\d/.test(value.text)) yield token(1);
         return;
@@ -120,6 +126,23 @@ const smallerJson = function* (value: JsonText): Generator<JsonText> {
     }
   }
 };
+
+/** A tensor of one element in the place of a larger one: its shape and its data fit together only when both change. */
+const smallerTensors = function* (members: readonly Member[]): Generator<JsonText> {
+  const of = (name: string): JsonText | undefined => members.find(([key]) => key === name)?.[1];
+  const [shape, data] = [of("shape"), of("data")];
+  if (shape?.kind !== "array" || data?.kind !== "array" || flat(data).length < 2) return;
+  const ones = array(shape.items.map(() => token(1)));
+  const changed: Readonly<Record<string, (element: JsonText) => JsonText>> = {
+    shape: () => ones,
+    data: (element) => array([element]),
+  };
+  for (const element of flat(data).slice(0, 20))
+    yield object(members.map(([name, value]): Member => [name, changed[name]?.(element) ?? value]));
+};
+
+const flat = (value: JsonText): readonly JsonText[] =>
+  value.kind === "array" ? value.items.flatMap(flat) : [value];
 
 /** Members of a protobuf's JSON; what only JSON could hold is not sent. */
 const smallerMessages = function* (message: JsonObject): Generator<JsonObject> {

@@ -7,15 +7,18 @@ export const streams: Surface = {
   name: "streams",
   title: "gRPC: ModelStreamInfer",
   weight: 6,
-  make: (chance, world) => ({
-    kind: "stream",
-    rpc: "ModelStreamInfer",
-    messages: apart(
-      chance.times(chance.below(5), () => inferMessage(chance, world)),
-      world,
-    ),
-    metadata: chance.oneIn(3) ? { triton_grpc_error: chance.pick(["true", "false", "1"]) } : {},
-  }),
+  make: (chance, world) => {
+    const messages = chance.times(chance.below(5), () => inferMessage(chance, world));
+    const [first] = messages;
+    // Here the first error ends the stream, and how far the others had come is a matter of moments.
+    const endsEarly = chance.oneIn(4) && first !== undefined;
+    return {
+      kind: "stream",
+      rpc: "ModelStreamInfer",
+      messages: endsEarly ? [first] : apart(messages, world),
+      metadata: endsEarly ? { triton_grpc_error: chance.pick(["true", "true", "false", "1"]) } : {},
+    };
+  },
 };
 
 /** No two that might share an execution or not, as it happens: statistics would tell. */
