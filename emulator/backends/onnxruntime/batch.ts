@@ -121,7 +121,7 @@ const gatherInput = (
   const { name, datatype } = first;
   if (!isDataType(datatype)) return internal(`input '${name}' has data type ${datatype}`);
   if (batch.length === 1) {
-    const seen = seenShape(plan, first.shape);
+    const seen = seenShape(plan, batch[0]?.batchSize ?? 0, first.shape);
     const shape = plan.raggedInputs.has(name) && plan.batching ? [elementCount(seen)] : seen;
     const data = checkedData(first, 0, refused);
     return fitted(plan, { name, dataType: datatype, shape, parts: [data], byteLength: data.byteLength });
@@ -136,19 +136,28 @@ const gatherInput = (
     const data = checkedData(input, index, refused);
     parts.push(data);
     byteLength += data.byteLength;
-    const seen = seenShape(plan, input.shape);
+    const seen = seenShape(plan, request.batchSize, input.shape);
     rows += seen[0] ?? 0;
     elements += elementCount(seen);
   }
-  const shape = plan.raggedInputs.has(name) ? [elements] : [rows, ...seenShape(plan, first.shape).slice(1)];
+  const shape = plan.raggedInputs.has(name)
+    ? [elements]
+    : [rows, ...seenShape(plan, batch[0]?.batchSize ?? 0, first.shape).slice(1)];
   return fitted(plan, { name, dataType: datatype, shape, parts, byteLength });
 };
 
-/** As the real core shows it to a backend: a batch of 0 is left out, and one below 0 is 32 bits without a sign (2.51.0). */
-export const seenShape = (plan: BatchPlan, shape: readonly number[]): readonly number[] => {
-  const [rows = 1, ...rest] = shape;
-  if (!plan.batching || rows > 0) return shape;
-  return rows === 0 ? rest : [rows >>> 0, ...rest];
+/**
+ * As the real core shows it to a backend: with the batch of the request in the place of the input's own. A batch of 0 is left
+ * out, and one below 0 is 32 bits without a sign (2.51.0).
+ */
+export const seenShape = (
+  plan: BatchPlan,
+  batchSize: number,
+  shape: readonly number[],
+): readonly number[] => {
+  if (!plan.batching || (batchSize > 0 && shape[0] === batchSize)) return shape;
+  const rest = shape.slice(1);
+  return batchSize === 0 ? rest : [batchSize >>> 0, ...rest];
 };
 
 /** The bytes of an input; empty strings where its own run out, and then its request is refused. */

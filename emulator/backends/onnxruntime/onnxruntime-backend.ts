@@ -431,9 +431,9 @@ class OnnxInstance implements ModelInstance {
     const { name, plan, description } = this.#parts;
     if (plan.batching) {
       let size = 0;
-      for (const { inputs } of batch) {
+      for (const { inputs, batchSize } of batch) {
         const [first] = inputs;
-        size += first === undefined ? 1 : (seenShape(plan, first.shape)[0] ?? 1);
+        size += first === undefined ? 1 : (seenShape(plan, batchSize, first.shape)[0] ?? 1);
       }
       if (size > plan.maxBatchSize) {
         return fail("INTERNAL", `batch size ${size} for '${name}', max allowed is ${plan.maxBatchSize}`);

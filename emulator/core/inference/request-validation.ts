@@ -138,7 +138,7 @@ export class RequestValidator {
     }
     // As in the real core, a batch of 0 counts as one row here, and a negative one as what its 32 bits are without a sign:
     // either then fails with the size that makes.
-    let elements = batching ? Math.max(1, shape[0]! >>> 0) : 1;
+    let elements = batching ? Math.max(1, request.batchSize >>> 0) : 1;
     for (let i = offset; i < shape.length; i++) elements *= shape[i]!;
     if (expected.datatype === "BYTES") return this.#checkStrings(request, input, elements);
     const byteSize = elements * elementByteSize[expected.datatype as DataType];

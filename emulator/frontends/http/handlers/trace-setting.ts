@@ -85,7 +85,8 @@ const readNumber = (
   if (field === null) return ok(null);
   const text = asString(field);
   if (!text.ok) return text;
-  return parseTraceNumber(name, text.value, "");
+  // C text: it ends at a NUL.
+  return parseTraceNumber(name, text.value.split("\0", 1)[0] ?? "", "");
 };
 
 const settingsReply = (settings: TraceSettings): HttpReply => {

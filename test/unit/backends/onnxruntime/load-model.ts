@@ -193,7 +193,7 @@ export const request = (
   fields: Partial<InferenceRequestFields> & { readonly batchSize?: number } = {},
 ): InferenceRequest => {
   const made = new InferenceRequest({ inputs, respond: () => {}, ...fields });
-  made.batchSize = fields.batchSize ?? 0;
+  made.batchSize = fields.batchSize ?? inputs[0]?.shape[0] ?? 0;
   return made;
 };
 
