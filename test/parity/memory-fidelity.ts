@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { type MemoryFidelityReport, totalsOf, totalsText } from "../../emulator/parity/memory/report.ts";
+import { totalsOf, totalsText } from "../../emulator/parity/memory/report.ts";
 import {
   recordedMemoryFidelity,
   runMemoryFidelity,
@@ -9,8 +9,8 @@ import { Unavailable } from "../../emulator/parity/real-triton/unavailable.ts";
 
 /**
  * `npm run parity -- --memory [--fleets=20] [--seed=1]`: random fleets on a real server in containers with a memory limit, and
- * through the ledger; docs/memory-fidelity.md is made anew. With `--recorded`, and where there is no Docker engine, from what
- * was read earlier.
+ * through the ledger; docs/memory-fidelity.md is made anew from these recordings and earlier ones. With `--recorded`, and where
+ * there is no Docker engine, from earlier ones alone.
  * @returns the exit code: 1 = a difference without a reason
  */
 export const memoryFidelity = async (args: readonly string[]): Promise<number> => {
@@ -23,7 +23,10 @@ export const memoryFidelity = async (args: readonly string[]): Promise<number> =
       recorded: { type: "boolean", default: false },
     },
   });
-  const report = values.recorded ? recorded() : await played(Number(values.fleets), Number(values.seed));
+  if (!values.recorded) await play(Number(values.fleets), Number(values.seed));
+  const report = recordedMemoryFidelity();
+  if (report === null)
+    throw new Error("no fleets are recorded; on a machine with Docker: npm run parity -- --memory");
   writeMemoryFidelityPage(report);
   const totals = totalsOf(report);
   for (const line of totalsText(totals)) say(line);
@@ -34,22 +37,14 @@ const say = (line: string): void => {
   process.stdout.write(`${line}\n`);
 };
 
-const recorded = (): MemoryFidelityReport => {
-  const report = recordedMemoryFidelity();
-  if (report === null)
-    throw new Error("no fleets are recorded; on a machine with Docker: npm run parity -- --memory");
-  return report;
-};
-
-const played = async (fleets: number, seed: number): Promise<MemoryFidelityReport> => {
+const play = async (fleets: number, seed: number): Promise<void> => {
   if (!Number.isInteger(fleets) || fleets < 1) throw new Error("--fleets takes a number of 1 or more");
   if (!Number.isInteger(seed) || seed < 0) throw new Error("--seed takes a number of 0 or more");
   try {
     say(`seed ${seed}, ${fleets} fleets`);
-    return await runMemoryFidelity({ fleets, seed, say });
+    await runMemoryFidelity({ fleets, seed, say });
   } catch (error) {
     if (!(error instanceof Unavailable)) throw error;
     say(`not on a real server: ${error.message}; to do so: ${error.remedy}. From recordings instead:`);
-    return recorded();
   }
 };

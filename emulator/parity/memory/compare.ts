@@ -1,4 +1,5 @@
-import type { Step } from "./fleet.ts";
+import type { Fleet, Step } from "./fleet.ts";
+import { processNames } from "./fleet-models.ts";
 import { EQUAL_WITHIN_BYTES, type LedgerKill, playThroughLedger, type StepPlayed } from "./play-ledger.ts";
 import type { FleetRecording, Seen, StepSeen } from "./recording.ts";
 
@@ -51,7 +52,7 @@ export const compareFleet = (recording: FleetRecording): FleetComparison => {
   const busy =
     loadAverage > processors ? `${BUSY} (load average ${loadAverage} on ${processors} processors)` : null;
   const differences = steps.flatMap((step, index) =>
-    compareStep(index, step, seen[index]!, played[index]!, busy),
+    compareStep({ index, step, siblings: siblingsOf(fleet, step), busy }, seen[index]!, played[index]!),
   );
   const told = new Set(
     differences.filter(({ what }) => what !== "time" && what !== "victim").map(({ step }) => step),
@@ -66,6 +67,11 @@ export const compareFleet = (recording: FleetRecording): FleetComparison => {
     agreed: asked.filter((index) => !told.has(index)).length,
     differences,
   };
+};
+
+const siblingsOf = (fleet: Fleet, { model }: Step): readonly string[] => {
+  const known = fleet.models.find(({ name, instances }) => name === model && instances > 1);
+  return known === undefined ? [] : processNames(fleet, known);
 };
 
 const deviations = (seen: readonly StepSeen[], played: readonly StepPlayed[]): FleetComparison["heldMib"] => {
@@ -104,16 +110,21 @@ const compareKill = (step: number, kill: LedgerKill, seen: StepSeen): KillCompar
   verdict: seen.killed.includes(kill.process) ? verdictOf(kill) : "other",
 });
 
-const compareStep = (
-  index: number,
-  step: Step,
-  real: StepSeen,
-  ledger: StepPlayed,
-  busy: string | null,
-): Difference[] => {
+/** Where a comparison is, and what explains differences there. */
+interface Place {
+  readonly index: number;
+  readonly step: Step;
+  /** Processes of the step's model; empty unless there are several. */
+  readonly siblings: readonly string[];
+  /** Null where the machine had little to do. */
+  readonly busy: string | null;
+}
+
+const compareStep = (place: Place, real: StepSeen, ledger: StepPlayed): Difference[] => {
+  const { index, step, siblings, busy } = place;
   const differences: Difference[] = [];
-  const reason = ledger.freezeRisk ? NEAR_THE_LIMIT : null;
-  const compare = (what: Difference["what"], seen: string, ours: string): void => {
+  const near = ledger.freezeRisk ? NEAR_THE_LIMIT : null;
+  const compare = (what: Difference["what"], seen: string, ours: string, reason = near): void => {
     if (seen !== ours) differences.push({ step: index, what, real: seen, ledger: ours, reason });
   };
   compare("status", statusText(real), statusText(ledger));
@@ -121,29 +132,25 @@ const compareStep = (
   if (step.pingAfterSeconds !== undefined)
     compare("ping", statusText(real.ping ?? ledger), statusText(ledger.ping ?? ledger));
   for (const kill of ledger.killed) {
-    const verdict = compareKill(index, kill, real).verdict;
-    if (verdict !== "other") continue;
-    const [died, instead] =
-      kill.because === "none"
-        ? [kill.process, "nobody"]
-        : real.killed.includes(kill.process)
-          ? [sized(kill), sized(kill.largest)]
-          : ["nobody", sized(kill)];
-    compare("victim", died, instead);
+    if (compareKill(index, kill, real).verdict !== "other") continue;
+    if (kill.because === "none") {
+      const oneMore = siblings.includes(kill.process) && real.killed.length > 1;
+      compare("victim", sized(kill), "nobody", oneMore ? FILLED_TOGETHER : near);
+    } else if (real.killed.includes(kill.process)) compare("victim", sized(kill), sized(kill.largest));
+    else compare("victim", "nobody", sized(kill));
   }
   if (!sameMagnitude(real.seconds, ledger.seconds)) {
-    differences.push({
-      step: index,
-      what: "time",
-      real: `${real.seconds} s`,
-      ledger: `${ledger.seconds} s`,
-      reason: real.seconds > ledger.seconds ? busy : null,
-    });
+    const reason = real.seconds > ledger.seconds ? busy : null;
+    compare("time", `${real.seconds} s`, `${ledger.seconds} s`, reason);
   }
   return differences;
 };
 
 const BUSY = "the machine had more to do than it could";
+
+const FILLED_TOGETHER =
+  "one more died before the first one's memory was back; instances of a model fill theirs at the same time, in the ledger one " +
+  "after the other";
 
 const NEAR_THE_LIMIT = "so near the limit the ledger itself says that it cannot tell (freeze-risk)";
 

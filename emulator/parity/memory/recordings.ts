@@ -16,17 +16,16 @@ export const readFleetRecordings = (release: string): readonly FleetRecording[] 
     .sort((one, other) => one.fleet.seed - other.fleet.seed || one.fleet.limitMib - other.fleet.limitMib);
 };
 
-export const writeFleetRecording = (recording: FleetRecording): void => {
-  const folder = folderOf(recording.release);
+/** In the place of what was recorded of that fleet before. @param recordings all of one seed, of one release */
+export const writeFleetRecordings = (recordings: readonly FleetRecording[]): void => {
+  const [first] = recordings;
+  if (first === undefined) return;
+  const folder = folderOf(first.release);
   mkdirSync(folder, { recursive: true });
-  writeFileSync(new URL(fileName(recording), folder), recordingText(recording));
-};
-
-/** Takes away what earlier runs left. */
-export const keepOnly = (release: string, recordings: readonly FleetRecording[]): void => {
-  const kept = new Set(recordings.map(fileName));
-  for (const name of readdirSync(folderOf(release)))
-    if (!kept.has(name)) rmSync(new URL(name, folderOf(release)));
+  for (const name of readdirSync(folder))
+    if (name.startsWith(`fleet-${first.fleet.seed}-`)) rmSync(new URL(name, folder));
+  for (const recording of recordings)
+    writeFileSync(new URL(fileName(recording), folder), recordingText(recording));
 };
 
 /** One line for each model, step and answer. */

@@ -9,7 +9,7 @@ import { DockerEngine } from "./docker-engine.ts";
 import { type Fleet, makeFleet } from "./fleet.ts";
 import { playOnRealServer, type RealServer, warmPageCache } from "./play-real.ts";
 import type { FleetRecording } from "./recording.ts";
-import { keepOnly, readFleetRecordings, writeFleetRecording } from "./recordings.ts";
+import { readFleetRecordings, writeFleetRecordings } from "./recordings.ts";
 import { fidelityPage, type MemoryFidelityReport, totalsOf } from "./report.ts";
 
 export interface MemoryFidelityOptions {
@@ -43,7 +43,7 @@ export const runMemoryFidelity = async (
   const stalled: FleetRecording[] = [];
   for (let index = 0; index < fleets; index++) {
     const recordings = await playUntilItMoves(server, makeFleet(seed + index));
-    for (const recording of recordings) writeFleetRecording(recording);
+    writeFleetRecordings(recordings);
     stalled.push(...recordings.filter((recording) => recording.stalled));
     const last = recordings.find((recording) => !recording.stalled);
     if (last === undefined) {
@@ -54,19 +54,15 @@ export const runMemoryFidelity = async (
     played.push(comparison);
     say(`${index + 1} of ${fleets}: ${fleetLine(comparison)}`);
   }
-  keepOnly(TRITON_VERSION, [...stalled, ...played.map(({ recording }) => recording)]);
-  return { release: TRITON_VERSION, image, seed, fleets: played, stalled };
+  return { release: TRITON_VERSION, fleets: played, stalled };
 };
 
-/** The same from what was recorded earlier. Null where nothing was. */
+/** All that was recorded, in this run or earlier ones. Null where nothing was. */
 export const recordedMemoryFidelity = (release: string = TRITON_VERSION): MemoryFidelityReport | null => {
   const recordings = readFleetRecordings(release);
-  const [first] = recordings;
-  if (first === undefined) return null;
+  if (recordings.length === 0) return null;
   return {
     release,
-    image: first.image,
-    seed: first.fleet.seed,
     fleets: recordings.filter(({ stalled }) => !stalled).map(compareFleet),
     stalled: recordings.filter(({ stalled }) => stalled),
   };
