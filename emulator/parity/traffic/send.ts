@@ -13,11 +13,22 @@ export interface Side {
   readonly places: Places;
 }
 
-const ANSWER_TIMEOUT_MS = 20_000;
+const ANSWER_TIMEOUT_MS = 10_000;
 
 /** Sends a request and waits for the whole answer. Every way in which there is none is an answer too. */
 export const send = async (side: Side, request: TrafficRequest): Promise<Answer> =>
-  withoutPlaces(await exchangeWith(side, request), side.places);
+  withoutPlaces(await inTime(exchangeWith(side, request)), side.places);
+
+/** A call of gRPC waits for ever of its own. */
+const inTime = async (answer: Promise<Answer>): Promise<Answer> => {
+  const { promise, resolve } = Promise.withResolvers<Answer>();
+  const timer = setTimeout(() => resolve({ kind: "connection", how: "no answer" }), 2 * ANSWER_TIMEOUT_MS);
+  try {
+    return await Promise.race([answer, promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+};
 
 /** Where the two servers put the files of an override. */
 const temporaryFolder = /\/tmp\/(folder\w{6}|triton-local-\w{6})/g;
