@@ -177,7 +177,8 @@ class Player {
       this.#killsTold = told.length;
       return fresh.map((pid) => this.#names.get(pid) ?? UNKNOWN);
     }
-    // Without the kernel's word: who went though nobody unloaded or loaded it anew, and who is said to be dead at its load.
+    // Without the kernel's word: who went while somebody else took memory, and who is said to be dead at its load.
+    if (step.call !== "load" && step.call !== "infer") return [];
     const own = (name: string): boolean => step.model !== undefined && name.startsWith(step.model);
     const gone = [...before].filter((pid) => !this.#alive.has(pid));
     const went = gone.map((pid) => this.#names.get(pid) ?? UNKNOWN);

@@ -145,6 +145,8 @@ const LEARNED: readonly string[] = [
   "- When the server stands still. It depends on what else the machine does: fleet 2 once stood still at 392 MiB with a load",
   "  average of 46 on two processors, and did not when it was quieter. Here nothing stands still by itself; the fault",
   "  `hang` of [faults.md](faults.md) makes calls do so.",
+  "- What a busy machine does to seconds: with such load averages single loads of fleets 2, 4 and 9 took 14 to 19 s. They were",
+  "  played again when it was quieter; who died and what was answered had agreed before, too.",
   "- GPUs, swap, version 2 of control groups, and both APIs on one server.",
 ];
 
