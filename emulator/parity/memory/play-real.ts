@@ -161,13 +161,15 @@ class Player {
   }
 
   async #look(): Promise<void> {
-    const processes = await this.#engine.processes(this.#id);
-    for (const { pid, command } of processes) {
-      // Before it runs its program and after its death a stub has other command lines.
+    const alive = new Set<number>();
+    for (const { pid, command } of await this.#engine.processes(this.#id)) {
+      // One that is ending has lost its command line.
       const name = instanceOf(command);
-      if (name !== null) this.#names.set(pid, name);
+      if (name === null) continue;
+      this.#names.set(pid, name);
+      alive.add(pid);
     }
-    this.#alive = new Set(processes.map(({ pid }) => pid));
+    this.#alive = alive;
   }
 
   async #killed(before: ReadonlySet<number>, step: Step, body: string): Promise<readonly string[]> {
