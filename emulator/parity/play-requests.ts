@@ -137,7 +137,7 @@ class RequestPlayer {
     const finding = await this.#record(surface, number, request, exchange);
     if (finding.accepted !== null) result.accepted++;
     // The two may no longer have counted the same, nor be in the same state.
-    if (this.#pair.own && surface.name !== "framing") await this.#pair.restart();
+    else if (this.#pair.own) await this.#pair.restart();
   }
 
   async #exchange(request: TrafficRequest, patient: boolean): Promise<Exchange> {
