@@ -707,6 +707,7 @@ export class Ledger implements MemoryAccount {
     held.clear();
     if (holder !== this.#server && holder.alive) this.#endProcess(holder, "process ended");
     if (profile !== null && freed.size > 0) this.#retain(holding, profile, freed, after);
+    holding.reused.clear();
   }
 
   /** What an allocator keeps of what was given back, and what never comes back. */
@@ -858,8 +859,10 @@ const residueOf = (
   known: number,
   again: number,
 ): number => {
-  if (pool.startsWith("gpu:"))
-    return Math.max(again, Math.floor(freed * retained.gpu_residue_fraction_per_unload.value));
+  if (pool.startsWith("gpu:")) {
+    const part = Math.floor(freed * retained.gpu_residue_fraction_per_unload.value);
+    return Math.min(freed, Math.max(again, part));
+  }
   if (pool !== "host") return 0;
   const fixed = instance === undefined ? 0 : retained.residue_bytes_per_unload.value;
   const wanted = Math.max(again, fixed + Math.floor(freed * retained.residue_fraction_per_unload.value));
