@@ -5,7 +5,7 @@ import { rolldown } from "rolldown";
 
 /*
  * `npm run build`: what the npm package and the image run. Our sources, zod and yaml become a few files, for a third of the
- * start-up time goes into finding and reading many; ONNX Runtime, vitest and testcontainers are left to be installed.
+ * start-up time goes into finding and reading many; ONNX Runtime, vitest, testcontainers and the gRPC client of `parity` are left to be installed.
  */
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
@@ -25,7 +25,7 @@ const bundle = await rolldown({
   },
   platform: "node",
   // Installed with the package, or by its user.
-  external: ["onnxruntime-node", "vitest", "testcontainers"],
+  external: ["onnxruntime-node", "vitest", "testcontainers", "@grpc/grpc-js", "@grpc/proto-loader"],
 });
 // Chunks lie side by side: `session-worker.js` beside the chunk that starts it, `../../model-repo` in the package.
 await bundle.write({ dir: "dist/emulator", format: "esm" });
