@@ -1,5 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { referencePage } from "../emulator/config/reference.ts";
+import { differencesPage, withReport } from "../emulator/parity/report/pages.ts";
+import { readReport } from "../emulator/parity/report/report-file.ts";
 import { errorsPage } from "../test/aws-errors/page.ts";
 import { withProfileTable } from "./profile-table.ts";
 import { moveNumbers, withSizingTable } from "./sizing-table.ts";
@@ -13,3 +15,8 @@ writeFileSync(memoryPage, withProfileTable(readFileSync(memoryPage, "utf8")));
 
 const sizingPage = new URL("sizing.md", import.meta.url);
 writeFileSync(sizingPage, withSizingTable(readFileSync(sizingPage, "utf8"), moveNumbers()));
+
+writeFileSync(new URL("differences.md", import.meta.url), differencesPage());
+
+const parityPage = new URL("parity.md", import.meta.url);
+writeFileSync(parityPage, withReport(readFileSync(parityPage, "utf8"), readReport()));

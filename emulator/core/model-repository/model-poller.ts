@@ -210,10 +210,17 @@ export class ModelPoller {
 
 /** The override that is active again, or a folder in which nothing is newer than what was read. */
 export const isUnchanged = (source: ModelSource, now: Polled): boolean => {
-  // Files of an override have no age, so that others in their place are not noticed (2.51.0).
-  if (now.overridden) return now.temporary === source.temporary && configsEqual(source.config, now.config);
+  // Files of an override have no age: others in their place are only noticed where they make other versions (2.51.0).
+  if (now.overridden)
+    return (
+      configsEqual(source.config, now.config) &&
+      (now.temporary === source.temporary || versionFolders(source.folder) === versionFolders(now.folder))
+    );
   return now.configChangedMs <= source.configChangedMs && now.filesChangedMs <= source.filesChangedMs;
 };
+
+const versionFolders = ({ entries }: ModelFolder): string =>
+  [...new Set(entries.flatMap(({ path }) => /^\d+(?=\/|$)/.exec(path) ?? []))].sort().join();
 
 const configMs = (folder: ModelFolder): number =>
   folder.entries.find(({ path }) => path === folder.config?.path)?.changedMs ?? Number.NEGATIVE_INFINITY;

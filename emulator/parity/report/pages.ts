@@ -30,9 +30,9 @@ ${table([["What", "Why"], ...allMasks.map(({ name, reason }) => [name, reason])]
 
 ## What is not asked
 
-Requests of which tritonserver 2.51.0 dies. Ours answers an error and goes on.
+Requests of which tritonserver 2.51.0 dies, or that it never answers. Ours answers an error and goes on.
 
-${table([["Requests", "What it dies of"], ...leftOut.map(({ name, reason }) => [name, reason])])}
+${table([["Requests", "What happens"], ...leftOut.map(({ name, reason }) => [name, reason])])}
 
 Beside these, 2.51.0 dies now and then of a stream with several requests, of a load that meets an unload of the same model,
 and of a container's load whose body is no JSON. A run counts such deaths, starts it anew and goes on.

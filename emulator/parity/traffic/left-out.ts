@@ -20,6 +20,11 @@ export const leftOut: readonly LeftOut[] = [
       ),
   },
   {
+    name: "a batch of 0 of nothing",
+    reason: "it never answers",
+    applies: (request) => [...shapesOf(request), ...shapesOfMessages(request)].some(isNothing),
+  },
+  {
     name: "classification of strings",
     reason: "it divides by the size of an element, which strings do not have",
     applies: (request, models) =>
@@ -59,6 +64,19 @@ const shapesOf = (request: TrafficRequest): number[][] => {
     itemsOf(memberOf(input, "shape")).map((dim) => (dim.kind === "token" ? Number(dim.text) : Number.NaN)),
   );
 };
+
+const shapesOfMessages = (request: TrafficRequest): number[][] => {
+  if (request.kind !== "grpc" && request.kind !== "stream") return [];
+  const messages = request.kind === "grpc" ? [request.message] : request.messages;
+  return messages.flatMap(({ inputs }) =>
+    (Array.isArray(inputs) ? inputs : []).map((input: Json) => {
+      const shape = typeof input === "object" && input !== null && "shape" in input ? input.shape : [];
+      return Array.isArray(shape) ? shape.map(Number) : [];
+    }),
+  );
+};
+
+const isNothing = ([rows, ...rest]: readonly number[]): boolean => rows === 0 && rest.includes(0);
 
 /** Models whose outputs are asked for as classes. */
 const classifiedModels = (request: TrafficRequest): string[] => {
