@@ -1,10 +1,14 @@
 import type { Clock, Timer } from "./clock.ts";
 
+/** So many cancelled timers may stay in any case. */
+const FEW = 64;
+
 interface Entry {
   readonly at: number;
   readonly order: number;
   readonly run: () => void;
-  cancelled: boolean;
+  /** `run` is over when it is out of the heap. */
+  state: "set" | "cancelled" | "over";
 }
 
 /** A clock that moves only when told to. Equal deadlines run in the order they were set. */
@@ -12,7 +16,9 @@ export class VirtualClock implements Clock {
   #now = 0;
   #order = 0;
   readonly #epochMs: number;
-  readonly #heap: Entry[] = [];
+  #heap: Entry[] = [];
+  /** How many in the heap are. */
+  #cancelled = 0;
 
   /** @param epochMs what `epochMs()` answers at time 0 */
   constructor(epochMs = 0) {
@@ -32,12 +38,15 @@ export class VirtualClock implements Clock {
       at: this.#now + Math.max(0, delayUs),
       order: this.#order++,
       run,
-      cancelled: false,
+      state: "set",
     };
     this.#push(entry);
     return {
       cancel: () => {
-        entry.cancelled = true;
+        if (entry.state !== "set") return;
+        entry.state = "cancelled";
+        this.#cancelled++;
+        if (this.#cancelled > FEW && this.#cancelled > this.#heap.length / 2) this.#dropCancelled();
       },
     };
   }
@@ -71,9 +80,21 @@ export class VirtualClock implements Clock {
 
   #runNext(): void {
     const entry = this.#pop();
-    if (entry.cancelled) return;
+    if (entry.state === "cancelled") {
+      this.#cancelled--;
+      return;
+    }
+    entry.state = "over";
     this.#now = Math.max(this.#now, entry.at);
     entry.run();
+  }
+
+  /** Limits that were met are many and far ahead: they would slow every other timer, and keep what they were for. */
+  #dropCancelled(): void {
+    const left = this.#heap.filter(({ state }) => state === "set");
+    // What is sorted is a heap.
+    this.#heap = left.sort((a, b) => (before(a, b) ? -1 : 1));
+    this.#cancelled = 0;
   }
 
   #push(entry: Entry): void {

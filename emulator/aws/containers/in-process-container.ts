@@ -1,4 +1,5 @@
 import type { Clock } from "../../common/clock.ts";
+import { type Linked, LinkedList } from "../../common/linked-list.ts";
 import type { TritonError } from "../../common/status.ts";
 import type { Ledger, LedgerEvent } from "../../core/memory/ledger.ts";
 import type { ModelStateChange } from "../../core/model-lifecycle/model-lifecycle.ts";
@@ -55,7 +56,7 @@ export interface InProcessContainerOptions {
 const RESTART_US = 1_300_000;
 
 /** What waits for an answer. */
-interface OpenCall {
+interface OpenCall extends Linked<OpenCall> {
   reply(reply: HttpReply): void;
   /** The connection broke. */
   broken(): void;
@@ -65,7 +66,7 @@ interface OpenCall {
 interface Life {
   /** Null until it listens. */
   process: ContainerProcess | null;
-  readonly open: Set<OpenCall>;
+  readonly open: LinkedList<OpenCall>;
 }
 
 /**
@@ -92,7 +93,7 @@ export class InProcessContainer implements Container, SingleModelContainer, Exch
   /** For the first time. @param started an error = it does not run: the machine is too small, or the options are wrong */
   start(started: (error: TritonError | null) => void): void {
     const { journal, startProcess, instance, imitates } = this.#options;
-    const life: Life = { process: null, open: new Set() };
+    const life: Life = { process: null, open: new LinkedList() };
     this.#life = life;
     const server = new ServerEvents(journal, { instance, imitates });
     const ifAlive =
@@ -193,19 +194,23 @@ export class InProcessContainer implements Container, SingleModelContainer, Exch
     );
   }
 
-  #handle({ head, body }: Omit<ContainerExchange, "reply">, call: OpenCall): void {
+  #handle(
+    { head, body }: Omit<ContainerExchange, "reply">,
+    answer: Pick<OpenCall, "reply" | "broken">,
+  ): void {
     const life = this.#life;
     const api = life?.process?.api;
     if (life === null || api === undefined) {
-      call.broken();
+      answer.broken();
       return;
     }
+    const call: OpenCall = { ...answer, earlier: null, later: null };
     life.open.add(call);
     api.handle({
       head,
       body,
       reply: (reply) => {
-        if (life.open.delete(call)) call.reply(reply);
+        if (life.open.remove(call)) call.reply(reply);
       },
     });
   }
@@ -216,8 +221,8 @@ export class InProcessContainer implements Container, SingleModelContainer, Exch
     journal.write({ ...this.#subject(), event: "container-died", because });
     life.process?.ledger?.end();
     this.#life = null;
-    const open = [...life.open];
-    life.open.clear();
+    const open = life.open.all();
+    for (const call of open) life.open.remove(call);
     const { process } = life;
     clock.defer(() => {
       process?.api.stop();

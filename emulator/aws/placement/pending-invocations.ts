@@ -1,10 +1,9 @@
 import type { Clock, Timer } from "../../common/clock.ts";
+import { type Linked, LinkedList } from "../../common/linked-list.ts";
 
-/** Something that has to be over by a time. It is in one list at most. */
-export interface Dated<T> {
+/** Something that has to be over by a time. */
+export interface Dated<T> extends Linked<T> {
   readonly deadlineUs: number;
-  earlier: T | null;
-  later: T | null;
 }
 
 /**
@@ -14,9 +13,7 @@ export interface Dated<T> {
 export class PendingInvocations<T extends Dated<T>> {
   readonly #clock: Clock;
   readonly #expired: (item: T) => void;
-  #first: T | null = null;
-  #last: T | null = null;
-  #size = 0;
+  readonly #list = new LinkedList<T>();
   #timer: Timer | null = null;
 
   /** @param expired called once it is out of the list */
@@ -26,38 +23,26 @@ export class PendingInvocations<T extends Dated<T>> {
   }
 
   get size(): number {
-    return this.#size;
+    return this.#list.size;
   }
 
   get isEmpty(): boolean {
-    return this.#first === null;
+    return this.#list.size === 0;
   }
 
   /** @param item whose deadline is no earlier than that of any other */
   add(item: T): void {
-    item.earlier = this.#last;
-    if (this.#last === null) this.#first = item;
-    else this.#last.later = item;
-    this.#last = item;
-    this.#size++;
+    this.#list.add(item);
     if (this.#timer === null) this.#arm(item.deadlineUs);
   }
 
   remove(item: T): void {
-    this.#size--;
-    if (item.earlier === null) this.#first = item.later;
-    else item.earlier.later = item.later;
-    if (item.later === null) this.#last = item.earlier;
-    else item.later.earlier = item.earlier;
-    item.earlier = null;
-    item.later = null;
+    this.#list.remove(item);
   }
 
   /** Oldest first, as they are now. */
   all(): readonly T[] {
-    const items: T[] = [];
-    for (let item = this.#first; item !== null; item = item.later) items.push(item);
-    return items;
+    return this.#list.all();
   }
 
   stop(): void {
@@ -74,7 +59,7 @@ export class PendingInvocations<T extends Dated<T>> {
   }
 
   #expire(): void {
-    for (let item = this.#first; item !== null; item = this.#first) {
+    for (let item = this.#list.first; item !== null; item = this.#list.first) {
       if (item.deadlineUs > this.#clock.now()) {
         if (this.#timer === null) this.#arm(item.deadlineUs);
         return;

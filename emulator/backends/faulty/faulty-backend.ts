@@ -113,35 +113,35 @@ class FaultyModel implements BackendModel {
     instance: InstanceContext,
     done: (result: Result<ModelInstance>) => void,
   ): void {
-    const { clock, faults, model, profile, dies, outOfMemoryText } = this.#options;
-    const { name, deviceId: gpu, kill } = instance;
+    const { clock, dies } = this.#options;
     if (dies) {
       clock.setTimer(STUB_START_US, () => {
-        kill();
-        clock.setTimer(HEALTH_WAIT_US, () => done({ ok: false, error: stubIsDead(name) }));
+        instance.kill();
+        clock.setTimer(HEALTH_WAIT_US, () => done({ ok: false, error: stubIsDead(instance.name) }));
       });
       return;
     }
     this.#inner.createInstance(config, instance, (created) => {
-      if (!created.ok) {
-        done(created);
-        return;
-      }
-      const faulty = new FaultyInstance(created.value, {
-        clock,
-        faults,
-        model,
-        instance: name,
-        kill,
-        outOfMemoryText: () => outOfMemoryText({ profile, instance: name, gpu, askedBytes: 0, atRun: true }),
-        unloadFault: () => this.#unloadFault(),
-      });
-      done(ok(faulty));
+      done(created.ok ? ok(this.#faulty(created.value, instance)) : created);
     });
   }
 
   finalize(): void {
     this.#inner.finalize();
+  }
+
+  /** What it keeps is made here, where nothing of the load is in reach: an instance outlives that. */
+  #faulty(inner: ModelInstance, { name, deviceId: gpu, kill }: InstanceContext): FaultyInstance {
+    const { clock, faults, model, profile, outOfMemoryText } = this.#options;
+    return new FaultyInstance(inner, {
+      clock,
+      faults,
+      model,
+      instance: name,
+      kill,
+      outOfMemoryText: () => outOfMemoryText({ profile, instance: name, gpu, askedBytes: 0, atRun: true }),
+      unloadFault: () => this.#unloadFault(),
+    });
   }
 
   #unloadFault(): Fault | null {

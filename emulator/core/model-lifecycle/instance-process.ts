@@ -28,11 +28,12 @@ export const createInstanceProcess = (
 ): void => {
   const { backendModel, config, spec, declared, reservation, clock } = parts;
   const { stub } = reservation;
-  let settled = false;
+  // Forgotten when it was called: the stub keeps its listener, and must not keep the whole load with it.
+  let waiting: typeof done | null = done;
   const settle = (result: Result<ModelInstance>): void => {
-    if (settled) return;
-    settled = true;
-    done(result);
+    const answer = waiting;
+    waiting = null;
+    answer?.(result);
   };
   const failLater = (): void => {
     if (declared.takenIn === "import") return;
@@ -42,13 +43,13 @@ export const createInstanceProcess = (
   const bornDead = stub !== null && !stub.alive;
   if (!bornDead) {
     stub?.whenKilled(() => {
-      if (!settled) failLater();
+      if (waiting !== null) failLater();
     });
   }
-  backendModel.createInstance(config, { ...spec, kill: () => reservation.kill() }, (created) => {
+  backendModel.createInstance(config, { ...spec, kill: killOf(reservation) }, (created) => {
     if (!created.ok) {
       settle(created);
-    } else if (settled || stub?.alive === false) {
+    } else if (waiting === null || stub?.alive === false) {
       created.value.release(() => {});
       if (bornDead) failLater();
     } else if (stub === null && !growsAtRuns(declared)) {
@@ -59,6 +60,9 @@ export const createInstanceProcess = (
     }
   });
 };
+
+/** Of its own, so that who keeps it keeps nothing of a load. */
+const killOf = (reservation: Reservation) => (): void => reservation.kill();
 
 /** A batch that is under way. */
 interface Run {

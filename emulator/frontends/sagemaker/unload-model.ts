@@ -1,4 +1,5 @@
 import type { Clock, Timer } from "../../common/clock.ts";
+import { type Linked, LinkedList } from "../../common/linked-list.ts";
 import type { Log } from "../../common/log.ts";
 import type { FaultSource } from "../../core/faults/fault-source.ts";
 import type { InferenceServer } from "../../core/inference-server.ts";
@@ -22,7 +23,9 @@ export interface UnloadDependencies {
 }
 
 /** An invocation whose answer has not left. */
-interface OpenInvocation {
+interface OpenInvocation extends Linked<OpenInvocation> {
+  /** The name of the Triton model. */
+  readonly model: string;
   /** Answers that an unload holds back, this one's among them; null = none does. */
   heldBack: (() => void)[] | null;
 }
@@ -38,8 +41,7 @@ interface OpenInvocation {
 export class ModelUnloader {
   readonly #dependencies: UnloadDependencies;
   readonly #pauses = new Set<Timer>();
-  /** By the name of the Triton model. */
-  readonly #invocations = new Map<string, Set<OpenInvocation>>();
+  readonly #invocations = new LinkedList<OpenInvocation>();
   #hanging = 0;
 
   constructor(dependencies: UnloadDependencies) {
@@ -81,12 +83,10 @@ export class ModelUnloader {
 
   /** Notes an invocation. @returns to be called with what sends its answer, at once or when the unload lets it go */
   beginInvocation(model: string): (deliver: () => void) => void {
-    const invocation: OpenInvocation = { heldBack: null };
-    const open = this.#invocations.get(model) ?? new Set();
-    this.#invocations.set(model, open.add(invocation));
+    const invocation: OpenInvocation = { model, heldBack: null, earlier: null, later: null };
+    this.#invocations.add(invocation);
     return (deliver) => {
-      open.delete(invocation);
-      if (open.size === 0) this.#invocations.delete(model);
+      this.#invocations.remove(invocation);
       if (invocation.heldBack === null) deliver();
       else invocation.heldBack.push(deliver);
     };
@@ -105,8 +105,8 @@ export class ModelUnloader {
 
   /** Null = none runs, or the real server's hang is not imitated. */
   #holdInvocations(model: string): (() => void)[] | null {
-    const open = this.#invocations.get(model);
-    if (open === undefined || !this.#dependencies.faults.imitates("unload-during-invoke-hang")) return null;
+    const open = this.#invocations.all().filter((invocation) => invocation.model === model);
+    if (open.length === 0 || !this.#dependencies.faults.imitates("unload-during-invoke-hang")) return null;
     const heldBack: (() => void)[] = [];
     for (const invocation of open) invocation.heldBack = heldBack;
     return heldBack;
