@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { referencePage } from "../emulator/config/reference.ts";
-import { differencesPage, withReport } from "../emulator/parity/report/pages.ts";
-import { readReport } from "../emulator/parity/report/report-file.ts";
+import { differencesPage, withReports } from "../emulator/parity/report/pages.ts";
+import { readReports } from "../emulator/parity/report/report-file.ts";
 import { errorsPage } from "../test/aws-errors/page.ts";
 import { withProfileTable } from "./profile-table.ts";
 import { moveNumbers, withSizingTable } from "./sizing-table.ts";
@@ -19,4 +19,4 @@ writeFileSync(sizingPage, withSizingTable(readFileSync(sizingPage, "utf8"), move
 writeFileSync(new URL("differences.md", import.meta.url), differencesPage());
 
 const parityPage = new URL("parity.md", import.meta.url);
-writeFileSync(parityPage, withReport(readFileSync(parityPage, "utf8"), readReport()));
+writeFileSync(parityPage, withReports(readFileSync(parityPage, "utf8"), readReports()));

@@ -1,12 +1,16 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Backend } from "../core/backend.ts";
 import { type ParityListener, type ParityOptions, runParity } from "../parity/parity.ts";
+import { Unavailable } from "../parity/real-triton/unavailable.ts";
 import { recordedPartner } from "../parity/recordings/recorded-partner.ts";
-import { playRecordedTraffic, standardTraffic } from "../parity/recordings/recorded-traffic.ts";
+import { playRecordedTraffic, standardTraffic, TRAFFIC_SEED } from "../parity/recordings/recorded-traffic.ts";
 import { findingText, type ParityReport, tableOf, unexplained } from "../parity/report/parity-report.ts";
-import { writeReport } from "../parity/report/report-file.ts";
-import { type Chosen, chooseTarget, type TargetKind } from "../parity/targets/choose.ts";
+import { writeReports } from "../parity/report/report-file.ts";
+import { type Chosen, chooseTarget, notTaken, type TargetKind } from "../parity/targets/choose.ts";
 import { endpointTarget } from "../parity/targets/endpoint.ts";
+import { stopAll } from "../parity/targets/stop-all.ts";
+import type { Target } from "../parity/targets/target.ts";
 import { surfaces } from "../parity/traffic/surfaces.ts";
 import type { Environment } from "./environment.ts";
 import { ownTarget } from "./own-target.ts";
@@ -18,8 +22,9 @@ Asks our server and a real tritonserver the same, and says where they answer dif
 requests, and sequences of loads, unloads and inferences. Each difference is shrunk to the smallest request that shows it.
 
 Whom to compare:
-  --real=<which>          container, native, recordings, or the URL of a server that runs; absent = the first of the three
-                          that is possible here
+  --real=<which>          container, native, recordings, several of them with commas, or the URL of a server that runs;
+                          absent = the first of the three that is possible here. For container as root a Docker engine
+                          of one's own is installed and started where none answers, and ended afterwards
   --real-onnxruntime=<v>  version of ONNX Runtime in a server made here; default: the release's own
   --ours=<URL>            a server that runs, in the place of one started here
   --models=<folder>       your model repository, in the place of ours. With --real=<URL>, what that server serves
@@ -45,6 +50,8 @@ export interface ParityAdditions {
   readonly extraBackends: () => readonly Backend[];
   /** Serves with these backends in a process of its own, as `triton-local serve` does. */
   readonly command: readonly string[];
+  /** Whom to compare with where nobody is named, each that is possible; empty = the first that is. */
+  readonly kinds: readonly TargetKind[];
   /** Called with what was found; the checkout keeps it in fixtures/parity. */
   readonly keep: ((report: ParityReport) => void) | null;
 }
@@ -52,6 +59,7 @@ export interface ParityAdditions {
 const published: ParityAdditions = {
   extraBackends: () => [],
   command: [process.execPath, fileURLToPath(new URL(process.argv[1] ?? "", "file:///")), "serve"],
+  kinds: [],
   keep: null,
 };
 
@@ -70,21 +78,81 @@ export const parity = async (
     process.stderr.write(`error: ${read}\n\n${PARITY_USAGE}`);
     return 2;
   }
-  let chosen: Chosen;
+  endOnSignals();
+  const reports: ParityReport[] = [];
+  const compare = async (open: () => Promise<Chosen>): Promise<void> => {
+    const chosen = await open();
+    try {
+      const report = await runParity(optionsOf(read, chosen, additions), listener);
+      tell(report);
+      reports.push(report);
+      if (read.isWhole && chosen.target !== null) additions.keep?.(report);
+    } finally {
+      await chosen.close();
+    }
+  };
   try {
-    chosen = await choose(read);
+    await compareWith(read, additions.kinds, compare);
   } catch (error) {
-    process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
+    if (!(error instanceof Unavailable || error instanceof UsageError)) throw error;
+    const remedy = error instanceof Unavailable ? `. To check it: ${error.remedy}` : "";
+    process.stderr.write(`error: ${error.message}${remedy}\n`);
     return 2;
   }
+  if (read.report !== null) writeReports(read.report, reports);
+  return reports.every((report) => unexplained(report) === 0) ? 0 : 1;
+};
+
+const STOP_TIMEOUT_MS = 10_000;
+
+/** A run that is broken off takes the servers and the engine that it started with it. */
+const endOnSignals = (): void => {
+  for (const [name, code] of [
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const)
+    process.once(name, () => {
+      process.stderr.write("\nbroken off; ending the servers that were started\n");
+      void Promise.race([stopAll(), sleep(STOP_TIMEOUT_MS)]).then(() => process.exit(code));
+    });
+};
+
+class UsageError extends Error {}
+
+const compareWith = async (
+  { real, onnxRuntime }: Arguments,
+  standard: readonly TargetKind[],
+  compare: (open: () => Promise<Chosen>) => Promise<void>,
+): Promise<void> => {
+  if (real?.startsWith("http") === true) {
+    const target = endpoint(real);
+    return await compare(async () => ({ kind: "endpoint", target, close: () => Promise.resolve() }));
+  }
+  const version = onnxRuntime === null ? {} : { onnxRuntime };
+  if (real !== null) {
+    for (const wanted of kindsOf(real))
+      await compare(() => chooseTarget({ say, wanted, mayStartEngine: true, ...version }));
+    return;
+  }
+  if (standard.length === 0) return await compare(() => chooseTarget({ say, ...version }));
+  let compared = 0;
+  for (const wanted of standard) {
+    try {
+      await compare(() => chooseTarget({ say, wanted, mayStartEngine: true, ...version }));
+      compared++;
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error;
+      say(notTaken(wanted, error));
+    }
+  }
+  if (compared === 0) await compare(() => chooseTarget({ say, wanted: "recordings" }));
+};
+
+const endpoint = (text: string): Target => {
   try {
-    const report = await runParity(optionsOf(read, chosen, additions), listener);
-    tell(report, read.seed, chosen.target === null);
-    if (read.report !== null) writeReport(read.report, report);
-    if (read.isWhole && chosen.target !== null) additions.keep?.(report);
-    return unexplained(report) === 0 ? 0 : 1;
-  } finally {
-    await chosen.close();
+    return endpointTarget(text);
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
   }
 };
 
@@ -180,37 +248,32 @@ const readArguments = (args: readonly string[]): Arguments | string => {
   };
 };
 
-const choose = async ({ real, onnxRuntime }: Arguments): Promise<Chosen> => {
-  if (real?.startsWith("http") === true)
-    return { kind: "container", target: endpointTarget(real), close: () => Promise.resolve() };
-  return await chooseTarget({
-    say,
-    ...(real === null ? {} : { wanted: kindOf(real) }),
-    ...(onnxRuntime === null ? {} : { onnxRuntime }),
+const kindsOf = (text: string): readonly TargetKind[] =>
+  text.split(",").map((name) => {
+    if (name === "container" || name === "native" || name === "recordings") return name;
+    throw new UsageError(
+      `--real=${text}: expected container, native, recordings, several of them with commas, or http://host:port`,
+    );
   });
-};
 
-const kindOf = (text: string): TargetKind => {
-  if (text === "container" || text === "native" || text === "recordings") return text;
-  throw new Error(`--real=${text}: expected container, native, recordings or http://host:port`);
-};
-
-const optionsOf = (read: Arguments, { target }: Chosen, additions: ParityAdditions): ParityOptions => {
+const optionsOf = (read: Arguments, { kind, target }: Chosen, additions: ParityAdditions): ParityOptions => {
   const { ours, real, models, seed, requests, sequences, only, tolerance, cases } = read;
   return {
-    ours: ours === null ? ownTarget(additions) : endpointTarget(ours),
+    kind,
+    ours: ours === null ? ownTarget(additions) : endpoint(ours),
     theirs: target,
     recordings: target === null ? recordedPartner() : null,
-    recordedRequests: (own, { progress, found }) =>
+    recordedRequests: (own, { progress, found, say }) =>
       playRecordedTraffic(own, {
         file: standardTraffic,
         tolerance,
+        say,
         onProgress: (done, of, findings) => progress("recorded requests", done, of, findings),
         onFinding: found,
       }),
     own: real?.startsWith("http") !== true,
     models,
-    seed,
+    seed: target === null ? TRAFFIC_SEED : seed,
     requests,
     sequences,
     surfaces: read.surfaces,
@@ -238,17 +301,17 @@ const listener: ParityListener = {
   say,
 };
 
-const tell = (report: ParityReport, seed: number, onlyRecorded: boolean): void => {
-  for (const finding of report.findings) say(`\n${findingText(finding, seed)}`);
+const tell = (report: ParityReport): void => {
+  for (const finding of report.findings) say(`\n${findingText(finding, report)}`);
   for (const text of report.cases) say(`\n${text}`);
-  say(`\n${report.ours} beside ${report.theirs}, seed ${seed}`);
+  say(`\n${report.ours} beside ${report.theirs}, seed ${report.seed}`);
   say(renderTable(tableOf(report)));
   if (report.deaths.length > 0)
     say(`the real server died of ${report.deaths.length} requests:\n  ${report.deaths.join("\n  ")}`);
   if (report.races > 0)
     say(`the real server died ${report.races} times in a sequence, which was then played again`);
   for (const [name, count] of Object.entries(report.leftOut)) say(`left out ${count} times: ${name}`);
-  if (onlyRecorded)
+  if (report.kind === "recordings")
     say(
       "newly generated requests and sequences: not checked, no real server is here. To check them: triton-local parity --real=native",
     );

@@ -8,7 +8,7 @@ import { type CasesResult, caseAreas, playCases } from "./play-cases.ts";
 import { playRequests, type RequestsResult } from "./play-requests.ts";
 import { playSequences, type SequencesResult } from "./play-sequences.ts";
 import { caseRow, type ParityReport, requestRows, sequenceRow } from "./report/parity-report.ts";
-import { StartedPair } from "./started-pair.ts";
+import { NO_GRPC, StartedPair } from "./started-pair.ts";
 import type { Target } from "./targets/target.ts";
 import { sketchModels } from "./traffic/model-sketch.ts";
 import type { PairContent } from "./traffic/pair-content.ts";
@@ -16,6 +16,7 @@ import { arithmeticModels, sequenceContent, spareModels, trafficContent } from "
 import { surfaces } from "./traffic/surfaces.ts";
 
 export interface ParityOptions {
+  readonly kind: ParityReport["kind"];
   readonly ours: Target;
   /** Null where nobody but recordings can be asked. */
   readonly theirs: Target | null;
@@ -61,6 +62,7 @@ export const runParity = async (options: ParityOptions, listener: ParityListener
   const findings = [...(requests?.findings ?? []), ...(sequences?.findings ?? [])];
   const used = new Set(findings.map(({ accepted }) => accepted));
   return {
+    kind: options.kind,
     ours: ours.name,
     theirs: theirs?.name ?? options.recordings?.name ?? "nobody",
     onnxRuntime: {
@@ -118,8 +120,7 @@ const runRequests = async (
       (sample || name !== "container"),
   );
   await using pair = await StartedPair.start({ ours, theirs, tolerance, content: contentOf(models), own });
-  if (pair.theirs.grpc === null)
-    listener.say("gRPC is not compared: install @grpc/grpc-js and @grpc/proto-loader to compare it");
+  if (pair.theirs.grpc === null) listener.say(NO_GRPC);
   const world = {
     models: await sketchModels(pair.theirs),
     spare: sample ? spareModels : [],

@@ -1,6 +1,6 @@
 import { type AcceptedDifference, acceptedBy } from "./difference/accepted-differences.ts";
 import { type Comparison, compareAnswers, describeAnswer } from "./difference/compare-answers.ts";
-import { type Finding, keyOf } from "./difference/finding.ts";
+import { countsDiffer, type Finding, keyOf } from "./difference/finding.ts";
 import { shrink } from "./difference/shrink.ts";
 import type { Answer } from "./exchange/answer.ts";
 import type { Pair } from "./pair.ts";
@@ -63,8 +63,8 @@ export const playRequests = async (
 /** Relative; of single precision that went through some hundred additions. */
 export const ARITHMETIC_TOLERANCE = 1e-4;
 
-/** Counters and metrics may follow an answer by a moment. */
-const COUNTING = new Set(["statistics", "metrics"]);
+/** Counters may follow an answer by a moment, gauges are read by the real server once in two seconds. */
+const PATIENCE: Readonly<Record<string, number>> = { statistics: 20, metrics: 125 };
 
 class RequestPlayer {
   readonly #pair: Pair;
@@ -122,7 +122,7 @@ class RequestPlayer {
       result.notComparable++;
       return;
     }
-    const exchange = await this.#exchange(request, COUNTING.has(surface.name));
+    const exchange = await this.#exchange(request, PATIENCE[surface.name]);
     if (await this.#died(surface, number, request, exchange.theirs)) {
       result.notComparable++;
       return;
@@ -137,10 +137,11 @@ class RequestPlayer {
     const finding = await this.#record(surface, number, request, exchange);
     if (finding.accepted !== null) result.accepted++;
     // The two may no longer have counted the same, nor be in the same state.
-    else if (this.#pair.own) await this.#pair.restart();
+    if (this.#pair.own && (finding.accepted === null || countsDiffer(divergences)))
+      await this.#pair.restart();
   }
 
-  async #exchange(request: TrafficRequest, patient: boolean): Promise<Exchange> {
+  async #exchange(request: TrafficRequest, patience = 0): Promise<Exchange> {
     const { ours, theirs } = this.#pair;
     const tolerance = modelsOf(request).some((model) => this.#world.arithmetic.has(model))
       ? Math.max(this.#pair.tolerance, ARITHMETIC_TOLERANCE)
@@ -148,7 +149,7 @@ class RequestPlayer {
     for (let tries = 0; ; tries++) {
       const [a, b] = await Promise.all([send(ours, request), send(theirs, request)]);
       const comparison = compareAnswers(a, b, { tolerance });
-      if (comparison.divergences.length === 0 || !patient || tries === 20)
+      if (comparison.divergences.length === 0 || tries === patience)
         return { ours: a, theirs: b, comparison };
       await this.#options.pause();
     }
@@ -156,11 +157,7 @@ class RequestPlayer {
 
   /** A real server that ends by itself is started anew; the request it died of is shown. */
   async #died(surface: Surface, number: number, request: TrafficRequest, answer: Answer): Promise<boolean> {
-    // The connection ends some time before the process does.
-    const suspicious =
-      answer.kind === "connection" || ("code" in answer.answer && answer.answer.code === "UNAVAILABLE");
-    for (let tries = 0; suspicious && tries < 40 && this.#pair.dead() === null; tries++)
-      await this.#options.pause();
+    await this.#hasEnded(answer);
     const dead = this.#pair.dead();
     if (dead === null) return false;
     if (dead.side === "ours")
@@ -170,6 +167,15 @@ class RequestPlayer {
     this.#deaths.push(`${surface.name}:${number} (code ${dead.code}): ${shellCommand(request)}`);
     await this.#pair.restart();
     return true;
+  }
+
+  /** The connection ends some time before the process does; a stream and a call tell it by their code. */
+  async #hasEnded(answer: Answer): Promise<boolean> {
+    const suspicious =
+      answer.kind === "connection" || ("code" in answer.answer && answer.answer.code === "UNAVAILABLE");
+    for (let tries = 0; suspicious && tries < 40 && this.#pair.dead() === null; tries++)
+      await this.#options.pause();
+    return this.#pair.dead() !== null;
   }
 
   async #record(
@@ -185,19 +191,27 @@ class RequestPlayer {
       known.count++;
       return known;
     }
-    const patient = COUNTING.has(surface.name);
+    const patience = PATIENCE[surface.name];
     const same = async (candidate: TrafficRequest): Promise<boolean> =>
       isLeftOut(candidate, this.#world.models) === null &&
       this.#pair.dead() === null &&
-      keyOf((await this.#exchange(candidate, patient)).comparison.divergences) === key;
+      keyOf((await this.#exchange(candidate, patience)).comparison.divergences) === key;
     // A request that is never answered would take as long each time.
     const silent = [exchange.ours, exchange.theirs].some(
       ({ kind, ...rest }) => kind === "connection" && "how" in rest && rest.how === "no answer",
     );
     const again = !silent && (await same(request));
-    const smallest = again ? await shrink(request, same, this.#options.shrinkLimit) : request;
-    const last = again ? await this.#exchange(smallest, patient) : exchange;
-    const shown = last.comparison.divergences.length > 0 ? last : exchange;
+    let smallest = again ? await shrink(request, same, this.#options.shrinkLimit) : request;
+    let shown = again ? await this.#exchange(smallest, patience) : exchange;
+    // Something smaller may be the end of the real server, or need more than itself to show.
+    if (
+      shown !== exchange &&
+      ((await this.#hasEnded(shown.theirs)) || keyOf(shown.comparison.divergences) !== key)
+    ) {
+      if (this.#pair.dead() !== null) await this.#pair.restart();
+      smallest = request;
+      shown = exchange;
+    }
     const command = shellCommand(smallest);
     const { divergences } = shown.comparison;
     const accepted = acceptedBy(this.#options.accepted, surface.name, command, divergences);

@@ -142,6 +142,9 @@ export class StartedSide {
   }
 }
 
+export const NO_GRPC =
+  "gRPC: not checked, its client is not installed. To check it: npm install @grpc/grpc-js @grpc/proto-loader";
+
 /** Null where the packages for gRPC are not installed. */
 export const grpcClient = async (port: number): Promise<GrpcClient | null> => {
   try {

@@ -7,14 +7,17 @@ import {
 } from "../../emulator/parity/recordings/recorded-traffic.ts";
 import { chooseTarget, type TargetKind } from "../../emulator/parity/targets/choose.ts";
 
+const TRAFFIC = "traffic";
+
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 /**
  * `npm run parity -- --record [--real=container|native] [area ...]`: remakes fixtures/recordings with a real server, all areas
- * or those that are named. @returns the exit code: 1 where it answered otherwise than a case says; that is kept all the same
+ * and generated requests, or those that are named, these as `traffic`. @returns the exit code: 1 where it answered otherwise than a case says; that is kept all the same
  */
 export const record = async (args: readonly string[]): Promise<number> => {
-  const areas = args.filter((arg) => !arg.startsWith("--"));
+  const named = args.filter((arg) => !arg.startsWith("--"));
+  const areas = named.filter((area) => area !== TRAFFIC);
   const wanted = wantedKind(args);
   const { target, close } = await chooseTarget({ say, ...(wanted === null ? {} : { wanted }) });
   try {
@@ -24,11 +27,11 @@ export const record = async (args: readonly string[]): Promise<number> => {
     }
     const date = new Date();
     const { folder, from, recorded, disagreements } = await recordCases(target, {
-      ...(areas.length === 0 ? {} : { areas }),
+      ...(named.length === 0 ? {} : { areas }),
       date,
       say,
     });
-    if (areas.length === 0) {
+    if (named.length === 0 || named.includes(TRAFFIC)) {
       const file = trafficFile(folder);
       const count = await recordTraffic(target, {
         file,

@@ -140,6 +140,8 @@ export class RequestValidator {
     // either then fails with the size that makes.
     let elements = batching ? Math.max(1, request.batchSize >>> 0) : 1;
     for (let i = offset; i < shape.length; i++) elements *= shape[i]!;
+    // Of no dimensions at all, not even that of the batch, the real core makes no elements.
+    if (batching && request.batchSize === 0 && expected.reshape?.length === 0) elements = 0;
     if (expected.datatype === "BYTES") return this.#checkStrings(request, input, elements);
     const byteSize = elements * elementByteSize[expected.datatype as DataType];
     if (byteSize !== input.data.length) {

@@ -138,11 +138,7 @@ export class ModelPoller {
     const filesChangedMs = newestFileMs(folder);
     const source = this.#inForce(identifier);
     // Nothing newer than what is loaded: an override that was loaded stays in force.
-    if (
-      source !== null &&
-      configChangedMs <= source.configChangedMs &&
-      filesChangedMs <= source.filesChangedMs
-    ) {
+    if (source !== null && isNoNewer({ configChangedMs, filesChangedMs }, source)) {
       return ok({ ...source, identifier, overridden: false });
     }
     const text = folder.config === null ? null : { text: folder.config.text };
@@ -210,14 +206,18 @@ export class ModelPoller {
 
 /** The override that is active again, or a folder in which nothing is newer than what was read. */
 export const isUnchanged = (source: ModelSource, now: Polled): boolean => {
+  if (!now.overridden) return isNoNewer(now, source);
+  if (!configsEqual(source.config, now.config)) return false;
   // Files of an override have no age: others in their place are only noticed where they make other versions (2.51.0).
-  if (now.overridden)
-    return (
-      configsEqual(source.config, now.config) &&
-      (now.temporary === source.temporary || versionFolders(source.folder) === versionFolders(now.folder))
-    );
-  return now.configChangedMs <= source.configChangedMs && now.filesChangedMs <= source.filesChangedMs;
+  if (now.temporary !== source.temporary) return versionFolders(source.folder) === versionFolders(now.folder);
+  // The same override once more is newer than what was written meanwhile, and so stays in force at a plain load (2.51.0).
+  return now.temporary || isNoNewer({ ...now, configChangedMs: configMs(now.folder) }, source);
 };
+
+type Ages = Pick<ModelSource, "configChangedMs" | "filesChangedMs">;
+
+const isNoNewer = (now: Ages, before: Ages): boolean =>
+  now.configChangedMs <= before.configChangedMs && now.filesChangedMs <= before.filesChangedMs;
 
 const versionFolders = ({ entries }: ModelFolder): string =>
   [...new Set(entries.flatMap(({ path }) => /^\d+(?=\/|$)/.exec(path) ?? []))].sort().join();

@@ -21,6 +21,10 @@ export interface Finding {
   readonly accepted: string | null;
 }
 
+/** One of the two failed: then they have counted something else, and so will their statistics and metrics. */
+export const countsDiffer = (divergences: readonly Divergence[]): boolean =>
+  divergences.some(({ where }) => where === "status" || where === "code");
+
 /** Alike where only numbers and quoted names differ, so that one mistake is found once and not in a hundred requests. */
 export const keyOf = (divergences: readonly Divergence[]): string => {
   const [first] = divergences;

@@ -8,6 +8,7 @@ import { play } from "../cases/play.ts";
 import { withServer } from "../cases/server-dialogue.ts";
 import { exchange, parseAnswer, requestBytes } from "../exchange/http-connection.ts";
 import { recordingsFolder } from "../shipped-files.ts";
+import { sideBySide } from "../side-by-side.ts";
 import type { Target } from "../targets/target.ts";
 import { REMAKE } from "./recorded-partner.ts";
 import { digestOf, type RecordedFrom, type Recording, writeRecordings } from "./recording-file.ts";
@@ -114,19 +115,4 @@ const serverVersion = async (target: Target): Promise<string> => {
   } finally {
     await server.stop();
   }
-};
-
-/** The results in the order of the items, `workers` of them under way at a time. */
-const sideBySide = async <Item, Result>(
-  items: readonly Item[],
-  workers: number,
-  work: (item: Item) => Promise<Result>,
-): Promise<readonly Result[]> => {
-  const results = new Array<Result>(items.length);
-  const left = [...items.entries()].reverse();
-  const worker = async (): Promise<void> => {
-    for (let next = left.pop(); next !== undefined; next = left.pop()) results[next[0]] = await work(next[1]);
-  };
-  await Promise.all(Array.from({ length: workers }, worker));
-  return results;
 };

@@ -8,10 +8,10 @@ import {
   readAcceptedDifferences,
 } from "../difference/accepted-differences.ts";
 import { type Comparison, compareAnswers, describeAnswer } from "../difference/compare-answers.ts";
-import { type Finding, keyOf } from "../difference/finding.ts";
+import { countsDiffer, type Finding, keyOf } from "../difference/finding.ts";
 import type { Answer } from "../exchange/answer.ts";
 import { ARITHMETIC_TOLERANCE, type RequestsResult, type SurfaceResult } from "../play-requests.ts";
-import { StartedSide } from "../started-pair.ts";
+import { NO_GRPC, StartedSide } from "../started-pair.ts";
 import type { Target } from "../targets/target.ts";
 import { Chance } from "../traffic/chance.ts";
 import { isLeftOut } from "../traffic/left-out.ts";
@@ -49,9 +49,8 @@ export interface RecordTrafficOptions {
 
 /** What a server knows of what it was asked before is forgotten after so many requests. */
 const REQUESTS_BETWEEN_RESTARTS = 100;
-/** Counters and metrics may follow an answer by a moment. */
-const COUNTING: ReadonlySet<string> = new Set(["statistics", "metrics"]);
-const COUNTERS_SETTLE_MS = 100;
+/** Counters may follow an answer by a moment, gauges are read by the real server once in two seconds. */
+const SETTLES_MS: Readonly<Record<string, number>> = { statistics: 100, metrics: 2500 };
 
 /** Sends generated requests to a real server and keeps what came back; of which it dies is left out. */
 export const recordTraffic = async (target: Target, options: RecordTrafficOptions): Promise<number> => {
@@ -70,7 +69,7 @@ export const recordTraffic = async (target: Target, options: RecordTrafficOption
         say(`recorded ${number} generated requests`);
       }
       const { surface, request } = requestOf(from.seed, number, world);
-      if (COUNTING.has(surface)) await pause(COUNTERS_SETTLE_MS);
+      await pause(SETTLES_MS[surface] ?? 0);
       const answer = await send(side.side, request);
       await pause(0);
       if (side.exitCode === null) lines.push({ surface, number, request, ...write(answer) });
@@ -92,6 +91,7 @@ export interface PlayTrafficOptions {
   readonly tolerance: number;
   /** Default: fixtures/parity/accepted-differences.json. */
   readonly accepted?: readonly AcceptedDifference[];
+  readonly say: (line: string) => void;
   readonly onProgress: (done: number, of: number, findings: number) => void;
   readonly onFinding: (finding: Finding) => void;
 }
@@ -111,7 +111,7 @@ export const playRecordedTraffic = async (
   ours: Target,
   options: PlayTrafficOptions,
 ): Promise<RequestsResult> => {
-  const { file, tolerance, accepted = readAcceptedDifferences(), onProgress, onFinding } = options;
+  const { file, tolerance, accepted = readAcceptedDifferences(), say, onProgress, onFinding } = options;
   const lines: readonly Line[] = readFileSync(file, "utf8")
     .trimEnd()
     .split("\n")
@@ -119,17 +119,25 @@ export const playRecordedTraffic = async (
     .map((text) => JSON.parse(text, withoutBytes));
   const rows = new Map(surfaces.map((surface) => [surface.name, emptyRow(surface)]));
   const findings = new Map<string, Finding>();
+  let countTheSame = true;
   await withSide(ours, async (side) => {
+    if (side.side.grpc === null) say(NO_GRPC);
     for (const [done, line] of lines.entries()) {
       onProgress(done, lines.length, findings.size);
       if ("restart" in line) {
         await restart(side);
+        countTheSame = true;
         continue;
       }
       const { surface, number, request, ...written } = line;
       const row = rows.get(surface);
       const theirs = read(written, "rpc" in request ? request.rpc : "");
       if (row === undefined || !isAnswer(theirs)) continue;
+      const needsGrpc = request.kind === "grpc" || request.kind === "stream";
+      if ((needsGrpc && side.side.grpc === null) || (surface in SETTLES_MS && !countTheSame)) {
+        row.notComparable++;
+        continue;
+      }
       const { answer, comparison } = await compared(side, line, theirs, toleranceFor(request, tolerance));
       const { divergences, approximate } = comparison;
       if (divergences.length === 0) {
@@ -141,6 +149,7 @@ export const playRecordedTraffic = async (
       const command = shellCommand(request);
       const name = acceptedBy(accepted, surface, command, divergences)?.name ?? null;
       if (name !== null) row.accepted++;
+      countTheSame &&= !countsDiffer(divergences);
       const key = keyOf(divergences);
       const known = findings.get(`${surface} ${key}`);
       if (known !== undefined) {
@@ -189,7 +198,7 @@ const compared = async (
   for (let tries = 0; ; tries++) {
     const answer = await send(side.side, request);
     const comparison = compareAnswers(answer, theirs, { tolerance });
-    if (comparison.divergences.length === 0 || !COUNTING.has(surface) || tries === 20)
+    if (comparison.divergences.length === 0 || !(surface in SETTLES_MS) || tries === 20)
       return { answer, comparison };
     await pause(25);
   }

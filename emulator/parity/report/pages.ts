@@ -48,12 +48,17 @@ const conformanceRows = (): string[][] => {
 const START = "<!-- the last run kept -->";
 const END = "<!-- end -->";
 
-/** docs/parity.md with the table of a run between its marks. */
-export const withReport = (page: string, report: ParityReport): string => {
+/** docs/parity.md with the tables of runs between its marks. */
+export const withReports = (page: string, reports: readonly ParityReport[]): string => {
   const [before = "", rest = ""] = page.split(START);
   const [, after = ""] = rest.split(END);
+  return [before + START, ...reports.map(reportText), END + after].join("\n\n");
+};
+
+const reportText = (report: ParityReport): string => {
   const { ours, theirs, onnxRuntime, seed, deaths, races } = report;
-  const text = `${ours} with ONNX Runtime ${onnxRuntime.ours} beside ${theirs} with ${onnxRuntime.theirs}, seed ${seed}.
-The real server died of ${deaths.length} requests, and ${races} times in a sequence.`;
-  return `${before}${START}\n\n${text}\n\n${table(tableOf(report))}\n\n${END}${after}`;
+  return `${ours} with ONNX Runtime ${onnxRuntime.ours} beside ${theirs} with ${onnxRuntime.theirs}, seed ${seed}.
+The real server died of ${deaths.length} requests, and ${races} times in a sequence.
+
+${table(tableOf(report))}`;
 };

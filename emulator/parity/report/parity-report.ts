@@ -2,9 +2,11 @@ import type { Finding } from "../difference/finding.ts";
 import type { CasesResult } from "../play-cases.ts";
 import type { RequestsResult } from "../play-requests.ts";
 import type { SequencesResult } from "../play-sequences.ts";
+import type { TargetKind } from "../targets/choose.ts";
 
 /** What a run of `triton-local parity` found; fixtures/parity/<release>.json is one of them. */
 export interface ParityReport {
+  readonly kind: TargetKind | "endpoint";
   readonly ours: string;
   readonly theirs: string;
   /** Version of ONNX Runtime in each. */
@@ -116,7 +118,10 @@ export const tableOf = ({ rows }: Pick<ParityReport, "rows">): readonly (readonl
 };
 
 /** A difference as a person wants to read it: how to ask, and both answers. */
-export const findingText = (finding: Finding, seed: number): string => {
+export const findingText = (
+  finding: Finding,
+  { kind, seed }: Pick<ParityReport, "kind" | "seed">,
+): string => {
   const { first, count, command, ours, theirs, divergences, again, accepted } = finding;
   const indented = (text: string): string =>
     text
@@ -133,7 +138,7 @@ export const findingText = (finding: Finding, seed: number): string => {
         `    ${one.where}: ours ${one.ours.slice(0, 300)}\n${" ".repeat(6 + one.where.length)}theirs ${one.theirs.slice(0, 300)}`,
     );
   return [
-    `${first} (--seed=${seed} --only=${first}), ${times}, ${listed}${again ? "" : "; it did not show again when asked again"}`,
+    `${first}${kind === "endpoint" ? ` (--seed=${seed} --only=${first})` : ` (--real=${kind === "recordings" ? "native" : kind} --seed=${seed} --only=${first})`}, ${times}, ${listed}${again ? "" : "; it did not show again when asked again"}`,
     indented(command),
     "  where:",
     ...where,

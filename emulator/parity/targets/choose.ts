@@ -4,13 +4,15 @@ import type { Say } from "../real-triton/programs.ts";
 import { Unavailable } from "../real-triton/unavailable.ts";
 import { containerTarget } from "./container.ts";
 import { nativeTarget } from "./native.ts";
+import { stopWithUs } from "./stop-all.ts";
 import type { Target } from "./target.ts";
 
 /** A real server's answers, the nearest to an endpoint first. */
 export type TargetKind = "container" | "native" | "recordings";
 
 export interface Chosen {
-  readonly kind: TargetKind;
+  /** Or one that runs already, named by its URL. */
+  readonly kind: TargetKind | "endpoint";
   /** Null where only what was recorded earlier is left. */
   readonly target: Target | null;
   /** Stops what was started besides the servers: a Docker engine of our own. */
@@ -68,10 +70,15 @@ const candidates = ({ onnxRuntime, mayStartEngine = false, say }: ChooseOptions)
     kind: "container",
     open: async () => {
       const engine = await findEngine(mayStartEngine, say);
-      try {
-        return { target: await containerTarget(say, onnxRuntime, engine), close: () => engine.stop() };
-      } catch (error) {
+      const stopped = stopWithUs(() => engine.stop());
+      const close = async (): Promise<void> => {
+        stopped();
         await engine.stop();
+      };
+      try {
+        return { target: await containerTarget(say, onnxRuntime, engine), close };
+      } catch (error) {
+        await close();
         throw error;
       }
     },

@@ -7,6 +7,7 @@ import {
   type WaitStrategy,
 } from "testcontainers";
 import { becomesReady, serverFlags, withoutLogPrefix } from "./start-up.ts";
+import { stopWithUs } from "./stop-all.ts";
 import { type RunningServer, StartFailure, type StartOptions } from "./target.ts";
 
 type DockerContainer = ReturnType<ContainerRuntimeClient["container"]["getById"]>;
@@ -69,6 +70,7 @@ class ServerContainer extends GenericContainer {
   /** Exit code, negative for a signal. */
   readonly exited: Promise<number>;
   readonly #hasExited: (code: Promise<number>) => void;
+  readonly #removed: () => void;
   #docker: DockerContainer | null = null;
   #text = "";
 
@@ -77,6 +79,7 @@ class ServerContainer extends GenericContainer {
     const { promise, resolve } = Promise.withResolvers<number>();
     this.exited = promise;
     this.#hasExited = resolve;
+    this.#removed = stopWithUs(() => this.remove());
     const folders = [options.repository, ...(options.folders ?? [])];
     this.withExposedPorts(...Object.values(ports))
       // Whatever the image starts otherwise: the official one begins with a banner.
@@ -105,6 +108,7 @@ class ServerContainer extends GenericContainer {
   /** Ends it at once and takes it away. */
   async remove(): Promise<void> {
     await this.#docker?.remove({ force: true, v: true }).catch(() => {});
+    this.#removed();
     if (this.#docker !== null) await this.exited;
   }
 

@@ -25,6 +25,7 @@ test("generated requests: recorded, they are sent again without their generator;
       file,
       tolerance: 0,
       accepted: [],
+      say: () => {},
       onProgress: () => {},
       onFinding: (finding) => findings.push(finding),
     });
