@@ -92,9 +92,12 @@ const check = async (kind: "native" | "container"): Promise<void> => {
   if (target === null) return;
   try {
     const passedBefore = total.passed;
-    // Where eight cases share two cores some answer too late; alone they have the machine to themselves.
+    // Where eight cases share two cores some answer too late; alone they have the machine to themselves. The real server
+    // loses races of its own now and then, so one disagreement alone is not the last word either.
     for (const doubtful of await playAll(kind, target)) {
-      const found = Date.now() < giveUp ? await disagreement(doubtful.play, target) : doubtful.found;
+      let found: string | null = doubtful.found;
+      for (let tries = 0; tries < 3 && found !== null && Date.now() < giveUp; tries++)
+        found = await disagreement(doubtful.play, target);
       if (found === null) {
         total.passed++;
         say(`${kind}: agrees when played alone: ${doubtful.play.testCase.id} over ${doubtful.play.over}`);

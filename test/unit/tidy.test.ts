@@ -348,7 +348,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "parity/started-pair.ts": ["parity/exchange", "parity/targets", "parity/traffic", "parity/pair.ts"],
   "parity/play-requests.ts": ["parity/exchange", "parity/traffic", "parity/difference", "parity/pair.ts"],
   "parity/play-sequences.ts": ["parity/exchange", "parity/traffic", "parity/difference", "parity/pair.ts"],
-  "parity/play-cases.ts": ["parity/targets", "parity/cases"],
+  "parity/side-by-side.ts": [],
+  "parity/play-cases.ts": ["parity/targets", "parity/cases", "parity/side-by-side.ts"],
   "parity/report": [
     "parity/shipped-files.ts",
     "parity/cases",
@@ -371,6 +372,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
   "parity/recordings": [
     "parity/shipped-files.ts",
+    "parity/side-by-side.ts",
     "parity/exchange",
     "parity/real-triton",
     "parity/targets",
