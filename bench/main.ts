@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { tuneHeap } from "../emulator/cli/heap.ts";
 import type { ServerCommand } from "../test/support/server-process.ts";
 import { CONTAINER_ONNX_RUNTIME, containerServers } from "./containers.ts";
 import { type BenchContext, createFolder, removeFolder } from "./context.ts";
@@ -58,6 +59,8 @@ function writePage(report: BenchReport): void {
 }
 
 async function main(): Promise<number> {
+  // What is measured in this process is what a server does.
+  tuneHeap();
   const missing = missingLoadClients();
   for (const line of missing) console.error(line);
   if (missing.length > 0) return 1;

@@ -34,7 +34,9 @@ export async function modelLists(context: BenchContext): Promise<readonly Row[]>
         100,
         () => s3(keyOf(count - S3_PAGE - 1)),
       ],
-      [`SageMaker ListModels, ${SAGEMAKER_PAGE} of ${count}`, 200, plane],
+      [`SageMaker ListModels, ${SAGEMAKER_PAGE} of ${count}`, 200, plane.models],
+      [`SageMaker ListEndpointConfigs, ${SAGEMAKER_PAGE} of ${count}`, 200, plane.configs],
+      [`SageMaker ListEndpoints, ${SAGEMAKER_PAGE} of ${count}`, 200, plane.endpoints],
       [`container API GET /models, all ${count}: Triton has no pages`, 50, container],
     ];
     for (const [what, requests, ask] of asked) {
@@ -82,8 +84,8 @@ const archivesIn = async (folder: string, count: number): Promise<(after: string
   };
 };
 
-/** @returns lists the page in the middle, as it comes without a filter */
-const modelsOf = async (count: number): Promise<() => Promise<void>> => {
+/** @returns what list the page in the middle, in the order that comes unasked */
+const modelsOf = async (count: number) => {
   const clock = new VirtualClock();
   const plane = new ControlPlane({
     clock,
@@ -108,8 +110,29 @@ const modelsOf = async (count: number): Promise<() => Promise<void>> => {
       ExecutionRoleArn: "arn:aws:iam::000000000000:role/any",
       PrimaryContainer: { Image: "triton", Mode: "MultiModel", ModelDataUrl: "s3://models/mme/" },
     });
+    await call("CreateEndpointConfig", {
+      EndpointConfigName: `config-${index}`,
+      ProductionVariants: [
+        {
+          VariantName: "AllTraffic",
+          ModelName: `model-${index}`,
+          InstanceType: "ml.c5.large",
+          InitialInstanceCount: 1,
+        },
+      ],
+    });
+    await call("CreateEndpoint", {
+      EndpointName: `endpoint-${index}`,
+      EndpointConfigName: `config-${index}`,
+    });
   }
-  return () => call("ListModels", { MaxResults: SAGEMAKER_PAGE, CreationTimeBefore: count / 2000 });
+  const lister = (operation: string) => () =>
+    call(operation, { MaxResults: SAGEMAKER_PAGE, CreationTimeBefore: count / 2000 });
+  return {
+    models: lister("ListModels"),
+    configs: lister("ListEndpointConfigs"),
+    endpoints: lister("ListEndpoints"),
+  };
 };
 
 /** @returns asks a container with that many models for its list */

@@ -1,3 +1,4 @@
+import { onePiece } from "../../common/one-piece.ts";
 import { FAULT_HEADER } from "../../core/faults/fault-source.ts";
 import type { HttpReply } from "../../frontends/http1/reply.ts";
 import type { RequestHead } from "../../frontends/http1/request-head.ts";
@@ -40,7 +41,8 @@ export const invocationOf = (
   names: HeaderNames = plainNames,
 ): Invocation => ({
   requestId,
-  targetModel: head.headers.get("x-amzn-sagemaker-target-model") ?? "",
+  // A model that is loaded for it keeps its name.
+  targetModel: onePiece(head.headers.get("x-amzn-sagemaker-target-model") ?? ""),
   headers: forwarded.flatMap((name) => {
     const value = head.headers.get(headerNamed(name, names));
     return value === undefined ? [] : [name, value];

@@ -63,8 +63,6 @@ export class ControlPlane implements Endpoints {
       clock: options.clock,
       instanceLimit: options.instanceLimit ?? 100,
       find: (region, name) => this.#endpoints.get(keyOf(region, name)),
-      all: (region) =>
-        this.#all().flatMap(([key, endpoint]) => (key.startsWith(`${region}/`) ? [endpoint] : [])),
       everywhere: () => this.#all().map(([, endpoint]) => endpoint),
       begin: (region, record) => this.#begin(region, record),
     });

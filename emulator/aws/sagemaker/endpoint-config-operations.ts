@@ -10,7 +10,7 @@ import {
   listEndpointConfigsShape,
   type ProductionVariantInput,
 } from "./input-shapes.ts";
-import { pageOf } from "./listing.ts";
+import { pageOf, unchanging } from "./listing.ts";
 import type { Registry } from "./registry.ts";
 
 export const endpointConfigOperations = (
@@ -46,13 +46,13 @@ export const endpointConfigOperations = (
     };
   }),
   ListEndpointConfigs: operation(listEndpointConfigsShape, (input, { region }) => {
-    const all = registry.all("endpoint-config", region).map((record) => ({
-      name: record.input.EndpointConfigName,
-      createdMs: record.createdMs,
-      modifiedMs: record.createdMs,
-      status: "",
-    }));
-    const { items, nextToken } = pageOf(all, input, "CreationTime");
+    const find = (name: string) => unchanging(name, registry.get("endpoint-config", region, name));
+    const { items, nextToken } = pageOf(
+      registry.index("endpoint-config", region),
+      find,
+      input,
+      "CreationTime",
+    );
     return {
       EndpointConfigs: items.map(({ name, createdMs }) => ({
         EndpointConfigName: name,

@@ -25,7 +25,6 @@ export interface EndpointOperationsOptions {
   readonly clock: Clock;
   readonly instanceLimit: number;
   find(region: string, name: string): Endpoint | undefined;
-  all(region: string): readonly Endpoint[];
   everywhere(): readonly Endpoint[];
   begin(region: string, record: EndpointRecord): void;
 }
@@ -64,13 +63,9 @@ export class EndpointOperations {
         describe(region, this.#existing(region, EndpointName)),
       ),
       ListEndpoints: operation(listEndpointsShape, (input, { region }) => {
-        const all = options.all(region).map(({ name, status, record }) => ({
-          name,
-          status,
-          createdMs: record.createdMs,
-          modifiedMs: record.modifiedMs,
-        }));
-        const { items, nextToken } = pageOf(all, input, "CreationTime");
+        const index = options.registry.index("endpoint", region);
+        const find = (name: string) => listedOf(options.find(region, name));
+        const { items, nextToken } = pageOf(index, find, input, "CreationTime");
         return {
           Endpoints: items.map(({ name, status, createdMs, modifiedMs }) => ({
             EndpointName: name,
@@ -267,3 +262,9 @@ const pendingSummary = (deployment: Deployment, startMs: number): object => ({
 const deployedImages = (image: string, resolvedMs: number): readonly object[] => [
   { SpecifiedImage: image, ResolvedImage: image, ResolutionTime: new Timestamp(resolvedMs) },
 ];
+
+const listedOf = (endpoint: Endpoint | undefined) => {
+  if (endpoint === undefined) return undefined;
+  const { name, status, record } = endpoint;
+  return { name, status, createdMs: record.createdMs, modifiedMs: record.modifiedMs };
+};

@@ -21,6 +21,13 @@ export interface ListInput {
   readonly StatusEquals?: string | undefined;
 }
 
+/** What never changes once it was created, and has no status. */
+export const unchanging = (
+  name: string,
+  record: { readonly createdMs: number } | undefined,
+): Listed | undefined =>
+  record && { name, createdMs: record.createdMs, modifiedMs: record.createdMs, status: "" };
+
 export interface Page<T> {
   readonly items: readonly T[];
   /** Undefined = this is the last one. */
@@ -29,50 +36,104 @@ export interface Page<T> {
 
 const DEFAULT_MAX_RESULTS = 10;
 
+/** What of a resource never changes, and is sorted by. */
+export type Named = Pick<Listed, "name" | "createdMs">;
+
+type Indexed = "Name" | "CreationTime";
+
+/** The names of resources in the orders that lists have. */
+export class ListIndex {
+  readonly #names: Sorted = [];
+  readonly #creations: Sorted = [];
+
+  /** Ascending. */
+  in(by: Indexed): readonly Entry[] {
+    return by === "Name" ? this.#names : this.#creations;
+  }
+
+  /** Of that name there is none yet. */
+  add({ name, createdMs }: Named): void {
+    insert(this.#names, [name, name]);
+    insert(this.#creations, [createdMs, name]);
+  }
+
+  remove({ name, createdMs }: Named): void {
+    this.#names.splice(indexOf(this.#names, [name, name]), 1);
+    this.#creations.splice(indexOf(this.#creations, [createdMs, name]), 1);
+  }
+}
+
+interface Entry {
+  readonly key: SortKey;
+}
+
+type Sorted = Entry[];
+
+const insert = (sorted: Sorted, key: SortKey): void => {
+  sorted.splice(indexOf(sorted, key), 0, { key });
+};
+
+/** The index of the first that is not before the key. */
+const indexOf = (sorted: readonly Entry[], key: SortKey): number =>
+  placeIn(sorted, (other) => compare(other.key, key) >= 0);
+
 /**
  * One page of a list. The token says after which item it goes on, so that what is created or deleted meanwhile neither
- * repeats nor hides another.
+ * repeats nor hides another. It costs the same however many there are, but for what few of them match, and for an order by
+ * status, which changes: those look at all.
+ * @param find undefined = it is not listed
  * @throws AwsError for a token that no list gave, or that another one gave
  */
 export const pageOf = <T extends Listed>(
-  all: readonly T[],
+  index: ListIndex,
+  find: (name: string) => T | undefined,
   input: ListInput,
-  sortBy: "Name" | "CreationTime",
+  sortBy: Indexed,
 ): Page<T> => {
   const {
     SortBy: by = sortBy,
     SortOrder: order = "Descending",
     MaxResults: size = DEFAULT_MAX_RESULTS,
   } = input;
-  const keyOf = (item: T): SortKey => {
-    if (by === "Name") return [item.name, item.name];
-    return [by === "Status" ? item.status : item.createdMs, item.name];
-  };
-  const direction = order === "Ascending" ? 1 : -1;
   const after = input.NextToken === undefined ? null : readToken(input.NextToken, by, order);
-  // Most of a long list is looked at once: what stands behind the page is not sorted.
-  const page: { readonly item: T; readonly key: SortKey }[] = [];
-  let isLast = true;
-  for (const item of all) {
-    if (!matches(item, input)) continue;
-    const key = keyOf(item);
-    if (after !== null && direction * compare(key, after) <= 0) continue;
-    page.splice(
-      placeIn(page, (other) => direction * compare(key, other.key) < 0),
-      0,
-      { item, key },
+  const sorted = by === "Status" ? byStatus(index, find) : index.in(by);
+  let [first, end] = by === "CreationTime" ? createdWithin(sorted, input) : [0, sorted.length];
+  const ascending = order === "Ascending";
+  if (after !== null && ascending)
+    first = Math.max(
+      first,
+      placeIn(sorted, ({ key }) => compare(key, after) > 0),
     );
-    if (page.length > size) {
-      page.pop();
-      isLast = false;
-    }
+  else if (after !== null) end = Math.min(end, indexOf(sorted, after));
+  const items: T[] = [];
+  let last: SortKey | null = null;
+  for (; first < end; ascending ? first++ : end--) {
+    const { key } = sorted[ascending ? first : end - 1]!;
+    const item = find(key[1]);
+    if (item === undefined || !matches(item, input)) continue;
+    if (last !== null && items.length === size) return { items, nextToken: writeToken(last, by, order) };
+    items.push(item);
+    last = key;
   }
-  const last = page.at(-1);
-  return {
-    items: page.map(({ item }) => item),
-    nextToken: isLast || last === undefined ? undefined : writeToken(last.key, by, order),
-  };
+  return { items, nextToken: undefined };
 };
+
+const byStatus = (index: ListIndex, find: (name: string) => Listed | undefined): readonly Entry[] =>
+  index
+    .in("Name")
+    .map(({ key: [, name] }) => ({ key: [find(name)?.status ?? "", name] as const }))
+    .sort((a, b) => compare(a.key, b.key));
+
+/** @param sorted by creation. @returns the first and what is behind the last */
+const createdWithin = (
+  sorted: readonly Entry[],
+  { CreationTimeAfter: earliest, CreationTimeBefore: latest }: ListInput,
+): [number, number] => [
+  earliest === undefined ? 0 : placeIn(sorted, ({ key }) => compare(key, [earliest, ""]) >= 0),
+  latest === undefined
+    ? sorted.length
+    : placeIn(sorted, ({ key }) => compare([key[0], ""], [latest, ""]) > 0),
+];
 
 /** The index of the first that is behind; all that follow it are, too. */
 const placeIn = <T>(sorted: readonly T[], behind: (other: T) => boolean): number => {

@@ -11,7 +11,7 @@ import {
   listModelsShape,
   modelNameShape,
 } from "./input-shapes.ts";
-import { pageOf } from "./listing.ts";
+import { pageOf, unchanging } from "./listing.ts";
 import type { Registry } from "./registry.ts";
 
 /** @param modelData where archives lie; null = they are not looked for */
@@ -51,13 +51,8 @@ export const modelOperations = (
     };
   }),
   ListModels: operation(listModelsShape, (input, { region }) => {
-    const all = registry.all("model", region).map((record) => ({
-      name: record.input.ModelName,
-      createdMs: record.createdMs,
-      modifiedMs: record.createdMs,
-      status: "",
-    }));
-    const { items, nextToken } = pageOf(all, input, "CreationTime");
+    const find = (name: string) => unchanging(name, registry.get("model", region, name));
+    const { items, nextToken } = pageOf(registry.index("model", region), find, input, "CreationTime");
     return {
       Models: items.map(({ name, createdMs }) => ({
         ModelName: name,

@@ -14,6 +14,7 @@ import {
 } from "../wire/shapes.ts";
 import { arnOf, type ResourceKind } from "./arns.ts";
 import { createEndpointConfigShape, createModelShape, type Tag } from "./input-shapes.ts";
+import { ListIndex, type Named } from "./listing.ts";
 import type { StateStore } from "./state-store.ts";
 
 const modelRecord = structure({ createdMs: required(double()), input: required(createModelShape) });
@@ -59,7 +60,18 @@ export type Deployment = Read<typeof deployment>;
 interface Kept<T> {
   readonly shape: Shape<T>;
   readonly records: Map<string, T>;
+  /** By region. */
+  readonly indexes: Map<string, ListIndex>;
+  /** Null = there are no lists of them. */
+  named(record: T): Named | null;
 }
+
+const newKept = <T>(shape: Shape<T>, named: (record: T) => Named | null): Kept<T> => ({
+  shape,
+  records: new Map(),
+  indexes: new Map(),
+  named,
+});
 
 interface Kinds {
   readonly model: ModelRecord;
@@ -82,10 +94,13 @@ const STALE_LINES = 1000;
 export class Registry {
   readonly #store: StateStore;
   readonly #kinds: { readonly [K in keyof Kinds]: Kept<Kinds[K]> } = {
-    model: { shape: modelRecord, records: new Map() },
-    "endpoint-config": { shape: endpointConfigRecord, records: new Map() },
-    endpoint: { shape: endpointRecord, records: new Map() },
-    tags: { shape: tagsRecord, records: new Map() },
+    model: newKept(modelRecord, ({ input, createdMs }) => ({ name: input.ModelName, createdMs })),
+    "endpoint-config": newKept(endpointConfigRecord, ({ input, createdMs }) => ({
+      name: input.EndpointConfigName,
+      createdMs,
+    })),
+    endpoint: newKept(endpointRecord, ({ name, createdMs }) => ({ name, createdMs })),
+    tags: newKept(tagsRecord, () => null),
   };
   #lines = 0;
 
@@ -108,18 +123,15 @@ export class Registry {
     return this.#kinds[kind].records.get(keyOf(kind, region, name));
   }
 
-  /** In no order. */
-  all<K extends ResourceKind>(kind: K, region: string): Kinds[K][] {
-    const prefix = `${region}/`;
-    return [...this.#kinds[kind].records].flatMap(([key, record]) =>
-      key.startsWith(prefix) ? [record] : [],
-    );
+  /** Of what there is of a kind in a region; it goes on with every change. */
+  index(kind: ResourceKind, region: string): ListIndex {
+    return indexOf(this.#kinds[kind].indexes, region);
   }
 
   /** Of all regions, in the order they were created. */
   endpoints(): { readonly region: string; readonly record: EndpointRecord }[] {
     return [...this.#kinds.endpoint.records].map(([key, record]) => ({
-      region: key.slice(0, key.indexOf("/")),
+      region: regionOf(key),
       record,
     }));
   }
@@ -150,13 +162,15 @@ export class Registry {
 
   #put<K extends keyof Kinds>(kind: K, key: string, record: Kinds[K]): void {
     this.#store.append({ kind, key, record });
-    this.#kinds[kind].records.set(key, record);
+    const kept: Kept<unknown> = this.#kinds[kind];
+    keep(kept, key, record);
     this.#wrote();
   }
 
   #delete(kind: keyof Kinds, key: string): void {
     this.#store.append({ kind, key });
-    this.#kinds[kind].records.delete(key);
+    const kept: Kept<unknown> = this.#kinds[kind];
+    forget(kept, key);
     this.#wrote();
   }
 
@@ -172,8 +186,8 @@ export class Registry {
   #replay(entry: unknown): void {
     const { kind, key, record } = readInput(entryShape, entry, "json");
     const kept: Kept<unknown> = this.#kinds[kind];
-    if (record === undefined) kept.records.delete(key);
-    else kept.records.set(key, readInput(kept.shape, record, "json"));
+    if (record === undefined) forget(kept, key);
+    else keep(kept, key, readInput(kept.shape, record, "json"));
   }
 
   #compact(): void {
@@ -188,3 +202,31 @@ export class Registry {
 /** "The name is case-insensitive in CreateEndpoint" (API reference of CreateEndpoint). */
 const keyOf = (kind: ResourceKind, region: string, name: string): string =>
   `${region}/${kind === "endpoint" ? name.toLowerCase() : name}`;
+
+const regionOf = (key: string): string => key.slice(0, key.indexOf("/"));
+
+const indexOf = (indexes: Map<string, ListIndex>, region: string): ListIndex => {
+  const there = indexes.get(region);
+  if (there !== undefined) return there;
+  const index = new ListIndex();
+  indexes.set(region, index);
+  return index;
+};
+
+const keep = <T>(kind: Kept<T>, key: string, record: T): void => {
+  unlist(kind, key);
+  kind.records.set(key, record);
+  const named = kind.named(record);
+  if (named !== null) indexOf(kind.indexes, regionOf(key)).add(named);
+};
+
+const forget = <T>(kind: Kept<T>, key: string): void => {
+  unlist(kind, key);
+  kind.records.delete(key);
+};
+
+const unlist = <T>(kind: Kept<T>, key: string): void => {
+  const record = kind.records.get(key);
+  const named = record === undefined ? null : kind.named(record);
+  if (named !== null) indexOf(kind.indexes, regionOf(key)).remove(named);
+};

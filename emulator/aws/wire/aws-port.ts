@@ -2,6 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { gunzipSync } from "node:zlib";
 import type { Clock } from "../../common/clock.ts";
 import type { Log } from "../../common/log.ts";
+import { onePiece } from "../../common/one-piece.ts";
 import type { HttpExchange, ReplyStream, StreamClient } from "../../frontends/http1/connection.ts";
 import { BodyBroken } from "../../frontends/http1/incoming-body.ts";
 import type { HttpReply } from "../../frontends/http1/reply.ts";
@@ -199,7 +200,7 @@ export class AwsPort {
 }
 
 /** As one piece: what `randomUUID` returns is put together from twenty, all of which would be kept with the journal. */
-const newRequestId = (): string => Buffer.from(randomUUID(), "latin1").toString("latin1");
+const newRequestId = (): string => onePiece(randomUUID());
 
 /** Null = it is not in S3's chunks. */
 const chunkedBody = ({ head, body }: HttpExchange): ChunkedBody | null =>
