@@ -162,7 +162,7 @@ export const awsCliTests = (): void => {
         `application-autoscaling register-scalable-target ${target} --min-capacity 1 --max-capacity 2`,
       );
       const tracking = {
-        TargetValue: 1,
+        TargetValue: 0.5,
         PredefinedMetricSpecification: { PredefinedMetricType: "SageMakerVariantInvocationsPerInstance" },
       };
       writeFileSync(join(folder, "tracking.json"), JSON.stringify(tracking));
@@ -178,9 +178,10 @@ export const awsCliTests = (): void => {
       // What was called before is not to count.
       await new ControlClient(url).advance("5min");
       await nextMinute(url);
+      // The CLI takes more than a second to start, several on a busy machine: as few calls as tell it.
       for (let minute = 0; minute < 3; minute++) {
-        expect(await instances()).toBe("1\t1");
-        await Promise.all([invoke("scale-6.tar.gz"), invoke("scale-6.tar.gz")]);
+        if (minute === 2) expect(await instances()).toBe("1\t1");
+        await invoke("scale-6.tar.gz");
         await nextMinute(url);
       }
       expect(await instances()).toBe("2\t2");
@@ -194,9 +195,8 @@ export const awsCliTests = (): void => {
         "Successful\tSetting desired instance count to 1.",
         "Successful\tSetting desired instance count to 2.",
       ]);
-      await aws(`application-autoscaling delete-scaling-policy ${target} --policy-name p`);
       await aws(`application-autoscaling deregister-scalable-target ${target}`);
-    }, 60_000);
+    }, 150_000);
 
     test.sequential("AWS CLI: the endpoint is updated and deleted, and its bucket emptied", async () => {
       await createConfig("cli-2");
