@@ -548,6 +548,9 @@ export class ModelRepository {
     const config = scheduling === undefined ? now.config : this.#fit(node, scheduling);
     if (scheduling !== undefined) this.#replaceSource(identifier, now);
     if (config === null) {
+      // One that served until its members changed is read again at the next load, and that says why it cannot serve.
+      if (polled === null && this.#lifecycle.servingOf(identifier).length > 0)
+        this.#replaceSource(identifier, { ...now, configChangedMs: Number.NEGATIVE_INFINITY });
       this.#lifecycle.unload(identifier);
       this.#log.error(node.invalid?.asString() ?? "");
       done();

@@ -11,6 +11,8 @@ export interface AcceptedDifference {
   readonly where?: string;
   readonly ours?: string;
   readonly theirs?: string;
+  /** Pattern in both values, whose groups must have found the same; not there in both is the same. */
+  readonly same?: string;
   /** Pattern somewhere in the command that sends the request. */
   readonly request?: string;
   /** Only where the two servers have ONNX Runtime in different versions. */
@@ -33,16 +35,20 @@ export const acceptedBy = (
   divergences: readonly Divergence[],
 ): AcceptedDifference | null =>
   entries.find(
-    ({ surfaces, request, where, ours, theirs }) =>
+    ({ surfaces, request, where, ours, theirs, same }) =>
       (surfaces === undefined || surfaces.includes(surface)) &&
       (request === undefined || new RegExp(request).test(command)) &&
       divergences.every(
         (divergence) =>
           matches(where, divergence.where) &&
           matches(ours, divergence.ours) &&
-          matches(theirs, divergence.theirs),
+          matches(theirs, divergence.theirs) &&
+          (same === undefined || groups(same, divergence.ours) === groups(same, divergence.theirs)),
       ),
   ) ?? null;
+
+const groups = (pattern: string, text: string): string =>
+  JSON.stringify(new RegExp(pattern, "s").exec(text)?.slice(1));
 
 const matches = (pattern: string | undefined, text: string): boolean =>
   pattern === undefined || new RegExp(`^(?:${pattern})$`, "s").test(text);

@@ -253,6 +253,12 @@ test("reshape: the shape is compared with dims, and the backend sees the reshape
   );
 });
 
+test("reshape: of an empty one and a batch of 0 no bytes are expected", () => {
+  const validator = validatorOf({ IN: "INT32 [ 1 ] reshape { shape: [ ] }" }, 4);
+  const error = validator.validate(requestOf({ inputs: [tensor({ shape: [0, 1], data: Buffer.alloc(4) })] }));
+  expect(error?.message).toContain("Expected 0, got 4");
+});
+
 test("reshape: leaves nothing but the batch dimension, when it is empty", () => {
   const request = requestOf({ inputs: [tensor({ shape: [2, 1] })] });
   expect(validatorOf({ IN: "INT32 [ 1 ] reshape { shape: [ ] }" }, 4).validate(request)).toBeNull();
