@@ -62,8 +62,9 @@ export class RequestValidator {
       }
     }
     let error = this.#checkInputs(request, request.inputs);
-    if (error !== null && request.inputs.length > 1) {
-      // The real core walks a hash map: which of several faults is reported follows that order.
+    if (request.inputs.length > 1 && (error !== null || this.#hasBatchOfNone(request))) {
+      // The real core walks a hash map: which of several faults is reported follows that order, and whether a batch of 0,
+      // which says nothing where it comes first, meets another one.
       const byName = new Map(request.inputs.map((input) => [input.name, input]));
       const order = libstdcxxMapOrder(request.inputs.map((input) => input.name));
       error = this.#checkInputs(
@@ -73,6 +74,10 @@ export class RequestValidator {
     }
     if (error === null && this.#reshapes) this.#reshape(request);
     return error;
+  }
+
+  #hasBatchOfNone({ inputs }: InferenceRequest): boolean {
+    return this.#maxBatchSize > 0 && inputs.some(({ shape }) => shape[0] === 0);
   }
 
   #checkInputs(request: InferenceRequest, inputs: readonly InputTensor[]): TritonError | null {

@@ -86,6 +86,9 @@ const unpacked = ({ headers, body }: HttpAnswer): Buffer | null => {
 
 const HEADER_LENGTH = "inference-header-content-length";
 
+/** What is smaller may be left of larger terms, and is as inexact as they are. */
+const SMALL = 1e-2;
+
 class Comparer {
   readonly found: Divergence[] = [];
   approximate = false;
@@ -184,7 +187,7 @@ class Comparer {
   #close(a: number, b: number, datatype: string): boolean {
     const same = datatype === "FP32" ? Math.fround(a) === Math.fround(b) : a === b;
     if (same || Number.isNaN(a) || Number.isNaN(b)) return false;
-    const within = Math.abs(a - b) <= this.#options.tolerance * Math.max(Math.abs(a), Math.abs(b), 1e-3);
+    const within = Math.abs(a - b) <= this.#options.tolerance * Math.max(Math.abs(a), Math.abs(b), SMALL);
     if (within) this.approximate = true;
     return within;
   }
