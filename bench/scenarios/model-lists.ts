@@ -19,6 +19,8 @@ const SECTION = "Lists of many models (CPU time of one request, in one process, 
 const COUNTS = [1_000, 10_000];
 const S3_PAGE = 1_000;
 const SAGEMAKER_PAGE = 100;
+/** To create an endpoint its instances are counted with those of all others. */
+const MODELS_PER_ENDPOINT = 5;
 
 /** What a list costs with ever more models behind it. */
 export async function modelLists(context: BenchContext): Promise<readonly Row[]> {
@@ -36,7 +38,7 @@ export async function modelLists(context: BenchContext): Promise<readonly Row[]>
       ],
       [`SageMaker ListModels, ${SAGEMAKER_PAGE} of ${count}`, 200, plane.models],
       [`SageMaker ListEndpointConfigs, ${SAGEMAKER_PAGE} of ${count}`, 200, plane.configs],
-      [`SageMaker ListEndpoints, ${SAGEMAKER_PAGE} of ${count}`, 200, plane.endpoints],
+      [`SageMaker ListEndpoints, ${SAGEMAKER_PAGE} of ${count / MODELS_PER_ENDPOINT}`, 200, plane.endpoints],
       [`container API GET /models, all ${count}: Triton has no pages`, 50, container],
     ];
     for (const [what, requests, ask] of asked) {
@@ -93,6 +95,7 @@ const modelsOf = async (count: number) => {
     log: silentLog,
     seed: 1,
     store: forgetfulStore,
+    instanceLimit: count,
     fleet: { start: () => ({ cancel: () => {} }) },
   });
   const ask = asker([plane.service]);
@@ -121,6 +124,7 @@ const modelsOf = async (count: number) => {
         },
       ],
     });
+    if (index % MODELS_PER_ENDPOINT !== 0) continue;
     await call("CreateEndpoint", {
       EndpointName: `endpoint-${index}`,
       EndpointConfigName: `config-${index}`,
