@@ -111,6 +111,12 @@ export class AutoScaling {
     this.#schedule();
   }
 
+  /** What was registered of an endpoint that is gone goes too, unasked ("Delete endpoints configured for auto scaling"). */
+  endpointDeleted(region: string, endpoint: string): void {
+    for (const target of this.targets())
+      if (target.region === region && target.endpoint === endpoint) this.deregister(target);
+  }
+
   /** In the order of their creation. */
   policies(): readonly StoredPolicy[] {
     return [...this.#registered.values()].flatMap(({ policies }) => [...policies.values()]);

@@ -51,6 +51,7 @@ export class ControlPlane implements Endpoints {
   readonly #endpointOperations: EndpointOperations;
   /** By region and name in lower case. */
   readonly #endpoints = new Map<string, Endpoint>();
+  readonly #deletionListeners: ((region: string, endpointName: string) => void)[] = [];
 
   /** @throws where the store cannot be read */
   constructor(options: ControlPlaneOptions) {
@@ -82,6 +83,11 @@ export class ControlPlane implements Endpoints {
   find(name: string, region: string): RuntimeEndpoint | null {
     const endpoint = this.#endpoints.get(keyOf(region, name));
     return endpoint === undefined || endpoint.name !== name ? null : endpoint.runtime();
+  }
+
+  /** Calls it when an endpoint that was deleted is gone. */
+  onDeleted(listener: (region: string, endpointName: string) => void): void {
+    this.#deletionListeners.push(listener);
   }
 
   /** Of the deployment that serves. */
@@ -162,6 +168,7 @@ export class ControlPlane implements Endpoints {
         if (this.#endpoints.get(keyOf(region, name)) !== endpoint) return;
         this.#endpoints.delete(keyOf(region, name));
         this.#tryToKeep(log, name, () => this.#registry.delete("endpoint", region, name));
+        for (const listener of this.#deletionListeners) listener(region, name);
       },
     });
     this.#endpoints.set(keyOf(region, name), endpoint);

@@ -57,6 +57,26 @@ test("cancelled timer: does not run and does not move time", () => {
   expect([ran, clock.now()]).toEqual([[], 0]);
 });
 
+test("cancelled timers: the others keep their times and their order, however many are cancelled", () => {
+  const clock = new VirtualClock();
+  const ran: number[] = [];
+  const timers = Array.from({ length: 1000 }, (_, number) =>
+    clock.setTimer(1 + ((number * 7919) % 100), () => ran.push(number)),
+  );
+  for (const [number, timer] of timers.entries()) if (number % 10 !== 3) timer.cancel();
+  clock.setTimer(50, () => ran.push(-1));
+  const left = [...timers.keys()].filter((number) => number % 10 === 3);
+  const due = (number: number): number => (number === -1 ? 50 : 1 + ((number * 7919) % 100));
+  const expected = [...left, -1].sort((a, b) => due(a) - due(b));
+  clock.runAll();
+  expect(ran).toEqual(expected);
+  // One that has run is not counted among the cancelled.
+  for (const timer of timers) timer.cancel();
+  clock.setTimer(1, () => ran.push(-2));
+  clock.runAll();
+  expect(ran.at(-1)).toBe(-2);
+});
+
 test("epoch: moves with the clock from where it was set", () => {
   const clock = new VirtualClock(1_000);
   clock.advance(2_500);

@@ -87,6 +87,23 @@ const world = ({ count = 1, delayUs = 150e6 } = {}) => {
   };
 };
 
+test("scalable target: goes with its endpoint, and its policies and their alarms with it; another's stays", () => {
+  const { scaling, service, register, policy, alarms } = world();
+  register(1, 4);
+  policy("p", perInstance(100));
+  const resources = () =>
+    call<{ ScalableTargets: { ResourceId: string }[] }>(service, "DescribeScalableTargets", {
+      ServiceNamespace: "sagemaker",
+    }).ScalableTargets.map(({ ResourceId }) => ResourceId);
+  scaling.endpointDeleted("us-east-1", "other");
+  scaling.endpointDeleted("eu-west-1", "e");
+  expect(resources()).toHaveLength(1);
+  expect(alarms()).toHaveLength(2);
+  scaling.endpointDeleted("us-east-1", "e");
+  expect(resources()).toEqual([]);
+  expect(alarms()).toEqual([]);
+});
+
 describe("target tracking", () => {
   test("a story: out after three minutes above the target, in after fifteen below nine tenths of it, one at a time", () => {
     const { variant, register, policy, load, activities, clock } = world();

@@ -326,15 +326,19 @@ test("delete: Deleting until what is there is answered, then gone", () => {
   fixture.serve();
   fixture.fleet.answerUs = SECOND;
   const answers: string[] = [];
+  const gone: string[] = [];
+  fixture.plane.onDeleted((...endpoint) => gone.push(endpoint.join("/")));
   fixture.invoke("AllTraffic", (who) => answers.push(who));
   expect(fixture.call("DeleteEndpoint", { EndpointName: "e" })).toEqual({});
   expect(fixture.statusOf("e")).toBe("Deleting");
+  expect(gone).toEqual([]);
   expect(fixture.plane.find("e", "us-east-1")).toMatchObject({ status: "Deleting", variants: [] });
   expect(fixture.errorOf("DeleteEndpoint", { EndpointName: "e" })).toContain(
     "Cannot update in-progress endpoint",
   );
   fixture.clock.advance(SECOND);
   expect(answers).toHaveLength(1);
+  expect(gone).toEqual(["us-east-1/e"]);
   expect(fixture.fleet.running).toEqual([]);
   expect(fixture.errorOf("DescribeEndpoint", { EndpointName: "e" })).toBe(
     `ValidationException: Could not find endpoint "${arn("endpoint/e")}".`,
