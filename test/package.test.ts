@@ -73,6 +73,19 @@ describe("package, packed and installed into an empty folder", () => {
     expect(await simpleAnswersRight(server.ports.http)).toBe(true);
   });
 
+  test("package: npx triton-local parity plays what a real server answered earlier, and says what it cannot compare", {
+    timeout: 300_000,
+  }, async (context) => {
+    needsInstall(context);
+    const parity = await runCommand(
+      ["npx", "triton-local", "parity", "--real=recordings", "--no-cases"],
+      inUser,
+    );
+    expect(parity, parity.stdout + parity.stderr).toMatchObject({ exitCode: 0 });
+    expect(parity.stdout).toContain("gRPC: not checked");
+    expect(parity.stdout).toContain("newly generated requests and sequences: not checked");
+  });
+
   test("package: a project with the files of docs/testing.md tests its own code as the page says", {
     timeout: 300_000,
   }, async (context) => {

@@ -86,6 +86,7 @@ export const parity = async (
       const report = await runParity(optionsOf(read, chosen, additions), listener);
       tell(report);
       reports.push(report);
+      if (read.report !== null) writeReports(read.report, reports);
       if (read.isWhole && chosen.target !== null) additions.keep?.(report);
     } finally {
       await chosen.close();
@@ -99,7 +100,6 @@ export const parity = async (
     process.stderr.write(`error: ${error.message}${remedy}\n`);
     return 2;
   }
-  if (read.report !== null) writeReports(read.report, reports);
   return reports.every((report) => unexplained(report) === 0) ? 0 : 1;
 };
 

@@ -4,9 +4,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Partner } from "./cases/dialogue.ts";
 import { type AcceptedDifference, readAcceptedDifferences } from "./difference/accepted-differences.ts";
 import type { Finding } from "./difference/finding.ts";
+import { hasGrpc } from "./exchange/grpc-client.ts";
 import { type CasesResult, caseAreas, playCases } from "./play-cases.ts";
 import { playRequests, type RequestsResult } from "./play-requests.ts";
 import { playSequences, type SequencesResult } from "./play-sequences.ts";
+import { Unavailable } from "./real-triton/unavailable.ts";
 import { caseRow, type ParityReport, requestRows, sequenceRow } from "./report/parity-report.ts";
 import { NO_GRPC, StartedPair } from "./started-pair.ts";
 import type { Target } from "./targets/target.ts";
@@ -162,11 +164,17 @@ const runSequences = async (
   });
 };
 
-const runCases = (options: ParityOptions, listener: ParityListener): Promise<CasesResult> =>
-  playCases({
+const runCases = async (options: ParityOptions, listener: ParityListener): Promise<CasesResult> => {
+  if (!hasGrpc())
+    throw new Unavailable(
+      "the conformance cases need a gRPC client",
+      "npm install @grpc/grpc-js @grpc/proto-loader; without the cases: --no-cases",
+    );
+  return await playCases({
     ours: options.ours,
     theirs: options.theirs ?? options.recordings,
     areas: caseAreas,
     onProgress: (done, of) => listener.progress("cases", done, of, 0),
     onFinding: (text) => listener.disagreed(text),
   });
+};

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { GrpcClient } from "./exchange/grpc-client.ts";
+import { GrpcClient, hasGrpc } from "./exchange/grpc-client.ts";
 import type { Pair } from "./pair.ts";
 import type { RunningServer, Target } from "./targets/target.ts";
 import type { PairContent } from "./traffic/pair-content.ts";
@@ -121,7 +121,7 @@ export class StartedSide {
       },
       () => {},
     );
-    this.#grpc = await grpcClient(server.grpcPort);
+    this.#grpc = grpcClient(server.grpcPort);
   }
 
   get repository(): string {
@@ -146,12 +146,4 @@ export const NO_GRPC =
   "gRPC: not checked, its client is not installed. To check it: npm install @grpc/grpc-js @grpc/proto-loader";
 
 /** Null where the packages for gRPC are not installed. */
-export const grpcClient = async (port: number): Promise<GrpcClient | null> => {
-  try {
-    const { GrpcClient } = await import("./exchange/grpc-client.ts");
-    return new GrpcClient(port);
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND") return null;
-    throw error;
-  }
-};
+const grpcClient = (port: number): GrpcClient | null => (hasGrpc() ? new GrpcClient(port) : null);

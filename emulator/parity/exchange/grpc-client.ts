@@ -1,9 +1,25 @@
 import { readdirSync } from "node:fs";
+import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
-import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
-import { loadSync, type MethodDefinition, type Options } from "@grpc/proto-loader";
+import type { Client, Metadata, ServiceError } from "@grpc/grpc-js";
+import type { MethodDefinition, Options } from "@grpc/proto-loader";
 import { protosFolder } from "../shipped-files.ts";
 import type { JsonObject } from "./json.ts";
+
+/** Loaded when a call is made: their user installs them, and much can be compared without. */
+const require = createRequire(import.meta.url);
+const grpcJs = (): typeof import("@grpc/grpc-js") => require("@grpc/grpc-js");
+const protoLoader = (): typeof import("@grpc/proto-loader") => require("@grpc/proto-loader");
+
+/** Whether both packages are installed. */
+export const hasGrpc = (): boolean => {
+  try {
+    return grpcJs() !== null && protoLoader() !== null;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "MODULE_NOT_FOUND") return false;
+    throw error;
+  }
+};
 
 const folder = fileURLToPath(protosFolder);
 const common: Options = {
@@ -14,15 +30,14 @@ const common: Options = {
   includeDirs: [folder],
 };
 
-const protoFiles = readdirSync(folder).filter((name) => name.endsWith(".proto"));
-
 type Methods = Record<string, MethodDefinition<object, object>>;
 
 const SERVICE = "inference.GRPCInferenceService";
 
 const methodsOf = (options: Options): Methods => {
   const methods: Methods = {};
-  const definitions = loadSync(protoFiles, { ...common, ...options });
+  const protoFiles = readdirSync(folder).filter((name) => name.endsWith(".proto"));
+  const definitions = protoLoader().loadSync(protoFiles, { ...common, ...options });
   for (const [name, definition] of Object.entries(definitions)) {
     const isService = name === SERVICE || name === "grpc.health.v1.Health";
     if (isService) Object.assign(methods, definition);
@@ -31,8 +46,12 @@ const methodsOf = (options: Options): Methods => {
 };
 
 /** Two readings of each reply: as it came, and with every field that was left at its default. */
-const asSent = methodsOf({});
-const complete = methodsOf({ defaults: true });
+let readings: { readonly asSent: Methods; readonly complete: Methods } | null = null;
+
+const bothReadings = (): { readonly asSent: Methods; readonly complete: Methods } => {
+  readings ??= { asSent: methodsOf({}), complete: methodsOf({ defaults: true }) };
+  return readings;
+};
 
 export interface GrpcAnswer {
   /** Code name, `OK` included. */
@@ -42,19 +61,26 @@ export interface GrpcAnswer {
 }
 
 export class GrpcClient {
-  readonly #client: Client;
+  readonly #port: number;
+  #opened: Client | null = null;
 
   constructor(port: number) {
-    this.#client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), {
+    this.#port = port;
+  }
+
+  get #client(): Client {
+    const { Client, credentials } = grpcJs();
+    this.#opened ??= new Client(`127.0.0.1:${this.#port}`, credentials.createInsecure(), {
       "grpc.use_local_subchannel_pool": 1,
       "grpc.enable_http_proxy": 0,
       "grpc.max_receive_message_length": -1,
       "grpc.max_send_message_length": -1,
     });
+    return this.#opened;
   }
 
   close(): void {
-    this.#client.close();
+    this.#opened?.close();
   }
 
   /** @param message protobuf JSON: int64 as strings, bytes as base64 */
@@ -106,14 +132,14 @@ export class GrpcClient {
 }
 
 const methodOf = (rpc: string): MethodDefinition<object, object> => {
-  const method = asSent[rpc];
+  const method = bothReadings().asSent[rpc];
   if (method === undefined) throw new Error(`no such RPC: ${rpc}`);
   return method;
 };
 
 const decode = (rpc: string, bytes: Buffer): { asSent: JsonObject; complete: JsonObject } => ({
   asSent: plain(methodOf(rpc).responseDeserialize(bytes)),
-  complete: plain((complete[rpc] ?? methodOf(rpc)).responseDeserialize(bytes)),
+  complete: plain((bothReadings().complete[rpc] ?? methodOf(rpc)).responseDeserialize(bytes)),
 });
 
 /** A reply with every field that was left at its default. */
@@ -123,10 +149,10 @@ export const completed = (rpc: string, reply: JsonObject): JsonObject =>
 const plain = (message: object): JsonObject => JSON.parse(JSON.stringify(message));
 
 const metadataOf = (entries: Readonly<Record<string, string>>): Metadata => {
-  const metadata = new Metadata();
+  const metadata = new (grpcJs().Metadata)();
   for (const [name, value] of Object.entries(entries)) metadata.set(name, value);
   return metadata;
 };
 
 const codeName = (code: number): string =>
-  Object.entries(status).find(([, value]) => value === code)?.[0] ?? String(code);
+  Object.entries(grpcJs().status).find(([, value]) => value === code)?.[0] ?? String(code);

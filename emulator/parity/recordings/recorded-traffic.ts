@@ -131,13 +131,14 @@ export const playRecordedTraffic = async (
       }
       const { surface, number, request, ...written } = line;
       const row = rows.get(surface);
-      const theirs = read(written, "rpc" in request ? request.rpc : "");
-      if (row === undefined || !isAnswer(theirs)) continue;
+      if (row === undefined) continue;
       const needsGrpc = request.kind === "grpc" || request.kind === "stream";
       if ((needsGrpc && side.side.grpc === null) || (surface in SETTLES_MS && !countTheSame)) {
         row.notComparable++;
         continue;
       }
+      const theirs = read(written, "rpc" in request ? request.rpc : "");
+      if (!isAnswer(theirs)) continue;
       const { answer, comparison } = await compared(side, line, theirs, toleranceFor(request, tolerance));
       const { divergences, approximate } = comparison;
       if (divergences.length === 0) {
