@@ -107,11 +107,12 @@ const STOP_TIMEOUT_MS = 10_000;
 
 /** A run that is broken off takes the servers and the engine that it started with it. */
 const endOnSignals = (): void => {
+  // A listener that stays: a library of testcontainers ends the process at once where it finds no other than its own.
   for (const [name, code] of [
     ["SIGINT", 130],
     ["SIGTERM", 143],
   ] as const)
-    process.once(name, () => {
+    process.on(name, () => {
       process.stderr.write("\nbroken off; ending the servers that were started\n");
       void Promise.race([stopAll(), sleep(STOP_TIMEOUT_MS)]).then(() => process.exit(code));
     });

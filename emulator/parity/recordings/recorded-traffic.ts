@@ -133,7 +133,9 @@ export const playRecordedTraffic = async (
       const row = rows.get(surface);
       if (row === undefined) continue;
       const needsGrpc = request.kind === "grpc" || request.kind === "stream";
-      if ((needsGrpc && side.side.grpc === null) || (surface in SETTLES_MS && !countTheSame)) {
+      const notSent = needsGrpc && side.side.grpc === null;
+      if (notSent) countTheSame = false;
+      if (notSent || (surface in SETTLES_MS && !countTheSame)) {
         row.notComparable++;
         continue;
       }
