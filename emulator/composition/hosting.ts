@@ -38,6 +38,20 @@ export interface Hosting {
   stop(): Promise<void>;
 }
 
+/** For as long as it runs. */
+const temporaryFolder = async (): Promise<string> => {
+  const parent = tmpdir();
+  try {
+    return await mkdtemp(join(parent, "triton-local-state-"));
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new TritonError(
+      "UNAVAILABLE",
+      `buckets and endpoints have no place: a folder in ${parent} cannot be made (${why}); set TMPDIR to a folder that can be written to, or name one with --state-dir`,
+    );
+  }
+};
+
 /**
  * Endpoints that the folder has are started again. Rejects with a TritonError where the folder cannot be used.
  * @param processes null = containers are elsewhere
@@ -50,7 +64,7 @@ export const startHosting = async (
 ): Promise<Hosting> => {
   const { config, clock, log } = around;
   const { stateDir } = aws;
-  const folder = stateDir ?? (await mkdtemp(join(tmpdir(), "triton-local-state-")));
+  const folder = stateDir ?? (await temporaryFolder());
   const removeFolder = async (): Promise<void> => {
     if (stateDir === null) await rm(folder, { recursive: true, force: true });
   };
