@@ -53,7 +53,7 @@ export const isLeftOut = (request: TrafficRequest, models: readonly ModelSketch[
   leftOut.find(({ applies }) => applies(request, models)) ?? null;
 
 /** Elements of one tensor. */
-const ABSURD = 2 ** 31;
+const ABSURD = 2 ** 30;
 
 const itemsOf = (value: JsonText | undefined): readonly JsonText[] =>
   value?.kind === "array" ? value.items : [];
