@@ -352,6 +352,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "parity/play-cases.ts": ["parity/targets", "parity/cases", "parity/side-by-side.ts"],
   "parity/report": [
     "parity/shipped-files.ts",
+    "parity/targets",
     "parity/cases",
     "parity/traffic",
     "parity/difference",
@@ -360,6 +361,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "parity/play-cases.ts",
   ],
   "parity/parity.ts": [
+    "parity/exchange",
+    "parity/real-triton",
     "parity/targets",
     "parity/cases",
     "parity/traffic",
@@ -403,6 +406,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "scenario",
     "storage",
     "testing",
+    "parity/real-triton",
     "parity/targets",
     "parity/traffic",
     "parity/report",
