@@ -193,6 +193,17 @@ test("config override: does nothing, when it says what is active", () => {
   expect(loads(fixture)).toBe(1);
 });
 
+test("config override: given again after the file was written, it stays in force at a plain load", () => {
+  const fixture = tritonServer({ models: { m: tagged("disk") } });
+  fixture.load("m", override("x"));
+  later(fixture);
+  fixture.storage.touch(configPath);
+  later(fixture);
+  expect(fixture.load("m", override("x")).error).toBeNull();
+  expect(fixture.load("m").error).toBeNull();
+  expect(servedTag(fixture)).toBe("x");
+});
+
 test("config override: a refused or failing one leaves what serves", () => {
   const fixture = tritonServer({ models: { m: tagged("disk") }, loaded: ["m"] });
   for (const json of ["{not json", `{"no_such": 1}`, `{"name":"other","backend":"scripted"}`]) {
