@@ -54,7 +54,7 @@ Written by \`npm run bench -- --write-docs\`; do not edit. Measured on ${report.
 ${machine.memoryGiB} GiB, ${machine.system}, load ${machine.loadBefore.toFixed(1)} before the start; Node ${machine.node}, ONNX Runtime ${machine.onnxRuntime}. ${
     report.realServer === null
       ? "No real server was there to compare with."
-      : `The real server is tritonserver 2.51.0 with its ONNX Runtime backend on ONNX Runtime ${report.realServer.onnxRuntime}, beside ours on the same machine.`
+      : `The real server is tritonserver 2.51.0 with its ONNX Runtime backend on ONNX Runtime ${report.realServer.onnxRuntime}, beside ours on the same machine; its telemetry is off in both.`
   }
 ${report.rounds} interleaved rounds of ${report.seconds} s (A B, then B A); each figure is the median of the rounds, each ratio the median of the ratios
 within one round, with the lowest and the highest. Differences below 10 % are noise. CPU time is user and system time of
