@@ -1,25 +1,12 @@
 import type { Operation, Sequence } from "../traffic/sequences/sequence.ts";
+import { smallest } from "./smallest.ts";
 
 /** The shortest sequence that still differs in the same way. @param limit sequences to play at the most */
-export const smallestSequence = async (
+export const smallestSequence = (
   sequence: Sequence,
   stillDiffers: (candidate: Sequence) => Promise<boolean>,
   limit: number,
-): Promise<Sequence> => {
-  let smallest = sequence;
-  let left = limit;
-  for (let again = true; again && left > 0; ) {
-    again = false;
-    for (const candidate of shorter(smallest)) {
-      if (left-- <= 0) break;
-      if (!(await stillDiffers(candidate))) continue;
-      smallest = candidate;
-      again = true;
-      break;
-    }
-  }
-  return smallest;
-};
+): Promise<Sequence> => smallest(sequence, shorter, stillDiffers, limit);
 
 const shorter = function* (sequence: Sequence): Generator<Sequence> {
   const { models, steps } = sequence;

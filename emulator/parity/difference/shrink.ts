@@ -10,31 +10,18 @@ import {
   writeJsonText,
 } from "../exchange/json-text.ts";
 import type { HttpBody, TrafficRequest } from "../traffic/request.ts";
+import { smallest } from "./smallest.ts";
 
 /**
  * The smallest request that `stillDiffers` in the same way: parts are taken away and values made simple, as long as the
  * difference stays.
  * @param limit requests to try at the most
  */
-export const shrink = async (
+export const shrink = (
   request: TrafficRequest,
   stillDiffers: (candidate: TrafficRequest) => Promise<boolean>,
   limit: number,
-): Promise<TrafficRequest> => {
-  let smallest = request;
-  let left = limit;
-  for (let again = true; again && left > 0; ) {
-    again = false;
-    for (const candidate of smaller(smallest)) {
-      if (left-- <= 0) break;
-      if (!(await stillDiffers(candidate))) continue;
-      smallest = candidate;
-      again = true;
-      break;
-    }
-  }
-  return smallest;
-};
+): Promise<TrafficRequest> => smallest(request, smaller, stillDiffers, limit);
 
 /** Everything that is a step simpler, the boldest steps first. */
 const smaller = function* (request: TrafficRequest): Generator<TrafficRequest> {
