@@ -147,9 +147,9 @@ const LEARNED: readonly string[] = [
   "  `hang` of [faults.md](faults.md) makes calls do so.",
   "- What a busy machine does to seconds: with such load averages single loads of fleets 2, 4 and 9 took 14 to 19 s. They were",
   "  played again when it was quieter; who died and what was answered had agreed before, too.",
-  "- Models of two instances of which one has died. Fleet 15 was played a second time, other processes died, and 13 of its 43
-  answers were not the ledger's; the other 19 fleets agreed again.
-- GPUs, swap, version 2 of control groups, and both APIs on one server.",
+  "- Models of two instances of which one has died. Fleet 15 was played a second time, other processes died, and 13 of its 43",
+  "  answers were not the ledger's; the other 19 fleets agreed again.",
+  "- GPUs, swap, version 2 of control groups, and both APIs on one server.",
 ];
 
 const fleetRow = ({ recording, fit, kills, agreed, steps, heldMib }: FleetComparison): string => {
