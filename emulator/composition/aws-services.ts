@@ -1,5 +1,4 @@
 import type { ObjectStore } from "../aws/object-store/object-store.ts";
-import type { AsyncObjects } from "../aws/runtime/async-objects.ts";
 import type {
   Endpoints,
   InvocationObserver,
@@ -10,10 +9,10 @@ import { RuntimeService } from "../aws/runtime/runtime-service.ts";
 import type { RawService } from "../aws/wire/aws-port.ts";
 import type { OperationService } from "../aws/wire/json-service.ts";
 import type { Clock } from "../common/clock.ts";
-import { held } from "../common/held.ts";
 import type { Log } from "../common/log.ts";
 import type { FaultSource } from "../core/faults/fault-source.ts";
 import type { JournalWriter } from "../journal/event.ts";
+import { asyncObjectsOf } from "./async-objects.ts";
 
 export interface AwsServicesOptions {
   /** Of the control plane; null = there are no endpoints but `modelData`. */
@@ -48,7 +47,7 @@ export const createAwsServices = ({
   new RuntimeService({
     endpoints: endpoints ?? { find: () => null },
     fallback: modelData === null ? null : runtimeEndpoint(modelData),
-    objects: objects === null ? null : asyncObjects(objects, clock),
+    objects: objects === null ? null : asyncObjectsOf(objects, clock),
     observer,
     journal,
     faults,
@@ -67,25 +66,4 @@ const runtimeEndpoint = (endpoint: Pick<RuntimeVariant, "invoke">): RuntimeEndpo
   variants: [{ name: "AllTraffic", weight: 1, invoke: (...call) => endpoint.invoke(...call) }],
   shadowVariants: [],
   async: null,
-});
-
-const asyncObjects = (store: ObjectStore, clock: Clock): AsyncObjects => ({
-  read: (bucket, key) =>
-    held(clock, async () => {
-      const opened = await store.open(bucket, key);
-      if (opened === null) return null;
-      const parts: Uint8Array[] = [];
-      for await (const part of opened.read(0, opened.object.byteSize)) parts.push(part);
-      return Buffer.concat(parts);
-    }),
-  write: (bucket, key, body, contentType) =>
-    held(clock, async () => {
-      await store.put(bucket, key, [body], ({ md5 }) => ({
-        etag: md5,
-        lastModifiedMs: clock.epochMs(),
-        headers: { "content-type": contentType },
-        checksum: null,
-        partBytes: null,
-      }));
-    }),
 });

@@ -135,13 +135,15 @@ export class DiskObjectStore implements ObjectStore {
     if (!this.#buckets.get(bucket)?.objects.get(key)) return null;
     const file = await openFile(this.#objectPath(bucket, key));
     if (file === null) return null;
-    // The index may know of another version than the file that was opened.
-    const object = storedObject(await readNote(file));
-    if (object === null) {
+    try {
+      // The index may know of another version than the file that was opened.
+      const object = storedObject(await readNote(file));
+      if (object === null) throw new Error(`object '${key}' of bucket '${bucket}' is damaged on the disk`);
+      return { object, read: (start, end) => readBytes(file, start, end), close: () => file.close() };
+    } catch (error) {
       await file.close();
-      throw new Error(`object '${key}' of bucket '${bucket}' is damaged on the disk`);
+      throw error;
     }
-    return { object, read: (start, end) => readBytes(file, start, end), close: () => file.close() };
   }
 
   async put(

@@ -227,6 +227,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "aws/wire",
     "composition/real-memory.ts",
   ],
+  "composition/async-objects.ts": ["common", "aws/object-store", "aws/runtime"],
   "composition/aws-services.ts": [
     "common",
     "core/faults",
@@ -234,6 +235,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "aws/wire",
     "aws/object-store",
     "aws/runtime",
+    "composition/async-objects.ts",
   ],
   "composition/current-server.ts": ["core/inference-server.ts"],
   "composition/reset-models.ts": ["core/triton-server.ts"],
