@@ -88,7 +88,8 @@ export const gatherInputs = (
   const refused = new Map<number, TritonError>();
   const [first] = batch;
   if (first === undefined) return { ok: true, value: { inputs, refused } };
-  for (const [position, input] of first.inputs.entries()) {
+  for (let position = 0; position < first.inputs.length; position++) {
+    const input = first.inputs[position]!;
     if (!plan.knownInputs.has(input.name)) {
       return internal(`Failed to retrieve the ONNX input tensor info from '${input.name}'.`);
     }
@@ -105,8 +106,12 @@ export const gatherInputs = (
     if (!plan.knownInputs.has(name))
       return internal(`onnx runtime error 1: Failed to find input name in the mapping: ${name}`);
   }
-  for (const name of plan.requiredInputs) {
-    if (!inputs.some((input) => input.name === name)) return missingInput(description, name);
+  for (let i = 0; i < plan.requiredInputs.length; i++) {
+    const name = plan.requiredInputs[i]!;
+    // Nearly always the inputs stand in the order of the graph.
+    if (inputs[i]?.name !== name && !inputs.some((input) => input.name === name)) {
+      return missingInput(description, name);
+    }
   }
   return { ok: true, value: { inputs, refused } };
 };
@@ -300,18 +305,17 @@ export const splitOutputs = (
   outputs: readonly RunOutput[],
 ): InferenceResponse[] => {
   const lists: OutputTensor[][] = batch.map(() => []);
-  const errors = new Map<number, TritonError>();
+  /** By place in the batch. */
+  const errors: TritonError[] = [];
   for (const output of outputs) {
     const scatter = plan.scattered.get(output.name);
     if (scatter !== undefined) scatterOutput(plan, output, scatter, batch, lists);
     else if (plan.batching) splitOutput(plan, output, batch, lists, errors);
     else giveWhole(plan, output, batch, lists);
   }
-  return batch.map((_, index) => {
-    const error = errors.get(index);
-    return error === undefined
-      ? { final: true, outputs: lists[index]! }
-      : { final: true, error, outputs: [] };
+  return lists.map((list, index) => {
+    const error = errors[index];
+    return error === undefined ? { final: true, outputs: list } : { final: true, error, outputs: [] };
   });
 };
 
@@ -340,28 +344,33 @@ const splitOutput = (
   output: RunOutput,
   batch: readonly InferenceRequest[],
   lists: OutputTensor[][],
-  errors: Map<number, TritonError>,
+  errors: TritonError[],
 ): void => {
-  const [rows = 0, ...rest] = shapeOf(output);
-  const bounds = rowBounds(output, elementCount(rest));
+  const shape = shapeOf(output);
+  const rows = shape[0] ?? 0;
+  /** Made for the first request that gets a part of the output. */
+  let bounds: ((row: number) => number) | null = null;
   let row = 0;
-  for (const [index, request] of batch.entries()) {
+  for (let index = 0; index < batch.length; index++) {
+    const request = batch[index]!;
     // As the real backend counts: by the first input, not by what the request was counted as.
     const size = request.inputs[0]?.shape[0] ?? request.batchSize;
     const start = row;
     row += size;
     if (row > rows) {
-      errors.set(
-        index,
-        new TritonError(
-          "UNSUPPORTED",
-          `${request.logPrefix}failed to split the output tensor '${output.name}' in responses: ` +
-            `expected batch size of at least ${row} in model output, got ${rows}`,
-        ),
+      errors[index] = new TritonError(
+        "UNSUPPORTED",
+        `${request.logPrefix}failed to split the output tensor '${output.name}' in responses: ` +
+          `expected batch size of at least ${row} in model output, got ${rows}`,
       );
     } else if (asksFor(plan, request, output.name)) {
-      const data = size === rows ? output.data : output.data.subarray(bounds(start), bounds(row));
-      lists[index]!.push(asOutput(plan, output, size === rows ? shapeOf(output) : [size, ...rest], data));
+      if (size === rows) lists[index]!.push(asOutput(plan, output, shape, output.data));
+      else {
+        const rest = shape.slice(1);
+        bounds ??= rowBounds(output, elementCount(rest));
+        const data = output.data.subarray(bounds(start), bounds(row));
+        lists[index]!.push(asOutput(plan, output, [size, ...rest], data));
+      }
     }
   }
 };

@@ -7,11 +7,15 @@
  * @param start begins a run without awaiting anything before it
  */
 export const runAtOnce = <T>(start: () => T): T => {
-  const { setImmediate } = globalThis;
-  Reflect.set(globalThis, "setImmediate", (callback: () => void) => callback());
+  const { setImmediate } = globals;
+  globals.setImmediate = atOnce;
   try {
     return start();
   } finally {
-    Reflect.set(globalThis, "setImmediate", setImmediate);
+    globals.setImmediate = setImmediate;
   }
 };
+
+const globals: { setImmediate: unknown } = globalThis;
+
+const atOnce = (callback: () => void): void => callback();

@@ -60,10 +60,19 @@ export const createDispatch = (
     restricted,
     headerForwardPattern: options.headerForwardPattern,
   };
+  /** What the paths of inferences name, as they were read before: clients send the same ones again and again. */
+  const inferences = new Map<string, Readonly<Record<string, string | undefined>>>();
+  const readInference = (path: string): Readonly<Record<string, string | undefined>> | undefined => {
+    const groups = inferPattern.exec(path)?.groups;
+    if (groups === undefined) return undefined;
+    if (inferences.size >= MOST_INFERENCES) inferences.clear();
+    inferences.set(path, groups);
+    return groups;
+  };
   const dispatch = (exchange: HttpExchange): void => {
     const { path } = exchange.head;
     if (path.endsWith("/infer")) {
-      const groups = inferPattern.exec(path)?.groups;
+      const groups = inferences.get(path) ?? readInference(path);
       if (groups !== undefined) {
         handleInfer(exchange, groups, inferContext);
         return;
@@ -90,6 +99,9 @@ export const createDispatch = (
     }
   };
 };
+
+/** Paths remembered, of up to 8 kB each. */
+const MOST_INFERENCES = 1000;
 
 const DEFAULT_THREADS = 8;
 

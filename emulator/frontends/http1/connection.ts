@@ -87,8 +87,8 @@ export class Connection {
   #processing = false;
   /** Ends the answer that is being written bit by bit; null = there is none. */
   #endStream: (() => void) | null = null;
-  /** Clients send the same head again and again: it is then not parsed again. */
-  #lastText = "";
+  /** Clients send the same head again and again: it is then not parsed again. With the empty line. */
+  #lastBytes: Buffer = Buffer.alloc(0);
   #lastHead: RequestHead | null = null;
 
   constructor(socket: Socket, options: ConnectionOptions) {
@@ -151,26 +151,40 @@ export class Connection {
       this.#searched = 0;
     }
     const unread = this.#unread;
+    const last = this.#lastBytes;
+    if (
+      this.#lastHead !== null &&
+      unread.length >= last.length &&
+      unread.compare(last, 0, last.length, 0, last.length) === 0
+    ) {
+      this.#take(this.#lastHead, last.length);
+      return true;
+    }
     const end = unread.indexOf(headEnd, Math.max(0, this.#searched - headEnd.length + 1));
     if (end < 0) {
       if (unread.length > MAX_HEAD_BYTES || hasBareLineFeed(unread, this.#searched)) this.#break();
       this.#searched = unread.length;
       return false;
     }
-    this.#searched = 0;
-    const text = unread.toString("latin1", 0, end);
-    const head = text === this.#lastText ? this.#lastHead : parseRequestHead(text);
+    const head = parseRequestHead(unread.toString("latin1", 0, end));
     if (head === null || end > MAX_HEAD_BYTES) {
       this.#break();
       return false;
     }
-    this.#lastText = text;
+    const byteSize = end + headEnd.length;
+    // A copy: a view would keep alive all that was read with it.
+    this.#lastBytes = Buffer.from(unread.subarray(0, byteSize));
     this.#lastHead = head;
+    this.#take(head, byteSize);
+    return true;
+  }
+
+  #take(head: RequestHead, byteSize: number): void {
+    this.#searched = 0;
     this.#head = head;
     this.#headUs = this.#options.nowUs();
-    this.#unread = unread.subarray(end + headEnd.length);
+    this.#unread = this.#unread.subarray(byteSize);
     if (head.expectsContinue) this.#socket.write(`HTTP/1.${head.versionMinor} 100 Continue\r\n\r\n`);
-    return true;
   }
 
   #readBody(): boolean {
