@@ -60,12 +60,23 @@ export const noSharedMemory: SharedMemoryRegions = {
 
 /** A number as C's `atoi` reads it: 32 bits of whatever digits stand in front, 0 where none do. */
 export const parseHeaderNumber = (text: string): number => {
+  if (isShortNumber(text)) return Number(text);
   const digits = /^[ \t\n\v\f\r]*([+-]?\d+)/.exec(text)?.[1];
   if (digits === undefined) return 0;
   if (digits.length < 10) return Number(digits);
   const value = BigInt(digits);
   const clamped = value > MAX_INT64 ? MAX_INT64 : value < -MAX_INT64 - 1n ? -MAX_INT64 - 1n : value;
   return Number(BigInt.asIntN(32, clamped));
+};
+
+/** The usual case, without a regular expression. */
+const isShortNumber = (text: string): boolean => {
+  if (text.length === 0 || text.length > 9) return false;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code < 0x30 || code > 0x39) return false;
+  }
+  return true;
 };
 
 /**
@@ -119,12 +130,14 @@ const readHeader = (body: Uint8Array, length: number): Result<JsonValue> => {
   if (length === body.length || length > MAX_REMEMBERED_BYTES) {
     return parseRequestJson(body, length, readTensorData);
   }
-  const bytes = Buffer.from(body.buffer, body.byteOffset, length);
-  if (lastHeader?.bytes.equals(bytes) === true) return lastHeader.document;
+  if (lastHeader?.bytes.length === length && lastHeader.bytes.compare(body, 0, length) === 0) {
+    return lastHeader.document;
+  }
   const document = parseRequestJson(body, length, readTensorData);
+  const bytes = Buffer.from(body.subarray(0, length));
   // An input may still have its elements in the JSON; a backslash could hide the word.
   const holdsElements = bytes.includes('"data"') || bytes.includes("\\");
-  lastHeader = holdsElements ? null : { bytes: Buffer.from(bytes), document };
+  lastHeader = holdsElements ? null : { bytes, document };
   return document;
 };
 
