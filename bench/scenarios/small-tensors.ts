@@ -33,7 +33,7 @@ const SINGLE = {
   editConfig: (config: string) => config.replace(/^dynamic_batching\s*\{[^}]*\}/m, ""),
 };
 const BATCHED = {
-  section: "Small tensors, requests share executions (`simple` with `dynamic_batching { }`)",
+  section: "Small tensors, `simple` as it ships: requests share executions (`dynamic_batching { }`)",
   repositoryName: "simple-batched",
   editConfig: (config: string) => `${SINGLE.editConfig(config)}\ndynamic_batching { }\n`,
 };
@@ -100,7 +100,7 @@ async function httpRows(
 
 /** The same with dynamic batching. */
 export function httpBatchedTensors(context: BenchContext): Promise<readonly Row[]> {
-  return withServers(context, BATCHED, (servers) => httpRows(context, BATCHED, servers, [], [4, 16]));
+  return withServers(context, BATCHED, (servers) => httpRows(context, BATCHED, servers, [], [1, 4, 16]));
 }
 
 /** CPU time of small requests over gRPC: one at a time, and 16 streams on one connection. */
@@ -110,7 +110,7 @@ export function grpcSmallTensors(context: BenchContext): Promise<readonly Row[]>
 
 /** The same with dynamic batching. */
 export function grpcBatchedTensors(context: BenchContext): Promise<readonly Row[]> {
-  return withServers(context, BATCHED, (servers) => grpcRows(context, BATCHED, servers, [16]));
+  return withServers(context, BATCHED, (servers) => grpcRows(context, BATCHED, servers, [1, 16]));
 }
 
 async function grpcRows(
