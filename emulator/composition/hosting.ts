@@ -1,5 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { BucketArtifacts } from "../aws/artifacts/bucket-artifacts.ts";
 import type { ObjectSource, ObjectStore } from "../aws/object-store/object-store.ts";
@@ -23,6 +22,7 @@ import { LocalFleet } from "./local-fleet.ts";
 import type { Surroundings } from "./local-triton.ts";
 import { startMonitoring } from "./monitoring.ts";
 import type { OpenArtifacts } from "./multi-model-instance.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
 import type { TritonProcesses } from "./triton-process.ts";
 
 /** What lies behind the services of AWS: objects, and endpoints whose instances get their archives from them. */
@@ -38,20 +38,6 @@ export interface Hosting {
   stop(): Promise<void>;
 }
 
-/** For as long as it runs. */
-const temporaryFolder = async (): Promise<string> => {
-  const parent = tmpdir();
-  try {
-    return await mkdtemp(join(parent, "triton-local-state-"));
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new TritonError(
-      "UNAVAILABLE",
-      `buckets and endpoints have no place: a folder in ${parent} cannot be made (${why}); set TMPDIR to a folder that can be written to, or name one with --state-dir`,
-    );
-  }
-};
-
 /**
  * Endpoints that the folder has are started again. Rejects with a TritonError where the folder cannot be used.
  * @param processes null = containers are elsewhere
@@ -64,7 +50,7 @@ export const startHosting = async (
 ): Promise<Hosting> => {
   const { config, clock, log } = around;
   const { stateDir } = aws;
-  const folder = stateDir ?? (await temporaryFolder());
+  const folder = stateDir ?? (await temporaryFolder("state", "buckets and endpoints", "--state-dir"));
   const removeFolder = async (): Promise<void> => {
     if (stateDir === null) await rm(folder, { recursive: true, force: true });
   };

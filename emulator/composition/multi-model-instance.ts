@@ -1,6 +1,5 @@
 import { renameSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ArtifactStore } from "../aws/artifacts/artifact-store.ts";
 import { CountedDisk, type DiskSpace } from "../aws/artifacts/disk-space.ts";
@@ -13,11 +12,12 @@ import type { EndpointIdentity, PlatformAnswer } from "../aws/placement/platform
 import type { RoutedAgent } from "../aws/placement/router.ts";
 import { modelNameOf } from "../aws/placement/target-model.ts";
 import type { Clock } from "../common/clock.ts";
-import type { Result } from "../common/status.ts";
+import { type Result, TritonError } from "../common/status.ts";
 import type { FaultSource } from "../core/faults/fault-source.ts";
 import type { Ledger } from "../core/memory/ledger.ts";
 import type { JournalWriter } from "../journal/event.ts";
 import { heldArtifacts } from "./held-artifacts.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
 
 /** Archives below a prefix, and a folder they are unpacked into. */
 export type OpenArtifacts = (options: {
@@ -64,10 +64,10 @@ export class MultiModelInstance implements RoutedAgent {
     this.#agent = this.#newAgent(artifacts);
   }
 
-  /** Rejects with a TritonError when the archives cannot be read. */
+  /** Rejects with a TritonError when there is no place for the disk, or the archives cannot be read. */
   static async open(options: MultiModelInstanceOptions): Promise<MultiModelInstance> {
     const { cacheDir } = options;
-    const disk = cacheDir ?? (await mkdtemp(join(tmpdir(), "triton-local-models-")));
+    const disk = cacheDir ?? (await temporaryFolder("models", "archives", "--model-cache-dir"));
     try {
       return new MultiModelInstance(options, disk, await openDisk(options, disk));
     } catch (error) {
@@ -209,7 +209,7 @@ const openDisk = async (
   { artifacts, diskBytes, cacheDir, clock, diskInUse = false }: MultiModelInstanceOptions,
   disk: string,
 ): Promise<ArtifactStore> => {
-  await mkdir(disk, { recursive: true });
+  await makeDisk(disk);
   // Nobody knows the path of a temporary one, so each life can have another.
   const root = cacheDir ?? (await mkdtemp(join(disk, LIFE)));
   const opened = await artifacts({ root, disk: new CountedDisk(diskBytes) });
@@ -217,6 +217,15 @@ const openDisk = async (
   if (cacheDir !== null && !diskInUse) await emptyDisk(root);
   else if (cacheDir === null) await removeEarlierLives(disk, root);
   return heldArtifacts(opened.value, clock);
+};
+
+const makeDisk = async (disk: string): Promise<void> => {
+  try {
+    await mkdir(disk, { recursive: true });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new TritonError("INVALID_ARG", `cannot use the folder ${disk} of --model-cache-dir: ${why}`);
+  }
 };
 
 const LIFE = "life-";

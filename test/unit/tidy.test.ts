@@ -196,6 +196,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
   config: ["common", "core/faults", "core/memory", "core/settings", "aws/containers", "aws/placement"],
   "composition/held-artifacts.ts": ["common", "aws/artifacts"],
+  "composition/temporary-folder.ts": ["common"],
   "composition/multi-model-instance.ts": [
     "common",
     "core/faults",
@@ -205,6 +206,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "aws/containers",
     "aws/placement",
     "composition/held-artifacts.ts",
+    "composition/temporary-folder.ts",
   ],
   "composition/multi-model-endpoint.ts": [
     "common",
@@ -298,6 +300,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "aws/sagemaker",
     "aws/wire",
     "journal",
+    "composition/temporary-folder.ts",
     "composition/monitoring.ts",
     "composition/multi-model-instance.ts",
     "composition/triton-process.ts",

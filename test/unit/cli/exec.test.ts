@@ -81,6 +81,30 @@ test.each([
   expect(await exec(args)).toEqual({ exitCode, stdout: "", stderr });
 });
 
+// A file is no folder for anybody, not even for root.
+test.each([
+  [[], "buckets and endpoints", "--state-dir"],
+  [["--model-data=."], "archives", "--model-cache-dir"],
+] as const)(
+  "exec %j: says what to do, when no temporary folder can be made",
+  async (options, what, option) => {
+    const { exitCode, stderr } = await exec([...options, "--", "true"], { TMPDIR: import.meta.filename });
+    expect(exitCode).toBe(1);
+    expect(stderr.replace(/triton-local-\w+-\w+/, "<folder>")).toBe(
+      `error: creating server: Unavailable - no place for ${what}: a folder in ${import.meta.filename} cannot be made (ENOTDIR: not a directory, mkdtemp '${import.meta.filename}/<folder>'); set TMPDIR to a folder that can be written to, or name one with ${option}\n`,
+    );
+  },
+);
+
+test("exec: a folder of an option that cannot be made is told with the option", async () => {
+  const path = join(import.meta.filename, "disk");
+  const { exitCode, stderr } = await exec(["--model-data=.", `--model-cache-dir=${path}`, "--", "true"]);
+  expect([exitCode, stderr]).toEqual([
+    1,
+    `error: creating server: Invalid argument - cannot use the folder ${path} of --model-cache-dir: ENOTDIR: not a directory, mkdir '${path}'\n`,
+  ]);
+});
+
 test("exec: an option that there is not is told as serve tells it", async () => {
   const { exitCode, stderr } = await exec(["--no-such-option", "--", "true"]);
   expect([exitCode, stderr.split("\n")[0]]).toEqual([
