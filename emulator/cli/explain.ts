@@ -3,15 +3,16 @@ import { parseArgs } from "node:util";
 import { readJournal } from "../journal/event-text.ts";
 import { explain, explanationText, questionOf } from "../journal/explain.ts";
 
-export const EXPLAIN_USAGE = `Usage: triton-local explain <request id | model> [options]
+export const EXPLAIN_USAGE = `Usage: triton-local explain <request id | model | endpoint> [options]
 
-Says what became of a request, or why a model is in memory or not, and what would have changed that.
+Says what became of a request, why a model is in memory or not, and what would have changed that; or which status an
+endpoint has, since when and why.
 
   --url=URL       the server to ask (default http://127.0.0.1:4570)
   --journal=FILE  read this journal instead
   --help          print this
 
-Exit codes: 0 = explained, 1 = no such request or model, 2 = it could not be asked or read.
+Exit codes: 0 = explained, 1 = nothing of that name, 2 = it could not be asked or read.
 `;
 
 const DEFAULT_URL = "http://127.0.0.1:4570";
@@ -57,7 +58,7 @@ const parse = (args: readonly string[]): Asked | string => {
     });
     const [id = "", ...more] = positionals;
     if (values.help) return { id, url: DEFAULT_URL, journal: null, help: true };
-    if (id === "" || more.length > 0) return "explain takes one request id or model";
+    if (id === "" || more.length > 0) return "explain takes one request id, model or endpoint";
     if (values.url !== undefined && values.journal !== undefined) return "give --url or --journal, not both";
     return { id, url: values.url ?? DEFAULT_URL, journal: values.journal ?? null, help: false };
   } catch (error) {
@@ -78,14 +79,14 @@ const askFile = (id: string, path: string): Outcome => {
   return { code: explanation.known ? 0 : 1, text: explanationText(explanation) };
 };
 
-/** Whether the id is a request's or a model's, the server knows: the one is asked for first, then the other. */
+/** Whose the id is, the server knows: it is asked for one after the other. What nobody knows is told as of a model. */
 const askServer = async (id: string, url: string): Promise<Outcome> => {
-  let last: Outcome = { code: 2, text: "" };
-  for (const kind of ["request", "model"]) {
-    last = await askFor(kind, id, url);
-    if (last.code !== 1) return last;
-  }
-  return last;
+  const ofRequest = await askFor("request", id, url);
+  if (ofRequest.code !== 1) return ofRequest;
+  const ofModel = await askFor("model", id, url);
+  if (ofModel.code !== 1) return ofModel;
+  const ofEndpoint = await askFor("endpoint", id, url);
+  return ofEndpoint.code === 1 ? ofModel : ofEndpoint;
 };
 
 const askFor = async (kind: string, id: string, url: string): Promise<Outcome> => {

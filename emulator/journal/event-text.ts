@@ -107,7 +107,12 @@ const kinds = oneOf(
 const agentActions = oneOf("LOAD", "LOAD_COMPLETE", "LOAD_FAIL", "UNLOAD", "UNLOAD_COMPLETE");
 
 /** What an event is about, before its own fields. */
-const subject = { instance: optional(text), model: optional(text), request: optional(text) };
+const subject = {
+  endpoint: optional(text),
+  instance: optional(text),
+  model: optional(text),
+  request: optional(text),
+};
 
 /** The own fields of every event, in the order of the text. */
 export const eventFields: {
@@ -178,6 +183,7 @@ export const eventFields: {
   ping: { status: orNull(amount), asked: optional(oneOf("list")) },
   "container-died": { because: text },
   "container-started": { pools: optional(pools) },
+  "endpoint-status": { region: text, status: orNull(text), config: text, text: optional(text) },
   reset: { scope: text },
   step: { did: text, status: optional(orNull(amount)), text: optional(text), durationUs: optional(amount) },
   clock: { byUs: span },

@@ -2,6 +2,8 @@ import type { AllocationKind, PoolName } from "../core/memory/memory-account.ts"
 
 /** Where an event happened and what it was about; absent = of nothing in particular. */
 export interface EventSubject {
+  /** By its name; where an instance is named, that says it already. */
+  readonly endpoint?: string;
   /** Of several instances behind one endpoint. */
   readonly instance?: string;
   /** The name its users know it by: the TargetModel, or Triton's name where no platform is in front. */
@@ -137,6 +139,17 @@ export type EventBody =
   | { readonly event: "container-died"; readonly because: string }
   /** `pools`: of its machine; absent where none is emulated. */
   | { readonly event: "container-started"; readonly pools?: readonly PoolSize[] }
+  /** Of an endpoint of the control plane. */
+  | {
+      readonly event: "endpoint-status";
+      readonly region: string;
+      /** `EndpointStatus`; null = it is gone. */
+      readonly status: string | null;
+      /** Name of the configuration that it has, or is to have. */
+      readonly config: string;
+      /** `FailureReason`. */
+      readonly text?: string;
+    }
   | { readonly event: "reset"; readonly scope: string }
   /** Of a scenario's traffic: what no other event tells, and what was answered. */
   | {

@@ -1,5 +1,6 @@
 import { formatByteSize } from "../core/memory/byte-size.ts";
 import type { JournalEvent } from "./event.ts";
+import { isServing } from "./explain-endpoint.ts";
 import type { Explained, StoryLine, Told } from "./explanation.ts";
 import type { EventOf, History, RequestHistory, Resident, Stay } from "./history.ts";
 import { preventionOf, SLOW_US } from "./prevention.ts";
@@ -41,7 +42,7 @@ const headline = (history: History, chain: RequestChain): string => {
   const { request, resident, startUs, endUs } = chain;
   if (request === null) return operationText(chain);
   const { answer } = request;
-  const who = `Request ${request.id} for ${resident.model}${onInstance(resident.instance)}`;
+  const who = `Request ${request.id}${whatFor(request)}${onInstance(resident.instance)}`;
   const took = durationText(endUs - startUs);
   if (answer === null) {
     return `${who} has no answer ${took} after it came (${momentText(history, startUs)}).`;
@@ -56,6 +57,10 @@ const headline = (history: History, chain: RequestChain): string => {
   return `${who} succeeded: ${took2}${reason}.`;
 };
 
+/** An endpoint of one model is not told which. */
+const whatFor = ({ invocation: { model = "", endpoint } }: RequestHistory): string =>
+  `${model === "" ? "" : ` for ${model}`}${endpoint === undefined ? "" : ` to endpoint ${endpoint}`}`;
+
 /** Of what is no invocation. */
 const operationText = ({ id, resident, events, startUs, endUs }: RequestChain): string => {
   const [first] = events;
@@ -67,6 +72,9 @@ const operationText = ({ id, resident, events, startUs, endUs }: RequestChain): 
 /** The first that is true, the most telling first. */
 const failureReason = (history: History, chain: RequestChain, answer: EventOf<"answer">): string => {
   const { resident, events, endUs, startUs } = chain;
+  const { endpoint } = chain.request?.invocation ?? {};
+  const status = endpoint === undefined ? undefined : history.endpointStatusAt(endpoint, startUs);
+  if (status !== undefined && !isServing(status)) return notServingText(status, startUs);
   const before = events.filter(({ atUs }) => atUs <= endUs);
   const last = <Name extends JournalEvent["event"]>(name: Name): EventOf<Name> | undefined =>
     before.findLast((event): event is EventOf<Name> => event.event === name);
@@ -95,6 +103,13 @@ const failureReason = (history: History, chain: RequestChain, answer: EventOf<"a
   if (isDead(history.stayBefore(resident, startUs), startUs))
     return `${resident.model} ${absenceText(history, resident, startUs)}`;
   return answer.from === "container" ? "the container said so" : "the platform said so";
+};
+
+const notServingText = ({ endpoint, status, text, atUs }: EventOf<"endpoint-status">, nowUs: number) => {
+  const since = durationText(nowUs - atUs);
+  if (status === null) return `endpoint ${endpoint} had been deleted ${since} before`;
+  const reason = text === undefined ? "" : `, with the reason ${quoted(text)}`;
+  return `endpoint ${endpoint} was ${status}, since ${since}${reason}`;
 };
 
 const slowReason = (

@@ -1,16 +1,20 @@
 import type { JournalEvent } from "./event.ts";
+import { explainEndpoint } from "./explain-endpoint.ts";
 import { explainModel } from "./explain-model.ts";
 import { explainRequest } from "./explain-request.ts";
 import type { Explained } from "./explanation.ts";
 import { History } from "./history.ts";
-import { closestNames, counted } from "./words.ts";
+import { closestNames, counted, listed } from "./words.ts";
 
-/** Why did this request fail or take so long; why is this model in memory or not. */
-export type Question = { readonly request: string } | { readonly model: string };
+/** Why did this request fail or take so long; why is this model in memory or not; what is this endpoint, and since when. */
+export type Question =
+  | { readonly request: string }
+  | { readonly model: string }
+  | { readonly endpoint: string };
 
 export interface Explanation extends Explained {
   readonly question: Question;
-  /** False = the journal knows no such request or model; `answer` says which it knows. */
+  /** False = the journal knows nothing of that name; `answer` says which it knows. */
   readonly known: boolean;
 }
 
@@ -20,8 +24,7 @@ export interface Explanation extends Explained {
  */
 export const explain = (events: readonly JournalEvent[], question: Question, nowUs?: number): Explanation => {
   const history = new History(events, nowUs);
-  const found =
-    "request" in question ? explainRequest(history, question.request) : explainModel(history, question.model);
+  const found = answerTo(history, question);
   return found === null
     ? {
         question,
@@ -34,9 +37,21 @@ export const explain = (events: readonly JournalEvent[], question: Question, now
     : { question, known: true, ...found };
 };
 
-/** `id` taken for a request where there is one of that id, else for a model. */
-export const questionOf = (events: readonly JournalEvent[], id: string): Question =>
-  events.some(({ request }) => request === id) ? { request: id } : { model: id };
+const answerTo = (history: History, question: Question): Explained | null => {
+  if ("request" in question) return explainRequest(history, question.request);
+  return "model" in question
+    ? explainModel(history, question.model)
+    : explainEndpoint(history, question.endpoint);
+};
+
+/** `id` taken for a request where there is one of that id, else for a model, else for an endpoint. */
+export const questionOf = (events: readonly JournalEvent[], id: string): Question => {
+  if (events.some(({ request }) => request === id)) return { request: id };
+  const isEndpoint =
+    events.some(({ event, endpoint }) => event === "endpoint-status" && endpoint === id) &&
+    !events.some(({ model }) => model === id);
+  return isEndpoint ? { endpoint: id } : { model: id };
+};
 
 /** For a terminal. */
 export const explanationText = ({ answer, story, figures, prevention }: Explanation): string => {
@@ -58,15 +73,16 @@ export const explanationText = ({ answer, story, figures, prevention }: Explanat
 };
 
 const unknownText = (history: History, question: Question): string => {
-  const [what, name] = "request" in question ? ["request", question.request] : ["model", question.model];
-  const requests = history.requestIds();
-  const models = history.modelNames();
-  const others = what === "request" ? models : requests;
-  const namesake = others.includes(name)
-    ? `, but a ${what === "request" ? "model" : "request"} of that name`
-    : "";
-  const close = closestNames(name, [...requests, ...models]);
-  const last = [...models.slice(-5), ...requests.slice(-5)];
+  const [what = "", name = ""] = Object.entries(question)[0] ?? [];
+  const known: Readonly<Record<string, readonly string[]>> = {
+    request: history.requestIds(),
+    model: history.modelNames(),
+    endpoint: history.endpointNames(),
+  };
+  const namesake = Object.keys(known).find((kind) => kind !== what && known[kind]?.includes(name));
+  const but = namesake === undefined ? "" : `, but ${aOrAn(namesake)} of that name`;
+  const close = closestNames(name, Object.values(known).flat());
+  const last = ["endpoint", "model", "request"].flatMap((kind) => known[kind]?.slice(-5) ?? []);
   const hint =
     close.length > 0
       ? ` Did you mean ${close.join(" or ")}?`
@@ -74,5 +90,10 @@ const unknownText = (history: History, question: Question): string => {
         ? ` Among them are ${last.join(", ")}.`
         : "";
   const cut = history.isCut ? " Its oldest lines were dropped." : "";
-  return `The journal knows no ${what} '${name}'${namesake}. It has ${counted(requests.length, "request")} and ${counted(models.length, "model")}.${hint}${cut}`;
+  const counts = Object.entries(known)
+    .filter(([kind, names]) => kind !== "endpoint" || names.length > 0)
+    .map(([kind, names]) => counted(names.length, kind));
+  return `The journal knows no ${what} '${name}'${but}. It has ${listed(counts)}.${hint}${cut}`;
 };
+
+const aOrAn = (what: string): string => `${/^[aeiou]/.test(what) ? "an" : "a"} ${what}`;

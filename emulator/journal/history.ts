@@ -61,6 +61,7 @@ export class History {
   /** The first event of what is no invocation: a load that somebody asked the container for himself. */
   readonly #operations = new Map<string, JournalEvent>();
   readonly #models = new Map<string, ModelHistory>();
+  readonly #endpoints = new Map<string, EventOf<"endpoint-status">[]>();
 
   /** @param nowUs where time has gone on since the last event */
   constructor(events: readonly JournalEvent[], nowUs = 0) {
@@ -88,6 +89,24 @@ export class History {
 
   modelNames(): readonly string[] {
     return [...new Set([...this.#models.values()].map(({ model }) => model))];
+  }
+
+  endpointNames(): readonly string[] {
+    return [...this.#endpoints.keys()];
+  }
+
+  /** In all regions. */
+  endpointStatuses(endpoint: string): readonly EventOf<"endpoint-status">[] {
+    return this.#endpoints.get(endpoint) ?? [];
+  }
+
+  /** The last that was written before a time; undefined = none, or it is not known in which region. */
+  endpointStatusAt(endpoint: string, atUs: number): EventOf<"endpoint-status"> | undefined {
+    const statuses = this.endpointStatuses(endpoint);
+    const [first] = statuses;
+    return statuses.every(({ region }) => region === first?.region)
+      ? statuses.findLast((status) => status.atUs <= atUs)
+      : undefined;
   }
 
   /** The instances that a model was known on. */
@@ -151,6 +170,13 @@ export class History {
       case "answer": {
         const asked = this.#requests.get(request ?? "");
         if (asked !== undefined) asked.answer = event;
+        return;
+      }
+      case "endpoint-status": {
+        const { endpoint = "" } = event;
+        const statuses = this.#endpoints.get(endpoint);
+        if (statuses === undefined) this.#endpoints.set(endpoint, [event]);
+        else statuses.push(event);
         return;
       }
       case "load":

@@ -464,6 +464,7 @@ const lineOf = (event: JournalEvent): Line | null => {
         tone: event.status === undefined ? "plain" : toneOf(event.status),
         details: event.text === undefined ? [] : [quoted(event.text)],
       };
+    case "endpoint-status":
     case "reset":
     case "clock":
     case "dropped":

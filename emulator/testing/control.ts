@@ -65,8 +65,8 @@ export interface EmulatorControl {
   reset(): Promise<void>;
   /** What has happened since the start or the last reset, oldest first (docs/journal.md). */
   journal(query?: JournalQuery): Promise<readonly JournalEvent[]>;
-  /** Why a request failed or took so long, or why a model is in memory or not; says so where it is not known. */
-  explain(requestIdOrModel: string): Promise<string>;
+  /** Why a request failed or took so long, or why a model is in memory or not, or what became of an endpoint; says so where it is not known. */
+  explain(requestModelOrEndpoint: string): Promise<string>;
   readonly faults: {
     /** All of them or, where one is refused, none. */
     add(...rules: readonly FaultInput[]): Promise<void>;
@@ -112,11 +112,15 @@ export class ControlClient implements EmulatorControl {
     return events.value;
   }
 
-  async explain(requestIdOrModel: string): Promise<string> {
+  async explain(requestModelOrEndpoint: string): Promise<string> {
     const ask = (kind: string): Promise<Response> =>
-      this.#fetch("GET", `explain?${kind}=${encodeURIComponent(requestIdOrModel)}`);
-    const ofRequest = await ask("request");
-    const answer = ofRequest.status === 404 ? await ask("model") : ofRequest;
+      this.#fetch("GET", `explain?${kind}=${encodeURIComponent(requestModelOrEndpoint)}`);
+    let answer = await ask("request");
+    if (answer.status === 404) {
+      const ofModel = await ask("model");
+      const ofEndpoint = ofModel.status === 404 ? await ask("endpoint") : ofModel;
+      answer = ofEndpoint.status === 404 ? ofModel : ofEndpoint;
+    }
     if (answer.status !== 200 && answer.status !== 404) throw await refusal("explain", answer);
     return answer.text();
   }

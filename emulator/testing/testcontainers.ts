@@ -90,8 +90,8 @@ export class StartedTritonLocalContainer extends AbstractStartedContainer implem
 
   journal: EmulatorControl["journal"] = (query) => this.#control().journal(query);
 
-  explain(requestIdOrModel: string): Promise<string> {
-    return this.#control().explain(requestIdOrModel);
+  explain(requestModelOrEndpoint: string): Promise<string> {
+    return this.#control().explain(requestModelOrEndpoint);
   }
 
   memory: EmulatorControl["memory"] = () => this.#control().memory();

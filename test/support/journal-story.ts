@@ -89,6 +89,27 @@ export class Story {
       .write({ model, request, event: "unload-answer", status: 200, durationUs: 500_000 });
   }
 
+  /** The status of an endpoint. @param text why */
+  status(seconds: number, endpoint: string, status: string | null, config: string, text?: string): this {
+    this.at(seconds).journal.write({
+      event: "endpoint-status",
+      endpoint,
+      region: "us-east-1",
+      status,
+      config,
+      ...(text === undefined ? {} : { text }),
+    });
+    return this;
+  }
+
+  /** A request that no instance got to see. */
+  turnedAway(seconds: number, endpoint: string, request: string, text: string): this {
+    const subject = { endpoint, model: "a.tar.gz", request };
+    this.at(seconds).journal.write({ ...subject, event: "invocation", cacheHit: false });
+    this.journal.write({ ...subject, event: "answer", status: 400, from: "platform", durationUs: 0, text });
+    return this;
+  }
+
   get events(): readonly JournalEvent[] {
     return this.journal.events();
   }

@@ -81,7 +81,7 @@ export const asyncInput = (request: AwsRequest): AsyncInput =>
 
 /** @throws AwsError `ValidationError` with all that is wrong */
 const read = <T>(shape: Shape<T>, { head }: AwsRequest, contentType: string, accept: string): T => {
-  const values: Record<string, string> = { EndpointName: endpointOf(head.path) };
+  const values: Record<string, string> = { EndpointName: endpointNameIn(head.path) };
   const take = (member: string, header: string): void => {
     const value = head.headers.get(header);
     if (value !== undefined) values[member] = value;
@@ -93,7 +93,8 @@ const read = <T>(shape: Shape<T>, { head }: AwsRequest, contentType: string, acc
   return readInput(shape, values, "form", (message) => new AwsError("ValidationError", message));
 };
 
-const endpointOf = (path: string): string => {
+/** Of `/endpoints/<name>/...`. */
+export const endpointNameIn = (path: string): string => {
   const segment = path.split("/")[2] ?? "";
   try {
     return decodeURIComponent(segment);

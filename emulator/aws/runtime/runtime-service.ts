@@ -11,7 +11,7 @@ import type { AwsRequest } from "../wire/aws-request.ts";
 import type { AsyncObjects } from "./async-objects.ts";
 import type { Endpoints, InvocationObserver, RuntimeEndpoint, RuntimeVariant } from "./endpoints.ts";
 import type { StreamException } from "./event-stream.ts";
-import { asyncInput, invokeEndpointInput, streamInput } from "./invocation-input.ts";
+import { asyncInput, endpointNameIn, invokeEndpointInput, streamInput } from "./invocation-input.ts";
 import { invokeAsync } from "./invoke-async.ts";
 import { invocationOf, invokeEndpointReply } from "./invoke-endpoint.ts";
 import { ResponseStream } from "./response-stream.ts";
@@ -101,7 +101,11 @@ export class RuntimeService implements RawService {
   /** What no instance got to see is in the journal all the same. */
   #recordRefusal({ requestId, head }: AwsRequest, { status, message }: AwsError): void {
     const { journal } = this.#options;
-    const subject = { model: head.headers.get("x-amzn-sagemaker-target-model") ?? "", request: requestId };
+    const subject = {
+      endpoint: endpointNameIn(head.path),
+      model: head.headers.get("x-amzn-sagemaker-target-model") ?? "",
+      request: requestId,
+    };
     journal.write({ ...subject, event: "invocation", cacheHit: false });
     journal.write({ ...subject, event: "answer", status, from: "platform", durationUs: 0, text: message });
   }

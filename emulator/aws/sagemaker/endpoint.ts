@@ -138,11 +138,14 @@ export class Endpoint {
   /** Brings it up: after its creation, or after the emulator was started again. */
   start(): void {
     if (this.#record.state === "deleting") {
-      this.#options.removed();
+      this.#remove();
       return;
     }
-    if (this.#record.state === "failed") return;
-    this.#status = this.#record.hasServed ? "SystemUpdating" : "Creating";
+    if (this.#record.state === "failed") {
+      this.#become("Failed", this.#failureReason);
+      return;
+    }
+    this.#become(this.#record.hasServed ? "SystemUpdating" : "Creating", null);
     this.#bringUp(this.#record.deployment, (failureReason) => {
       if (failureReason === null) this.#takeOver(this.#record.deployment);
       else {
@@ -163,10 +166,10 @@ export class Endpoint {
         this.#takeOver(deployment);
         return;
       }
-      this.#status = "RollingBack";
       this.#drop(this.#coming);
       this.#coming = [];
       this.#record = { ...this.#record, deployment: before.deployment };
+      this.#become("RollingBack", failureReason);
       this.#options.clock.setTimer(0, () => {
         if (this.#status === "RollingBack") this.#settle("InService", failureReason);
       });
@@ -216,11 +219,11 @@ export class Endpoint {
     // Whoever asks in the same turn sees it being deleted.
     this.#options.clock.setTimer(0, () => {
       let left = leaving.length;
-      if (left === 0) this.#options.removed();
+      if (left === 0) this.#remove();
       for (const variant of leaving) {
         this.#leave(variant, () => {
           left--;
-          if (left === 0) this.#options.removed();
+          if (left === 0) this.#remove();
         });
       }
     });
@@ -283,15 +286,36 @@ export class Endpoint {
     const changed = { ...record, modifiedMs: nowMs };
     this.#options.save(changed);
     this.#record = changed;
-    this.#status = status;
-    this.#failureReason = null;
     this.#changingSinceMs = nowMs;
+    this.#become(status, null);
+  }
+
+  #become(status: EndpointStatus, failureReason: string | null): void {
+    this.#status = status;
+    this.#failureReason = failureReason;
+    this.#tell(status, failureReason);
+  }
+
+  #tell(status: EndpointStatus | null, failureReason: string | null): void {
+    const { journal, region } = this.#options;
+    journal.write({
+      event: "endpoint-status",
+      endpoint: this.name,
+      region,
+      status,
+      config: this.#record.deployment.config.EndpointConfigName,
+      ...(failureReason === null ? {} : { text: failureReason }),
+    });
+  }
+
+  #remove(): void {
+    this.#tell(null, null);
+    this.#options.removed();
   }
 
   #settle(status: "InService" | "Failed", failureReason: string | null): void {
     const { clock, saveLater } = this.#options;
-    this.#status = status;
-    this.#failureReason = failureReason;
+    this.#become(status, failureReason);
     this.#record = {
       ...this.#record,
       modifiedMs: clock.epochMs(),

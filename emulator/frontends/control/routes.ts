@@ -63,8 +63,8 @@ export const routes: readonly Route[] = [
   {
     method: "GET",
     path: "explain",
-    query: ["request", "model"],
-    summary: "what became of a request or a model, and why",
+    query: ["request", "model", "endpoint"],
+    summary: "what became of a request, a model or an endpoint, and why",
     handle: explainFromJournal,
   },
 ];

@@ -71,8 +71,8 @@ test("explain --journal: exits 2 for a file that cannot be read, or is no journa
   expect(missing.err).toContain("cannot read the journal");
 });
 
-test("explain --url: asks the server, for a request first, then for a model", async () => {
-  const { journal } = story;
+test("explain --url: asks the server, for a request first, then for a model, then for an endpoint", async () => {
+  const { journal } = story.status(30, "e", "Creating", "c");
   const frontend = await startControlFrontend(
     { address: "127.0.0.1", port: 0 },
     {
@@ -90,7 +90,13 @@ test("explain --url: asks the server, for a request first, then for a model", as
   const url = `--url=http://127.0.0.1:${frontend.port}/`;
   expect(await run("r-2", url)).toEqual({ code: 0, out: story.explain({ request: "r-2" }), err: "" });
   expect(await run("a.tar.gz", url)).toMatchObject({ code: 0, out: story.explain({ model: "a.tar.gz" }) });
-  expect(await run("nobody at all", url)).toMatchObject({ code: 1, err: "" });
+  expect(await run("e", url)).toMatchObject({ code: 0, out: story.explain({ endpoint: "e" }) });
+  const nobody = await run("nobody at all", url);
+  expect(nobody).toMatchObject({
+    code: 1,
+    out: expect.stringContaining("no model 'nobody at all'"),
+    err: "",
+  });
 });
 
 test("explain --url: exits 2 where something else answers, or nobody does", async () => {
@@ -113,8 +119,8 @@ test("explain --url: exits 2 where something else answers, or nobody does", asyn
 });
 
 test.each([
-  [[], "explain takes one request id or model"],
-  [["a", "b"], "explain takes one request id or model"],
+  [[], "explain takes one request id, model or endpoint"],
+  [["a", "b"], "explain takes one request id, model or endpoint"],
   [["a", "--url=x", "--journal=y"], "give --url or --journal, not both"],
   [["a", "--what"], "--what"],
 ])("explain %j: exits 2 with how it is used", async (args, message) => {

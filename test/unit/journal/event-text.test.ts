@@ -71,6 +71,13 @@ const bodies: { readonly [Name in EventName]: Extract<EventBody, { event: Name }
     event: "container-started",
     pools: [{ pool: "host", capacity: 22, reserve: 23 }],
   },
+  "endpoint-status": {
+    event: "endpoint-status",
+    region: "us-east-1",
+    status: "Failed",
+    config: "c",
+    text: "no ping",
+  },
   reset: { event: "reset", scope: "all" },
   step: { event: "step", did: "GET /v2/health/ready", status: 400, text: "not yet", durationUs: 25 },
   clock: { event: "clock", byUs: 24 },
@@ -85,6 +92,7 @@ const journalOf = (...lines: readonly string[]): string => [first, ...lines, ""]
 
 test("eventText: every event comes back from its text as it was", () => {
   const events: JournalEvent[] = others.map((body, index) => ({
+    endpoint: "e",
     instance: "i-1",
     model: "a",
     request: "r-1",

@@ -776,6 +776,95 @@ describe("what would have prevented it", () => {
   });
 });
 
+describe("an endpoint", () => {
+  const instance = "e/AllTraffic/i-1";
+  const notFound = "Endpoint e of account 000000000000 not found.";
+  const updated = () =>
+    new Story()
+      .status(1, "e", "Creating", "c")
+      .turnedAway(2, "e", "r-1", notFound)
+      .turnedAway(3, "e", "r-2", notFound)
+      .at(121)
+      .write({ instance, event: "container-started" })
+      .status(121.5, "e", "InService", "c")
+      .status(200, "e", "Updating", "c2")
+      .turnedAway(201, "e", "r-3", "Request r-3 is missing a target model header")
+      .status(260, "e", "RollingBack", "c", "no ping")
+      .status(260, "e", "InService", "c", "no ping")
+      .status(300, "f", "Creating", "c");
+
+  test("says which status it has and why, how long each change took, and who was refused", () => {
+    expect(updated().explain({ endpoint: "e" })).toBe(
+      `Endpoint e is InService since 4 min 20 s (40 s), with configuration c: “no ping”
+
+         1 s  Creating, configuration c
+   2 min 1 s  the container of e/AllTraffic/i-1 is up
+   2 min 2 s  InService after 2 min 1 s, configuration c
+  3 min 20 s  Updating, configuration c2
+  4 min 20 s  RollingBack, configuration c: “no ping”
+  4 min 20 s  InService after 1 min, configuration c: “no ping”
+
+Refused: 2 requests while it was Creating.
+`,
+    );
+  });
+
+  test("that is gone says so, and which instances went with it", () => {
+    const story = updated()
+      .status(400, "e", "Deleting", "c")
+      .at(401)
+      .write({ instance, event: "container-died", because: "the instance is gone" })
+      .status(401, "e", null, "c")
+      .turnedAway(410, "e", "r-4", notFound);
+    const text = story.explain({ endpoint: "e" });
+    expect(text).toContain("Endpoint e is gone since 6 min 41 s (9 s), with configuration c.\n");
+    expect(text).toContain("the container of e/AllTraffic/i-1 ended: the instance is gone");
+    expect(text).toContain("gone after 1 s, configuration c");
+    expect(text).toContain("Refused: 2 requests while it was Creating and 1 request while it was gone.");
+    expect(story.explain({ request: "r-4" })).toContain("because endpoint e had been deleted 9 s before.");
+  });
+
+  test("that did not serve is the reason why a request failed", () => {
+    expect(updated().explain({ request: "r-2" })).toContain(
+      "Request r-2 for a.tar.gz to endpoint e failed: 400 from the platform after 0 s, because endpoint e was Creating, since 2 s.",
+    );
+    const failed = new Story()
+      .status(1, "e", "Failed", "c", "no ping")
+      .turnedAway(2, "e", "r-1", notFound)
+      .explain({ request: "r-1" });
+    expect(failed).toContain("because endpoint e was Failed, since 1 s, with the reason “no ping”.");
+  });
+
+  test("that serves while it is updated is not the reason", () => {
+    expect(updated().explain({ request: "r-3" })).toContain("because the platform said so.");
+  });
+
+  test("of that name in two regions: both are told, and where", () => {
+    const story = new Story().status(1, "e", "InService", "c");
+    story.journal.write({
+      event: "endpoint-status",
+      endpoint: "e",
+      region: "eu-west-1",
+      status: "Creating",
+      config: "c",
+    });
+    const text = story.explain({ endpoint: "e" });
+    expect(text).toContain("Endpoint e in us-east-1 is InService");
+    expect(text).toContain("Endpoint e in eu-west-1 is Creating");
+    expect(text).toContain("Creating, configuration c in eu-west-1");
+  });
+
+  test("is taken for one where no request and no model has its name", () => {
+    const { events } = updated();
+    expect(questionOf(events, "e")).toEqual({ endpoint: "e" });
+    expect(questionOf(events, "a.tar.gz")).toEqual({ model: "a.tar.gz" });
+    expect(explain(events, { endpoint: "r-1" }).answer).toBe(
+      "The journal knows no endpoint 'r-1', but a request of that name. It has 3 requests, 1 model and 2 endpoints. Did you mean r-1 or r-2 or r-3?",
+    );
+    expect(explain(events, { model: "e" }).answer).toContain("but an endpoint of that name");
+  });
+});
+
 describe("what the journal does not know", () => {
   const { events } = new Story().cold(1, "tenant-1.tar.gz", "r-1").hit(9, "tenant-2.tar.gz", "r-2");
 

@@ -140,7 +140,11 @@ describe("routes", () => {
       "GET",
       "/_emulator/explain?modle=a",
       400,
-      problem("unknown-parameter", "GET /_emulator/explain does not take 'modle'", "it takes request, model"),
+      problem(
+        "unknown-parameter",
+        "GET /_emulator/explain does not take 'modle'",
+        "it takes request, model, endpoint",
+      ),
     ],
     [
       "POST",
@@ -571,8 +575,18 @@ describe("explain", () => {
     expect([answer.status, answer.text.includes("a request of that name")]).toEqual([404, true]);
   });
 
-  test.each(["", "?request=r-1&model=a"])("%s of nothing, or of two things, is refused", async (query) => {
-    const { ask } = await told();
-    expect((await ask("GET", `/_emulator/explain${query}`)).status).toBe(400);
+  test("of an endpoint says which status it has", async () => {
+    const { ask, target } = await told();
+    const status = { region: "us-east-1", status: "Creating", config: "c" };
+    target.journal.write({ event: "endpoint-status", endpoint: "e", ...status });
+    expect((await ask("GET", "/_emulator/explain?endpoint=e")).text).toContain("Endpoint e is Creating");
   });
+
+  test.each(["", "?request=r-1&model=a", "?model=a&endpoint=e"])(
+    "%s of nothing, or of two things, is refused",
+    async (query) => {
+      const { ask } = await told();
+      expect((await ask("GET", `/_emulator/explain${query}`)).status).toBe(400);
+    },
+  );
 });
