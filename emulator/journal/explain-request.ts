@@ -194,6 +194,7 @@ const arrivalText = (
   { invocation }: RequestHistory,
   { resident, startUs, broughtBy }: RequestChain,
 ): string => {
+  if (invocation.endpoint !== undefined) return "no instance got to see it";
   const { model } = resident;
   const stay = history.stayBefore(resident, startUs);
   if (invocation.cacheHit) {

@@ -836,7 +836,9 @@ Refused: 2 requests while it was Creating.
   });
 
   test("that serves while it is updated is not the reason", () => {
-    expect(updated().explain({ request: "r-3" })).toContain("because the platform said so.");
+    const text = updated().explain({ request: "r-3" });
+    expect(text).toContain("because the platform said so.");
+    expect(text).toContain("+0 s  no instance got to see it\n");
   });
 
   test("of that name in two regions: both are told, and where", () => {
