@@ -86,4 +86,6 @@ export interface ExecutionSink {
 export interface ExecutionReport extends ComputeTimes {
   /** False when the run as a whole failed: then no execution is counted for the batch statistics. */
   readonly success: boolean;
+  /** The backend refused the batch and told nothing of it: no request of it is counted, not even as failed. */
+  readonly isUntold?: true;
 }

@@ -178,19 +178,14 @@ export class TritonServer implements InferenceServer, RepositoryRegistry {
       });
       return;
     }
-    let left = startupModels.length;
-    let first: TritonError | null = null;
-    if (left === 0) {
+    if (startupModels.length === 0) {
       this.#repository.listModels((listed) => (listed.ok ? finish(null) : done(listed.error)));
       return;
     }
-    for (const model of startupModels) {
-      this.#repository.load(model, [], (error) => {
-        first ??= error;
-        // A model that could not even be read is not told by its own text.
-        if (--left === 0) finish(first?.code === "INTERNAL" ? notAllLoaded() : first);
-      });
-    }
+    // A model that could not even be read is not told by its own text.
+    this.#repository.loadAll(startupModels, (error) =>
+      finish(error?.code === "INTERNAL" ? notAllLoaded() : error),
+    );
   }
 
   /**
@@ -366,7 +361,7 @@ export class TritonServer implements InferenceServer, RepositoryRegistry {
   unloadModel(model: string, unloadDependents: boolean, done: (error: TritonError | null) => void): void {
     const refused = this.#refuseControl();
     if (refused !== null) done(refused);
-    else this.#repository.unload(model, unloadDependents, () => done(null));
+    else this.#repository.unload(model, unloadDependents, done);
   }
 
   registerRepository(

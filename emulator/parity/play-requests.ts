@@ -63,8 +63,25 @@ export const playRequests = async (
 /** Relative; of single precision that went through some hundred additions. */
 export const ARITHMETIC_TOLERANCE = 1e-4;
 
-/** Counters may follow an answer by a moment, gauges are read by the real server once in two seconds. */
-const PATIENCE: Readonly<Record<string, number>> = { statistics: 20, metrics: 125 };
+/** Gauges are read by the real server once in two seconds. */
+const PATIENCE: Readonly<Record<string, number>> = { metrics: 125 };
+/** Counters follow an answer by a moment, and an unload goes on after its answer: what only looks is asked again. */
+const PATIENCE_OF_LOOKS = 20;
+
+/** Whether it changes nothing, so that it can be asked again. */
+const onlyLooks = (request: TrafficRequest): boolean => {
+  switch (request.kind) {
+    case "http":
+      return request.method === "GET" || request.path.startsWith("/v2/repository/index");
+    case "grpc":
+      return /(Ready|Live|Metadata|Config|Statistics|Index|Check)$/.test(request.rpc);
+    default:
+      return false;
+  }
+};
+
+const patienceFor = ({ name }: Surface, request: TrafficRequest): number =>
+  PATIENCE[name] ?? (onlyLooks(request) ? PATIENCE_OF_LOOKS : 0);
 
 class RequestPlayer {
   readonly #pair: Pair;
@@ -122,7 +139,7 @@ class RequestPlayer {
       result.notComparable++;
       return;
     }
-    const exchange = await this.#exchange(request, PATIENCE[surface.name]);
+    const exchange = await this.#exchange(request, patienceFor(surface, request));
     if (await this.#died(surface, number, request, exchange.theirs)) {
       result.notComparable++;
       return;
@@ -141,7 +158,7 @@ class RequestPlayer {
       await this.#pair.restart();
   }
 
-  async #exchange(request: TrafficRequest, patience = 0): Promise<Exchange> {
+  async #exchange(request: TrafficRequest, patience: number): Promise<Exchange> {
     const { ours, theirs } = this.#pair;
     const tolerance = modelsOf(request).some((model) => this.#world.arithmetic.has(model))
       ? Math.max(this.#pair.tolerance, ARITHMETIC_TOLERANCE)
@@ -191,7 +208,7 @@ class RequestPlayer {
       known.count++;
       return known;
     }
-    const patience = PATIENCE[surface.name];
+    const patience = patienceFor(surface, request);
     const same = async (candidate: TrafficRequest): Promise<boolean> =>
       isLeftOut(candidate, this.#world.models) === null &&
       this.#pair.dead() === null &&

@@ -241,7 +241,7 @@ class SequencePlayer {
   }
 
   #isOtherOrder(sequence: Sequence, at: number, ours: StepTold): Promise<boolean> {
-    return isOneOfTheOrders(sequence, at, async (candidate) => {
+    return isOneOfTheOrders(sequence, at, async (candidate, order) => {
       const folder = { path: this.#pair.repositories.theirs, prefix: `o${++this.#plays}_` };
       layOutSequence(candidate, folder);
       const told: StepTold[] = [];
@@ -251,10 +251,9 @@ class SequencePlayer {
       const operations = told.slice(at).flatMap((step) => step.operations);
       const last = told.at(-1);
       if (last === undefined) return false;
-      const byName = ours.operations.map((own) => operations.find(({ what }) => what === own.what));
-      if (byName.some((found) => found === undefined)) return false;
+      const inPlace = order.map((_, index) => operations[order.indexOf(index)]);
       const ordered: StepTold = {
-        operations: byName.filter((found) => found !== undefined),
+        operations: inPlace.filter((found) => found !== undefined),
         state: last.state,
       };
       return this.#compare(ours, ordered) === null;

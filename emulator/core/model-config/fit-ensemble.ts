@@ -38,7 +38,7 @@ export const fitEnsemble = (
   ensemble: string,
   config: ModelConfig,
   scheduling: ModelEnsembling,
-  memberOf: (step: EnsembleStep) => ModelConfig,
+  memberOf: (step: EnsembleStep) => Result<ModelConfig>,
 ): Result<ModelConfig> => {
   const tensors = new Map<string, Node>();
   const outputs: Node[] = [];
@@ -53,7 +53,9 @@ export const fitEnsemble = (
     outputs.push(known);
   }
   for (const step of scheduling.step) {
-    const member = memberOf(step);
+    const found = memberOf(step);
+    if (!found.ok) return found;
+    const member = found.value;
     if (member.max_batch_size !== 0 && member.max_batch_size < config.max_batch_size) {
       return fail(
         "INVALID_ARG",

@@ -1,5 +1,6 @@
 import { fail, ok, type Result, TritonError } from "../../common/status.ts";
 import type { RequestedVersion } from "../inference-server.ts";
+import { configsEqualButInstances } from "../model-config/compare.ts";
 import type { ModelConfig } from "../model-config/model-config.ts";
 import { identifierText, type ModelIdentifier } from "../model-identifier.ts";
 import type { MetricsRegistry } from "../statistics/metrics-registry.ts";
@@ -14,6 +15,8 @@ interface VersionEntry {
   reason: string;
   /** The copy that serves while the state is READY. */
   serving: LoadedVersion | null;
+  /** What that was loaded with, or was last changed to in place; without what its backend completed. */
+  config: ModelConfig | null;
 }
 
 interface ModelEntry {
@@ -36,8 +39,10 @@ export interface LoadPlan {
   readonly folder: ModelFolder;
   /** Versions to serve, ascending; not empty. */
   readonly versions: readonly number[];
-  /** Versions that serve already and of which only the instances change. */
-  readonly inPlace: boolean;
+  /** Whether the files of a version changed since it was last loaded. One that serves is only told its new instances where not. */
+  readonly isNewer: (version: number) => boolean;
+  /** Called once, when nothing needs the folder any longer. */
+  readonly whenUnused: () => void;
 }
 
 const UNLOADED = "unloaded";
@@ -64,6 +69,8 @@ export class ModelLifecycle {
   readonly #onStateChange: (change: ModelStateChange) => void;
   /** Copies that are being loaded or have not yet given everything back, the unseen ones included. */
   #live = 0;
+  /** Of copies that have not yet given everything back: their folder. */
+  readonly #needs = new Map<LoadedVersion, Needs>();
   #whenEmpty: (() => void) | null = null;
 
   constructor(
@@ -156,7 +163,8 @@ export class ModelLifecycle {
 
   /**
    * Loads all versions of the plan, beside what serves now, then swaps; when one fails, all new ones are dropped and the
-   * old ones stay. Versions outside the plan are unloaded after a good load.
+   * old ones stay. A version that serves and of which only instances or the version policy change is changed in place.
+   * Versions outside the plan are unloaded after a good load.
    */
   load(plan: LoadPlan, done: (error: TritonError | null) => void): void {
     const { identifier } = plan;
@@ -171,30 +179,42 @@ export class ModelLifecycle {
     const outcomes = new Map<number, Result<LoadedVersion | null>>();
     const settle = (version: number, result: Result<LoadedVersion | null>): void => {
       outcomes.set(version, result);
-      if (outcomes.size === plan.versions.length) this.#conclude(plan, model, outcomes, done);
+      if (outcomes.size < plan.versions.length) return;
+      this.#conclude(plan, model, outcomes, done);
+      needs.release();
     };
+    const needs = new Needs(plan.whenUnused);
     for (const version of plan.versions) {
       let known = model.versions.get(version);
       if (known === undefined) {
-        known = { version, state: "UNKNOWN", reason: "", serving: null };
+        known = { version, state: "UNKNOWN", reason: "", serving: null, config: null };
         model.versions.set(version, known);
       }
       const current = known;
       // An old copy that still unloads lives on unseen.
       if (current.state === "UNLOADING") current.serving = null;
-      if (plan.inPlace && current.serving !== null) {
-        this.#loader.updateInstances(current.serving, plan.config, (result) => settle(version, result));
+      this.#log.info(`loading: ${key}:${version}`);
+      if (current.serving !== null && canChangeInPlace(plan, current)) {
+        this.#loader.updateInstances(current.serving, plan.config, (result) => {
+          current.reason = result.ok ? "" : result.error.asString();
+          if (result.ok) current.config = plan.config;
+          settle(version, result);
+        });
         continue;
       }
       if (current.serving === null) {
         this.#move(identifier, current, plan.config, "load");
       }
       this.#live++;
-      this.#log.info(`loading: ${key}:${version}`);
+      needs.hold();
       this.#loadThreads.run((release) => {
         this.#tryToLoad(plan, version, this.#loadRetryCount, (result) => {
           release();
-          if (!result.ok) this.#countGone();
+          if (result.ok) this.#needs.set(result.value, needs);
+          else {
+            needs.release();
+            this.#countGone();
+          }
           settle(version, result);
         });
       });
@@ -265,7 +285,12 @@ export class ModelLifecycle {
     let failures = "";
     for (const version of plan.versions) {
       const outcome = outcomes.get(version)!;
-      if (!outcome.ok) failures += `version ${version} is at UNAVAILABLE state: ${outcome.error.asString()};`;
+      if (outcome.ok) continue;
+      // One that could not be changed in place serves on.
+      const known = entry.versions.get(version)!;
+      const isServing = known.serving !== null && canChangeInPlace(plan, known);
+      const state: ModelState = isServing ? "READY" : "UNAVAILABLE";
+      failures += `version ${version} is at ${state} state: ${outcome.error.asString()};`;
     }
     if (failures !== "") {
       this.#dropNew(plan, entry, outcomes);
@@ -280,6 +305,7 @@ export class ModelLifecycle {
       const known = entry.versions.get(version)!;
       const old = known.serving;
       known.serving = loaded;
+      known.config = plan.config;
       if (old === null) this.#move(plan.identifier, known, plan.config, "loaded");
       else this.#retire(old, () => {});
       known.reason = "";
@@ -345,6 +371,8 @@ export class ModelLifecycle {
   #retire(loaded: LoadedVersion, done: () => void): void {
     loaded.retire(() => {
       this.#metrics.release(loaded.statistics.metrics);
+      this.#needs.get(loaded)?.release();
+      this.#needs.delete(loaded);
       done();
       this.#countGone();
     });
@@ -353,6 +381,34 @@ export class ModelLifecycle {
   #countGone(): void {
     this.#live--;
     if (this.#live === 0) this.#whenEmpty?.();
+  }
+}
+
+/** Whether a version that serves has its files and, but for what can be changed in place, its configuration. */
+const canChangeInPlace = (
+  { config, isNewer }: LoadPlan,
+  { version, config: before }: VersionEntry,
+): boolean =>
+  before !== null &&
+  before.ensemble_scheduling === undefined &&
+  !isNewer(version) &&
+  configsEqualButInstances(before, config);
+
+/** Counts who needs something; from the start whoever made it does. */
+class Needs {
+  #count = 1;
+  readonly #whenNone: () => void;
+
+  constructor(whenNone: () => void) {
+    this.#whenNone = whenNone;
+  }
+
+  hold(): void {
+    this.#count++;
+  }
+
+  release(): void {
+    if (--this.#count === 0) this.#whenNone();
   }
 }
 

@@ -1,30 +1,30 @@
 import type { Clock } from "../../common/clock.ts";
 import type { Log } from "../../common/log.ts";
-import { fail, ok, type Result } from "../../common/status.ts";
+import { fail, ok, type Result, TritonError } from "../../common/status.ts";
 import type { LoadParameter } from "../inference-server.ts";
-import { configsEqual } from "../model-config/compare.ts";
 import type { ModelConfig } from "../model-config/model-config.ts";
 import { type ConfigSource, prepareConfig } from "../model-config/prepare.ts";
 import { compareIdentifiers, identifierText, type ModelIdentifier } from "../model-identifier.ts";
 import type { ModelFolder, Storage } from "../storage.ts";
+import { type FolderTimes, isNewer, noTimes, timesOf, withConfigTime } from "./folder-times.ts";
 import type { RepositoryRoots } from "./repository-roots.ts";
 
-/** What a model was made from, to see at the next load whether anything changed. */
+/** What a model is made from. */
 export interface ModelSource {
   readonly folder: ModelFolder;
-  /** As prepared, before the backend completed it. */
+  /** As prepared, before the backend completes it. */
   readonly config: ModelConfig;
-  /** Milliseconds since 1970; -Infinity makes the next plain load start over. */
-  readonly configChangedMs: number;
-  readonly filesChangedMs: number;
-  /** Made by `createOverrideFolder`: to be removed with the source. */
+  readonly times: FolderTimes;
+  /** Made by `createOverrideFolder`. */
   readonly temporary: boolean;
 }
 
-/** A folder and its configuration as they are now. */
-export interface Polled extends ModelSource {
-  readonly identifier: ModelIdentifier;
-  readonly overridden: boolean;
+/** What a look at a model found. */
+export interface Polled {
+  /** null = no folder of that name. */
+  readonly identifier: ModelIdentifier | null;
+  /** An error is only logged. */
+  readonly outcome: ModelSource | "unchanged" | TritonError;
 }
 
 export interface PollerOptions {
@@ -41,8 +41,8 @@ interface FoundFolder {
 }
 
 /** Why a model could not be read: this is only logged. */
-const unreadable = (model: string, cause: string) =>
-  fail("INTERNAL", `Poll failed for model directory '${model}': ${cause}`);
+const unreadable = (model: string, cause: string): TritonError =>
+  new TritonError("INTERNAL", `Poll failed for model directory '${model}': ${cause}`);
 
 /** Reads models from the repositories, or from what a load brings with it: the poll stage (spec/triton-core.md 1.6, 1.9). */
 export class ModelPoller {
@@ -51,47 +51,42 @@ export class ModelPoller {
   readonly #log: Log;
   readonly #roots: RepositoryRoots;
   readonly #options: PollerOptions;
-  readonly #inForce: (identifier: ModelIdentifier) => ModelSource | null;
+  readonly #timesBefore: (identifier: ModelIdentifier) => FolderTimes | null;
 
-  /** @param inForce the source of a model that need not be read again if nothing is newer; null = it must */
+  /** @param timesBefore of a model that was read before and loaded, or of one that failed: it is read again if anything is newer */
   constructor(
     storage: Storage,
     clock: Clock,
     log: Log,
     roots: RepositoryRoots,
     options: PollerOptions,
-    inForce: (identifier: ModelIdentifier) => ModelSource | null,
+    timesBefore: (identifier: ModelIdentifier) => FolderTimes | null,
   ) {
     this.#storage = storage;
     this.#clock = clock;
     this.#log = log;
     this.#roots = roots;
     this.#options = options;
-    this.#inForce = inForce;
+    this.#timesBefore = timesBefore;
   }
 
   identifier(name: string, root: string): ModelIdentifier {
     return { namespace: this.#options.namespacing ? root : "", name };
   }
 
-  /** Reads every model of the name; at least one result. */
-  poll(
-    name: string,
-    parameters: readonly LoadParameter[],
-    done: (results: readonly Result<Polled>[]) => void,
-  ): void {
+  /** Looks at every model of the name; at least one result. */
+  poll(name: string, parameters: readonly LoadParameter[], done: (results: readonly Polled[]) => void): void {
     const override = parameters.find((parameter) => parameter.kind === "config");
     const files = parameters.filter((parameter) => parameter.kind === "file");
     if (files.length === 0) {
       this.#findFolders(name, (found) => {
-        if (!found.ok) done([found]);
+        if (!found.ok) done([{ identifier: null, outcome: found.error }]);
         else {
           done(
-            found.value.map(({ identifier, folder }) =>
-              override === undefined
-                ? this.#pollFolder(identifier, folder)
-                : this.#pollOverride(identifier, override.json, folder, false),
-            ),
+            found.value.map(({ identifier, folder }) => ({
+              identifier,
+              outcome: this.#pollFolder(identifier, override?.json ?? null, folder),
+            })),
           );
         }
       });
@@ -99,67 +94,50 @@ export class ModelPoller {
     }
     const identifier: ModelIdentifier = { namespace: "", name };
     if (override === undefined) {
-      done([unreadable(name, "Load parameter 'config' must be specified for model file override")]);
+      const cause = "Load parameter 'config' must be specified for model file override";
+      done([{ identifier, outcome: unreadable(name, cause) }]);
       return;
     }
     const contents = new Map(files.map(({ path, content }) => [path, content]));
     this.#storage.createOverrideFolder(contents, (made) => {
       if (!made.ok) {
-        done([unreadable(name, made.error.message)]);
+        done([{ identifier, outcome: unreadable(name, made.error.message) }]);
         return;
       }
-      const polled = this.#pollOverride(identifier, override.json, made.value, true);
-      if (!polled.ok) this.#storage.removeOverrideFolder(made.value.path);
-      done([polled]);
+      const outcome = this.#prepare(identifier, { json: override.json }, made.value, noTimes, true);
+      if (outcome instanceof TritonError) this.#storage.removeOverrideFolder(made.value.path);
+      done([{ identifier, outcome }]);
     });
   }
 
-  #pollOverride(
-    identifier: ModelIdentifier,
-    json: string,
-    folder: ModelFolder,
-    temporary: boolean,
-  ): Result<Polled> {
-    const prepared = this.#prepare(identifier, { json }, folder);
-    if (!prepared.ok) return prepared;
-    return ok({
-      identifier,
-      folder,
-      config: prepared.value,
-      configChangedMs: temporary ? Number.NEGATIVE_INFINITY : this.#clock.epochMs(),
-      filesChangedMs: temporary ? Number.NEGATIVE_INFINITY : newestFileMs(folder),
-      temporary,
-      overridden: true,
+  /** The folder of a model as it is now; null = there is none any more. */
+  findFolder(identifier: ModelIdentifier, done: (folder: ModelFolder | null) => void): void {
+    const key = identifierText(identifier);
+    this.#findFolders(identifier.name, (found) => {
+      const same = found.ok ? found.value.find((one) => identifierText(one.identifier) === key) : undefined;
+      done(same?.folder ?? null);
     });
   }
 
-  #pollFolder(identifier: ModelIdentifier, folder: ModelFolder): Result<Polled> {
-    const configChangedMs = configMs(folder);
-    const filesChangedMs = newestFileMs(folder);
-    const source = this.#inForce(identifier);
-    // Nothing newer than what is loaded: an override that was loaded stays in force.
-    if (source !== null && isNoNewer({ configChangedMs, filesChangedMs }, source)) {
-      return ok({ ...source, identifier, overridden: false });
+  #pollFolder(identifier: ModelIdentifier, override: string | null, folder: ModelFolder): Polled["outcome"] {
+    const times = timesOf(folder, folder.config?.path ?? "config.pbtxt");
+    if (override !== null) {
+      const now = withConfigTime(times, this.#clock.epochMs());
+      return this.#prepare(identifier, { json: override }, folder, now, false);
     }
+    const before = this.#timesBefore(identifier);
+    if (before !== null && !isNewer(times, before)) return "unchanged";
     const text = folder.config === null ? null : { text: folder.config.text };
-    const prepared = this.#prepare(identifier, text, folder);
-    if (!prepared.ok) return prepared;
-    return ok({
-      identifier,
-      folder,
-      config: prepared.value,
-      configChangedMs,
-      filesChangedMs,
-      temporary: false,
-      overridden: false,
-    });
+    return this.#prepare(identifier, text, folder, times, false);
   }
 
   #prepare(
     identifier: ModelIdentifier,
     source: ConfigSource | null,
     folder: ModelFolder,
-  ): Result<ModelConfig> {
+    times: FolderTimes,
+    temporary: boolean,
+  ): ModelSource | TritonError {
     const { name } = identifier;
     const prepared = prepareConfig(source, name, folder, {
       autoComplete: this.#options.autoComplete,
@@ -167,7 +145,8 @@ export class ModelPoller {
       renamed: this.#roots.isMapped(name),
       log: this.#log,
     });
-    return prepared.ok ? prepared : unreadable(identifierText(identifier), prepared.error.message);
+    if (!prepared.ok) return unreadable(identifierText(identifier), prepared.error.message);
+    return { folder, config: prepared.value, times, temporary };
   }
 
   /** The folders of the name, at least one; without namespacing it must be in exactly one root. */
@@ -203,31 +182,3 @@ export class ModelPoller {
     next(0);
   }
 }
-
-/** The override that is active again, or a folder in which nothing is newer than what was read. */
-export const isUnchanged = (source: ModelSource, now: Polled): boolean => {
-  if (!now.overridden) return isNoNewer(now, source);
-  if (!configsEqual(source.config, now.config)) return false;
-  // Files of an override have no age: others in their place are only noticed where they make other versions (2.51.0).
-  if (now.temporary !== source.temporary) return versionFolders(source.folder) === versionFolders(now.folder);
-  // The same override once more is newer than what was written meanwhile, and so stays in force at a plain load (2.51.0).
-  return now.temporary || isNoNewer({ ...now, configChangedMs: configMs(now.folder) }, source);
-};
-
-type Ages = Pick<ModelSource, "configChangedMs" | "filesChangedMs">;
-
-const isNoNewer = (now: Ages, before: Ages): boolean =>
-  now.configChangedMs <= before.configChangedMs && now.filesChangedMs <= before.filesChangedMs;
-
-const versionFolders = ({ entries }: ModelFolder): string =>
-  [...new Set(entries.flatMap(({ path }) => /^\d+(?=\/|$)/.exec(path) ?? []))].sort().join();
-
-const configMs = (folder: ModelFolder): number =>
-  folder.entries.find(({ path }) => path === folder.config?.path)?.changedMs ?? Number.NEGATIVE_INFINITY;
-
-/** Newest change of everything but the configuration file, the model folder itself included. */
-const newestFileMs = (folder: ModelFolder): number =>
-  folder.entries.reduce(
-    (newest, { path, changedMs }) => (path === folder.config?.path ? newest : Math.max(newest, changedMs)),
-    folder.changedMs,
-  );

@@ -2,18 +2,17 @@ import type { Clock } from "../../common/clock.ts";
 import type { Log } from "../../common/log.ts";
 import { ok, type Result, TritonError } from "../../common/status.ts";
 import type { LoadParameter, RepositoryIndexRow } from "../inference-server.ts";
-import { configsEqualButInstances } from "../model-config/compare.ts";
-import { fitEnsemble } from "../model-config/fit-ensemble.ts";
-import type { EnsembleStep, ModelConfig, ModelEnsembling } from "../model-config/model-config.ts";
 import { compareIdentifiers, identifierText, type ModelIdentifier } from "../model-identifier.ts";
 import type { ModelLifecycle } from "../model-lifecycle/model-lifecycle.ts";
 import type { Storage } from "../storage.ts";
-import { DependencyGraph, type GraphNode } from "./dependency-graph.ts";
+import { DependencyGraph, type GraphUpdate } from "./dependency-graph.ts";
+import { noTimes } from "./folder-times.ts";
 import { GlobalMap } from "./global-map.ts";
-import { KeyLocks } from "./key-locks.ts";
-import { isUnchanged, ModelPoller, type ModelSource, type Polled } from "./model-poller.ts";
+import { ModelPoller, type ModelSource, type Polled } from "./model-poller.ts";
+import { OverrideFolders } from "./override-folders.ts";
 import { RepositoryRoots } from "./repository-roots.ts";
-import { selectVersions } from "./version-policy.ts";
+import { type KnownModel, Settlement } from "./settlement.ts";
+import { KeyTurns, Turns } from "./turns.ts";
 
 export type ModelControlMode = "none" | "poll" | "explicit";
 
@@ -37,11 +36,26 @@ interface ListedModel {
   readonly copies: number;
 }
 
-/** Every model that a load has to look at: those asked for, and the members of ensembles among them. */
+/** What was found of the models asked for, and of the members of ensembles among them. */
 interface Reading {
-  readonly polled: readonly { readonly now: Polled; readonly asked: boolean }[];
+  /** To be loaded. */
+  readonly changed: {
+    readonly identifier: ModelIdentifier;
+    readonly source: ModelSource;
+    readonly asked: boolean;
+  }[];
+  /** Known before, and nothing new was found, or it could not be read. */
+  readonly unchanged: ModelIdentifier[];
   /** Names of which a model could not be read, and why: this is only logged. */
-  readonly unread: readonly { readonly name: string; readonly cause: string }[];
+  readonly unread: { readonly name: string; readonly cause: string }[];
+}
+
+/** What an operation sets out to do. */
+interface Plan {
+  readonly removed: readonly ModelIdentifier[];
+  readonly reading: Reading;
+  /** It is a look at everything: there is nobody beside it. */
+  readonly isPoll: boolean;
 }
 
 /** What was asked for, by name. */
@@ -50,8 +64,13 @@ type LoadRequests = ReadonlyMap<string, readonly LoadParameter[]>;
 /** What came of it, by name. */
 type LoadResults = ReadonlyMap<string, TritonError | null>;
 
+/** What came of models that something was done about, by the text of the identifier. */
+type Outcomes = ReadonlyMap<string, TritonError | null>;
+
 const pollFailed = (model: string): TritonError =>
   new TritonError("INTERNAL", `failed to load '${model}', failed to poll from model repository`);
+
+const nothingRead = (): Reading => ({ changed: [], unchanged: [], unread: [] });
 
 /** @param models by the text of the identifier */
 const count = (models: Map<string, ListedModel>, identifier: ModelIdentifier): void => {
@@ -61,8 +80,8 @@ const count = (models: Map<string, ListedModel>, identifier: ModelIdentifier): v
 
 /**
  * The model repositories and what is done with the models in them: the control modes, loads with and without overrides,
- * unloads, ensembles with their members, the index (spec/triton-core.md 1.1 to 1.10, seen on 2.51.0). Operations on the same
- * or related models run one after the other.
+ * unloads, ensembles with their members, the index (spec/triton-core.md 1.1 to 1.10, seen on 2.51.0). Operations look at
+ * models one after the other; one that is about a model that another is about waits for that, then looks again.
  */
 export class ModelRepository {
   readonly #storage: Storage;
@@ -73,10 +92,16 @@ export class ModelRepository {
   readonly #poller: ModelPoller;
   readonly #globalMap = new GlobalMap();
   readonly #graph = new DependencyGraph();
-  /** By the text of the identifier: of models that were loaded, and of ensembles also where that failed for their members. */
-  readonly #sources = new Map<string, ModelSource>();
-  /** By name asked for, and by the text of the identifier. */
-  readonly #locks = new KeyLocks();
+  /** By the text of the identifier. */
+  readonly #known = new Map<string, KnownModel>();
+  readonly #folders: OverrideFolders;
+  /** Looking at models, and noting what came of it. */
+  readonly #turns = new Turns();
+  readonly #versionTurns = new KeyTurns();
+  /** Texts of models that an operation is about. */
+  readonly #held = new Set<string>();
+  /** What waits until the model of that text is not held. */
+  #waiting: { readonly key: string; readonly goOn: () => void }[] = [];
   #stopped = false;
 
   constructor(
@@ -91,8 +116,14 @@ export class ModelRepository {
     this.#log = log;
     this.#options = options;
     this.#roots = new RepositoryRoots(options.roots);
-    this.#poller = new ModelPoller(storage, clock, log, this.#roots, options, (identifier) =>
-      this.#inForce(identifier),
+    this.#folders = new OverrideFolders((path) => storage.removeOverrideFolder(path));
+    this.#poller = new ModelPoller(
+      storage,
+      clock,
+      log,
+      this.#roots,
+      options,
+      (identifier) => this.#known.get(identifierText(identifier))?.times ?? null,
     );
   }
 
@@ -205,33 +236,42 @@ export class ModelRepository {
     this.#load(new Map([[model, parameters]]), (results) => done(results.get(model) ?? null));
   }
 
+  /** Loads several models in one operation, as at the start. Answers what failed of them, of all together. */
+  loadAll(models: readonly string[], done: (error: TritonError | null) => void): void {
+    this.#load(new Map(models.map((model) => [model, []])), (results) => {
+      const errors = [...results.values()].filter((error) => error !== null);
+      const failures = errors.filter(({ code }) => code === "INVALID_ARG");
+      if (failures.length === 0) done(errors[0] ?? null);
+      else done(new TritonError("INVALID_ARG", failures.map(({ message }) => message).join("")));
+    });
+  }
+
   /**
    * Answers when the versions are marked; they are gone later. Ensembles that have the model as a member go too.
    * @param dependents members go as well that were loaded for the model only
+   * @param done error: INTERNAL, where a load came between
    */
-  unload(model: string, dependents: boolean, done: () => void): void {
-    const find = (): readonly ModelIdentifier[] => {
-      const named = this.#globalMap.named(model);
-      return dependents ? this.#graph.withDependents(named) : named;
-    };
-    this.#whenFree<readonly ModelIdentifier[]>(
-      [model],
-      (goOn) => goOn(find()),
-      (going) => this.#around(going),
-      (going, release) => {
-        this.#remove(going, () => {
-          done();
-          release();
-        });
-      },
-    );
+  unload(model: string, dependents: boolean, done: (error: TritonError | null) => void): void {
+    const meant = this.#globalMap.named(model);
+    const attempt = (): void =>
+      this.#turns.take((leave) => {
+        const named = this.#globalMap.named(model);
+        const removed = dependents ? this.#graph.withDependents(named) : named;
+        this.#begin({ removed, reading: nothingRead(), isPoll: false }, leave, attempt, () =>
+          done(
+            stillReady(
+              model,
+              meant.flatMap((identifier) => this.#lifecycle.servingOf(identifier)),
+            ),
+          ),
+        );
+      });
+    attempt();
   }
 
   /** Text of a model that is being loaded, or taken from the list; null = none is. */
   inOperation(): string | null {
-    const busy = this.#globalMap
-      .all()
-      .find((known) => this.#locks.isHeld(known.name) || this.#locks.isHeld(identifierText(known)));
+    const busy = this.#globalMap.all().find((known) => this.#held.has(identifierText(known)));
     return busy === undefined ? null : identifierText(busy);
   }
 
@@ -243,13 +283,18 @@ export class ModelRepository {
   /** Unloads everything: each model after what is under way for it. */
   stop(): void {
     this.close();
-    for (const identifier of this.#globalMap.all()) {
-      const keys = [...new Set([identifier.name, identifierText(identifier)])];
-      this.#locks.acquire(keys, () => {
-        this.#forgetModel(identifier);
-        this.#locks.release(keys);
-      });
+    for (const identifier of this.#globalMap.all()) this.#stopModel(identifier);
+  }
+
+  #stopModel(identifier: ModelIdentifier): void {
+    const key = identifierText(identifier);
+    if (this.#held.has(key)) {
+      this.#waiting.push({ key, goOn: () => this.#stopModel(identifier) });
+      return;
     }
+    this.#graph.update({ removed: [identifier], changed: [] });
+    this.#forget(identifier);
+    this.#unloadVersions(identifier, () => {});
   }
 
   /**
@@ -262,158 +307,63 @@ export class ModelRepository {
         done(listed.error);
         return;
       }
-      const present = new Set(listed.value.map(({ identifier }) => identifierText(identifier)));
-      const gone = this.#globalMap.all().filter((identifier) => !present.has(identifierText(identifier)));
-      for (const identifier of gone) this.#removeInTurn(identifier);
-      this.#load(new Map(listed.value.map(({ identifier }) => [identifier.name, []])), (results) => {
-        done([...results.values()].find((error) => error !== null) ?? null);
-      });
+      const unique = listed.value.filter(({ copies }) => copies === 1);
+      const present = new Set(unique.map(({ identifier }) => identifierText(identifier)));
+      this.#load(
+        new Map(listed.value.map(({ identifier }) => [identifier.name, []])),
+        (results) => done([...results.values()].find((error) => error !== null) ?? null),
+        present,
+      );
     });
   }
 
-  /**
-   * Does something about models that nothing else is being done about. What it concerns is only known when it was looked
-   * at, so it is looked at again after waiting for anybody.
-   * @param names held from the first look on
-   * @param look called once or more; what it found is given to `run` or to `discard`
-   * @param concerns texts of the identifiers that must be held, by what was found
-   */
-  #whenFree<T>(
-    names: readonly string[],
-    look: (goOn: (found: T) => void) => void,
-    concerns: (found: T) => readonly string[],
-    run: (found: T, release: () => void) => void,
-    discard: (found: T) => void = () => {},
+  /** @param present where everything is looked at: texts of the models that are there; others go */
+  #load(
+    requests: LoadRequests,
+    done: (results: LoadResults) => void,
+    present: ReadonlySet<string> | null = null,
   ): void {
-    const attempt = (keys: readonly string[], again: boolean): void => {
-      this.#locks.acquire(
-        keys,
-        () =>
-          look((found) => {
-            const held = new Set(keys);
-            const more = [...new Set(concerns(found))].filter((key) => !held.has(key));
-            const all = [...keys, ...more];
-            if (this.#locks.extend(more)) {
-              run(found, () => this.#locks.release(all));
-              return;
-            }
-            discard(found);
-            attempt(all, true);
-            this.#locks.release(keys);
-          }),
-        again,
-      );
-    };
-    attempt([...new Set(names)], false);
-  }
-
-  /** Texts of the models, of the ensembles they are part of, and of the members of those. */
-  #around(identifiers: readonly ModelIdentifier[]): string[] {
-    const users = this.#graph.allUsersOf(identifiers);
-    const members = users.flatMap((user) => this.#graph.membersOf(user));
-    return [...identifiers, ...[...users, ...members].map(({ identifier }) => identifier)].map(
-      identifierText,
-    );
-  }
-
-  #removeInTurn(identifier: ModelIdentifier): void {
-    this.#whenFree<readonly ModelIdentifier[]>(
-      [identifier.name],
-      (goOn) => goOn([identifier]),
-      (going) => this.#around(going),
-      (going, release) => this.#remove(going, release),
-    );
-  }
-
-  /** Unloads models; ensembles that then lack a member follow. */
-  #remove(going: readonly ModelIdentifier[], done: () => void): void {
-    const users = this.#graph.allUsersOf(going);
-    for (const identifier of going) this.#forgetModel(identifier);
-    this.#bringAll(
-      users.filter(({ identifier }) => this.#graph.get(identifier) !== undefined),
-      new Map(),
-      done,
-    );
-  }
-
-  #forgetModel(identifier: ModelIdentifier): void {
-    this.#lifecycle.unload(identifier);
-    this.#globalMap.remove(identifier);
-    this.#graph.remove(identifier);
-    this.#replaceSource(identifier, null);
-  }
-
-  #replaceSource(identifier: ModelIdentifier, source: ModelSource | null): void {
-    const key = identifierText(identifier);
-    const before = this.#sources.get(key);
-    if (before?.temporary === true && before.folder !== source?.folder) {
-      this.#storage.removeOverrideFolder(before.folder.path);
-    }
-    if (source === null) this.#sources.delete(key);
-    else this.#sources.set(key, source);
-  }
-
-  /** A model that serves; of an ensemble also one that does not, since that is for its members to change. */
-  #inForce(identifier: ModelIdentifier): ModelSource | null {
-    const source = this.#sources.get(identifierText(identifier));
-    if (source === undefined) return null;
-    const waits = source.config.ensemble_scheduling !== undefined;
-    return waits || this.#lifecycle.servingOf(identifier).length > 0 ? source : null;
-  }
-
-  #load(requests: LoadRequests, done: (results: LoadResults) => void): void {
-    this.#whenFree<Reading>(
-      [...requests.keys()],
-      (goOn) => this.#read(requests, goOn),
-      ({ polled }) => [
-        ...polled.map(({ now }) => identifierText(now.identifier)),
-        ...this.#around(polled.filter(({ now }) => !this.#isUnchanged(now)).map(({ now }) => now.identifier)),
-      ],
-      (reading, release) => {
-        if (this.#stopped) {
-          this.#discard(reading);
-          const refused = new TritonError("UNAVAILABLE", "Server exiting");
-          done(new Map([...requests.keys()].map((name) => [name, refused])));
-          release();
-          return;
-        }
-        this.#bringWhatWasRead(reading, (affected) => {
-          done(this.#results(requests, reading, affected));
-          release();
+    const attempt = (): void =>
+      this.#turns.take((leave) => {
+        this.#read(requests, (reading) => {
+          if (this.#stopped) {
+            this.#discard(reading);
+            leave();
+            const refused = new TritonError("UNAVAILABLE", "Server exiting");
+            done(new Map([...requests.keys()].map((name) => [name, refused])));
+            return;
+          }
+          const removed =
+            present === null
+              ? []
+              : this.#globalMap.all().filter((identifier) => !present.has(identifierText(identifier)));
+          this.#begin({ removed, reading, isPoll: present !== null }, leave, attempt, (outcomes) =>
+            done(this.#results(requests, reading, outcomes)),
+          );
         });
-      },
-      (reading) => this.#discard(reading),
-    );
+      });
+    attempt();
   }
 
-  /** Reads every model of the names, then the members of ensembles among them, and so on. */
+  /** Looks at every model of the names, then at the members of ensembles among them, and so on. */
   #read(requests: LoadRequests, done: (reading: Reading) => void): void {
-    const polled: { readonly now: Polled; readonly asked: boolean }[] = [];
-    const unread: { readonly name: string; readonly cause: string }[] = [];
+    const reading = nothingRead();
     const checked = new Set<string>();
-    const round = (names: readonly string[], asked: boolean): void => {
+    const round = (names: readonly string[]): void => {
       if (names.length === 0) {
-        done({ polled, unread });
+        done(reading);
         return;
       }
       for (const name of names) checked.add(name);
-      const found = new Array<readonly Result<Polled>[]>(names.length);
+      const found = new Array<readonly Polled[]>(names.length);
       let left = names.length;
       const conclude = (): void => {
         const members = new Set<string>();
-        for (const [index, results] of found.entries()) {
-          for (const result of results) {
-            if (!result.ok) {
-              unread.push({ name: names[index]!, cause: result.error.message });
-              continue;
-            }
-            polled.push({ now: result.value, asked });
-            for (const { model_name } of result.value.config.ensemble_scheduling?.step ?? []) {
-              if (!checked.has(model_name)) members.add(model_name);
-            }
-          }
-        }
-        round([...members], false);
+        for (const [index, name] of names.entries())
+          for (const polled of found[index] ?? [])
+            for (const member of this.#note(polled, name, requests.has(name), reading))
+              if (!checked.has(member)) members.add(member);
+        round([...members]);
       };
       for (const [index, name] of names.entries()) {
         this.#poller.poll(name, requests.get(name) ?? [], (results) => {
@@ -422,218 +372,187 @@ export class ModelRepository {
         });
       }
     };
-    round([...requests.keys()], true);
+    round([...requests.keys()]);
   }
 
-  #isUnchanged(now: Polled): boolean {
-    const source = this.#inForce(now.identifier);
-    return source !== null && isUnchanged(source, now);
+  /** Answers the names of the members of an ensemble. */
+  #note({ identifier, outcome }: Polled, name: string, asked: boolean, reading: Reading): readonly string[] {
+    if (outcome instanceof TritonError) reading.unread.push({ name, cause: outcome.message });
+    if (identifier === null) return [];
+    const known = this.#known.get(identifierText(identifier));
+    const isChanged = outcome !== "unchanged" && !(outcome instanceof TritonError);
+    if (isChanged) {
+      if (outcome.temporary) this.#folders.hold(outcome.folder.path);
+      reading.changed.push({ identifier, source: outcome, asked });
+    } else if (known !== undefined) reading.unchanged.push(identifier);
+    const config = isChanged ? outcome.config : known?.source.config;
+    return config?.ensemble_scheduling?.step.map(({ model_name }) => model_name) ?? [];
   }
 
-  #discard({ polled }: Reading): void {
-    for (const { now } of polled) this.#dropTemporary(now);
+  /** Lets go of the folders of overrides; whoever still needs one has it held. */
+  #discard({ changed }: Reading): void {
+    for (const { source } of changed) if (source.temporary) this.#folders.release(source.folder.path);
   }
 
-  #dropTemporary(now: Polled): void {
-    if (now.temporary && this.#sources.get(identifierText(now.identifier))?.folder !== now.folder) {
-      this.#storage.removeOverrideFolder(now.folder.path);
+  /**
+   * Begins an operation, if none is about the same models.
+   * @param leave of the turn of looking at models
+   * @param again called when the models are free, if they are not
+   */
+  #begin(
+    { removed, reading, isPoll }: Plan,
+    leave: () => void,
+    again: () => void,
+    done: (outcomes: Outcomes) => void,
+  ): void {
+    const changed = reading.changed.map(({ identifier, source, asked }) => ({
+      identifier,
+      config: source.config,
+      explicit: asked || this.#graph.get(identifier)?.explicit === true,
+    }));
+    const update: GraphUpdate = { removed, changed };
+    const affected = new Set([...this.#graph.affected(update), ...reading.unchanged.map(identifierText)]);
+    const conflict = [...affected].find((key) => this.#held.has(key));
+    if (conflict !== undefined) {
+      this.#discard(reading);
+      this.#waiting.push({ key: conflict, goOn: again });
+      leave();
+      return;
     }
-  }
-
-  /** Brings what changed, and the ensembles it is part of, to what was just read. @param done called with all of these */
-  #bringWhatWasRead(reading: Reading, done: (affected: readonly GraphNode[]) => void): void {
+    for (const key of affected) this.#held.add(key);
     for (const { cause } of reading.unread) this.#log.error(cause);
-    const changed = reading.polled.filter(({ now }) => !this.#isUnchanged(now));
-    const identifiers = changed.map(({ now }) => now.identifier);
-    const isChanged = new Set(identifiers);
-    const users = this.#graph.allUsersOf(identifiers);
-    for (const { now } of reading.polled) {
-      this.#globalMap.add(now.identifier);
-      if (!isChanged.has(now.identifier)) this.#dropTemporary(now);
+    this.#graph.update(update);
+    for (const identifier of removed) this.#forget(identifier);
+    for (const { identifier, source } of reading.changed) this.#learn(identifier, source);
+    leave();
+    const conclude = (outcomes: Outcomes): void => {
+      this.#discard(reading);
+      this.#release(affected, () => done(outcomes));
+    };
+    if (isPoll && removed.length === 0 && changed.length === 0) {
+      conclude(new Map());
+      return;
     }
-    const read = new Map<string, Polled>();
-    for (const { now, asked } of changed) {
-      read.set(identifierText(now.identifier), now);
-      this.#graph.set(now.identifier, now.config, asked);
-    }
-    const affected = new Map<string, GraphNode>();
-    for (const identifier of [
-      ...identifiers,
-      ...[...users, ...this.#graph.allUsersOf(identifiers)].map((user) => user.identifier),
-    ]) {
-      const node = this.#graph.get(identifier);
-      if (node !== undefined) affected.set(identifierText(identifier), node);
-    }
-    const nodes = [...affected.values()];
-    this.#bringAll(nodes, read, () => done(nodes));
+    const justRead = new Set(changed.map(({ identifier }) => identifierText(identifier)));
+    this.#unloadAll(removed, () => this.#settle(affected, justRead, isPoll, conclude));
   }
 
-  #results(requests: LoadRequests, reading: Reading, affected: readonly GraphNode[]): LoadResults {
-    const byName = new Map<string, GraphNode[]>();
-    for (const node of affected) {
-      const { name } = node.identifier;
-      byName.set(name, [...(byName.get(name) ?? []), node]);
-    }
-    const unread = new Set(reading.unread.map(({ name }) => name));
+  #learn(identifier: ModelIdentifier, source: ModelSource): void {
+    const key = identifierText(identifier);
+    const before = this.#known.get(key);
+    // An ensemble is loaded again from its folder when its members change.
+    if (source.temporary && source.config.ensemble_scheduling !== undefined)
+      this.#folders.hold(source.folder.path);
+    this.#releaseFolder(before);
+    this.#known.set(key, { source, times: source.times, timesBefore: before?.times ?? noTimes });
+    this.#globalMap.add(identifier);
+  }
+
+  #forget(identifier: ModelIdentifier): void {
+    const key = identifierText(identifier);
+    this.#releaseFolder(this.#known.get(key));
+    this.#known.delete(key);
+    this.#globalMap.remove(identifier);
+  }
+
+  #releaseFolder(known: KnownModel | undefined): void {
+    if (known?.source.temporary === true && known.source.config.ensemble_scheduling !== undefined)
+      this.#folders.release(known.source.folder.path);
+  }
+
+  #unloadAll(identifiers: readonly ModelIdentifier[], done: () => void): void {
+    let left = identifiers.length;
+    if (left === 0) done();
+    for (const identifier of identifiers)
+      this.#unloadVersions(identifier, () => {
+        if (--left === 0) done();
+      });
+  }
+
+  #unloadVersions(identifier: ModelIdentifier, done: () => void): void {
+    this.#versionTurns.take(identifierText(identifier), (leave) => {
+      this.#lifecycle.unload(identifier);
+      leave();
+      done();
+    });
+  }
+
+  /** @param affected texts of the models that what comes of it is noted for, but where all are */
+  #settle(
+    affected: ReadonlySet<string>,
+    justRead: ReadonlySet<string>,
+    isPoll: boolean,
+    done: (outcomes: Outcomes) => void,
+  ): void {
+    const settlement = new Settlement({
+      graph: this.#graph,
+      lifecycle: this.#lifecycle,
+      turns: this.#versionTurns,
+      folders: this.#folders,
+      log: this.#log,
+      known: this.#known,
+      isElsewhere: (key) => this.#held.has(key) && !affected.has(key),
+      justRead,
+      findFolder: (identifier, found) => this.#poller.findFolder(identifier, found),
+    });
+    settlement.run(() =>
+      this.#turns.takeFirst((leave) => {
+        for (const node of settlement.nodes()) {
+          const key = identifierText(node.identifier);
+          // An ensemble around a model that was loaded is not noted, and so is loaded by each operation to come (2.51.0).
+          if (!isPoll && !affected.has(key)) continue;
+          node.state = settlement.stateOf(node);
+          const known = this.#known.get(key);
+          if (known !== undefined && settlement.notLoaded.has(key)) known.times = known.timesBefore;
+        }
+        leave();
+        done(settlement.outcomes);
+      }),
+    );
+  }
+
+  /** @param answer called before what waited goes on */
+  #release(affected: ReadonlySet<string>, answer: () => void): void {
+    for (const key of affected) this.#held.delete(key);
+    const waiting = this.#waiting;
+    this.#waiting = waiting.filter(({ key }) => !affected.has(key));
+    answer();
+    for (const { key, goOn } of waiting) if (affected.has(key)) goOn();
+  }
+
+  #results(requests: LoadRequests, { unread }: Reading, outcomes: Outcomes): LoadResults {
+    const names = new Set(unread.map(({ name }) => name));
     const results = new Map<string, TritonError | null>();
     for (const name of requests.keys()) {
-      results.set(name, this.#resultOf(name, byName.get(name) ?? [], unread, requests.size === 1));
+      // Of a load of one model a member that could not be read counts as well.
+      const isUnread = requests.size === 1 ? names.size > 0 : names.has(name);
+      results.set(name, this.#resultOf(name, isUnread, outcomes));
     }
     return results;
   }
 
-  /** @param alone the load was about this model: then a member that could not be read counts as well */
-  #resultOf(
-    name: string,
-    affected: readonly GraphNode[],
-    unread: ReadonlySet<string>,
-    alone: boolean,
-  ): TritonError | null {
-    const failures = affected.flatMap(({ identifier, invalid, loadError }) => {
-      const error = invalid ?? loadError;
-      return error === null
-        ? []
-        : [`load failed for model '${identifierText(identifier)}': ${error.message}\n`];
+  #resultOf(name: string, isUnread: boolean, outcomes: Outcomes): TritonError | null {
+    const keys = this.#globalMap.named(name).map(identifierText);
+    const failures = keys.flatMap((key) => {
+      const error = outcomes.get(key) ?? null;
+      return error === null ? [] : [`load failed for model '${key}': ${error.message}\n`];
     });
     if (failures.length > 0) return new TritonError("INVALID_ARG", failures.join(""));
-    if (unread.has(name) || (alone && unread.size > 0)) return pollFailed(name);
-    const serves = this.#globalMap
+    if (isUnread) return pollFailed(name);
+    // One that has had versions is not looked at more closely (2.51.0).
+    const isEmpty = this.#globalMap
       .named(name)
-      .some((identifier) => this.#lifecycle.servingOf(identifier).length > 0);
-    if (serves) return null;
-    return new TritonError("INTERNAL", `failed to load '${name}', no version is available`);
-  }
-
-  /** Brings models to what is known of them, members before the ensembles they are part of. @param read what was just read of them */
-  #bringAll(nodes: readonly GraphNode[], read: ReadonlyMap<string, Polled>, done: () => void): void {
-    let left = nodes.length;
-    if (left === 0) {
-      done();
-      return;
-    }
-    const all = new Set(nodes);
-    const waitsFor = new Map<GraphNode, number>();
-    for (const node of nodes) node.invalid = this.#graph.problemOf(node);
-    const bring = (node: GraphNode): void => {
-      this.#bring(node, read.get(identifierText(node.identifier)) ?? null, () => {
-        for (const user of this.#graph.usersOf(node.identifier)) {
-          const waits = waitsFor.get(user) ?? 0;
-          if (waits === 0) continue;
-          waitsFor.set(user, waits - 1);
-          if (waits === 1) bring(user);
-        }
-        if (--left === 0) done();
-      });
-    };
-    for (const node of nodes) {
-      const isHopeless = node.invalid !== null;
-      const members = isHopeless ? [] : this.#graph.membersOf(node).filter((member) => all.has(member));
-      waitsFor.set(node, members.length);
-    }
-    const ready = nodes.filter((node) => waitsFor.get(node) === 0);
-    for (const node of ready) bring(node);
-  }
-
-  /** @param polled what was just read; null = nothing changed but its members */
-  #bring(node: GraphNode, polled: Polled | null, done: () => void): void {
-    const { identifier } = node;
-    const model = identifierText(identifier);
-    const source = this.#sources.get(model);
-    const now: ModelSource | undefined = polled ?? source;
-    if (now === undefined) {
-      done();
-      return;
-    }
-    const scheduling = node.config.ensemble_scheduling;
-    const config = scheduling === undefined ? now.config : this.#fit(node, scheduling);
-    if (scheduling !== undefined) this.#replaceSource(identifier, now);
-    if (config === null) {
-      // One that served until its members changed is read again at the next load, and that says why it cannot serve.
-      if (polled === null && this.#lifecycle.servingOf(identifier).length > 0)
-        this.#replaceSource(identifier, { ...now, configChangedMs: Number.NEGATIVE_INFINITY });
-      this.#lifecycle.unload(identifier);
-      this.#log.error(node.invalid?.asString() ?? "");
-      done();
-      return;
-    }
-    const fail = (error: TritonError): void => {
-      node.loadError = error;
-      if (scheduling !== undefined) this.#replaceSource(identifier, null);
-      else if (now.temporary) this.#storage.removeOverrideFolder(now.folder.path);
-      done();
-    };
-    const versions = this.#versions(model, now);
-    if (versions.length === 0) {
-      this.#lifecycle.noteWithoutVersions(identifier);
-      const reason = `at least one version must be available under the version policy of model '${model}'`;
-      this.#log.error(`failed to load model '${model}': ${reason}`);
-      fail(new TritonError("INVALID_ARG", reason));
-      return;
-    }
-    const inPlace =
-      scheduling === undefined &&
-      source !== undefined &&
-      this.#lifecycle.servingOf(identifier).length > 0 &&
-      !now.temporary &&
-      now.filesChangedMs <= source.filesChangedMs &&
-      configsEqualButInstances(source.config, now.config);
-    this.#lifecycle.load({ identifier, config, folder: now.folder, versions, inPlace }, (error) => {
-      if (error !== null) {
-        fail(error);
-        return;
-      }
-      node.loadError = null;
-      this.#replaceSource(identifier, now);
-      done();
-    });
-  }
-
-  /** The configuration that an ensemble is loaded with; null = it cannot be, and the node says why. */
-  #fit(node: GraphNode, scheduling: ModelEnsembling): ModelConfig | null {
-    node.invalid ??= this.#membersProblem(node, scheduling);
-    if (node.invalid !== null) return null;
-    const memberOf = (step: EnsembleStep): ModelIdentifier =>
-      this.#graph.member(node.identifier, step)!.identifier;
-    const step = scheduling.step.map((one) => ({ ...one, model_namespace: memberOf(one).namespace }));
-    const fitted = fitEnsemble(
-      identifierText(node.identifier),
-      { ...node.config, ensemble_scheduling: { step } },
-      { step },
-      (one) => this.#lifecycle.servingOf(memberOf(one)).at(-1)!.config,
-    );
-    if (fitted.ok) return fitted.value;
-    node.invalid = fitted.error;
-    return null;
-  }
-
-  /** Members that do not serve, or not the version that a step asks for. */
-  #membersProblem(node: GraphNode, scheduling: ModelEnsembling): TritonError | null {
-    const ensemble = identifierText(node.identifier);
-    for (const step of scheduling.step) {
-      const member = this.#graph.member(node.identifier, step)!;
-      const depends = `ensemble '${ensemble}' depends on '${identifierText(member.identifier)}'`;
-      const failed = `Model '${identifierText(member.identifier)}'`;
-      const invalid = (text: string): TritonError => new TritonError("INVALID_ARG", `${depends} ${text}`);
-      if (member.invalid !== null) {
-        return invalid(`which is not valid. ${failed} failed with error: ${member.invalid.message}`);
-      }
-      const serving = this.#lifecycle.servingOf(member.identifier);
-      if (serving.length === 0) {
-        const { loadError } = member;
-        const reason = loadError === null ? "" : ` ${failed} loading failed with error: ${loadError.message}`;
-        return invalid(`which has no loaded version.${reason}`);
-      }
-      const { model_version: wanted } = step;
-      if (wanted !== -1 && !serving.some(({ version }) => version === wanted)) {
-        return invalid(`whose required version ${wanted} is not loaded.`);
-      }
-    }
-    return null;
-  }
-
-  #versions(model: string, source: ModelSource): readonly number[] {
-    const { versions, warnings } = selectVersions(model, source.folder, source.config.version_policy);
-    for (const warning of warnings) this.#log.warning(warning);
-    return versions;
+      .some((identifier) => (this.#lifecycle.rows(identifier) ?? []).length === 0);
+    return isEmpty ? new TritonError("INTERNAL", `failed to load '${name}', no version is available`) : null;
   }
 }
+
+/** @param serving versions that should be gone */
+const stillReady = (model: string, serving: readonly { readonly version: number }[]): TritonError | null => {
+  if (serving.length === 0) return null;
+  const versions = serving.map(({ version }) => version).join(",");
+  return new TritonError(
+    "INTERNAL",
+    `failed to unload '${model}', versions that are still available: ${versions}`,
+  );
+};

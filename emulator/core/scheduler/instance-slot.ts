@@ -71,8 +71,9 @@ export class InstanceSlot {
       if (request.padding) continue;
       rows += Math.max(1, request.batchSize);
       const reason = failed[i]!;
-      if (reason !== null) statistics.recordFailure(reason, request.arrivedUs, now);
-      else statistics.recordSuccess(request.batchSize, request.arrivedUs, request.queuedUs, now, report);
+      if (reason === null)
+        statistics.recordSuccess(request.batchSize, request.arrivedUs, request.queuedUs, now, report);
+      else if (report.isUntold !== true) statistics.recordFailure(reason, request.arrivedUs, now);
       request.trace?.computed(report);
       request.end(reason === null ? report : null);
     }

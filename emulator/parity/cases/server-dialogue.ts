@@ -22,6 +22,9 @@ import { layOutModels, modelFile, modelFolders, temporaryFolder } from "./model-
 
 const ANSWER_TIMEOUT_MS = 30_000;
 /** What stands in for the Python processes of the real server is gone after this. */
+/** Times of files come from clocks that lag: what is written must be seen to be newer than what was loaded. */
+const FILE_TIMES_MS = 20;
+
 const SHORTLY_SECONDS = 0.8;
 
 /** Each case gets a server of its own, where the target can start one. */
@@ -184,6 +187,7 @@ class ServerDialogue implements Dialogue {
   }
 
   async #act(act: Act): Promise<void> {
+    if (!("signal" in act) && !("cancel" in act)) await sleep(FILE_TIMES_MS);
     const place = (path: string): string => resolve(this.repository, path);
     if ("touch" in act) {
       const now = new Date();

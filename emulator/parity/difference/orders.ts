@@ -1,18 +1,19 @@
 import type { Sequence } from "../traffic/sequences/sequence.ts";
 
 /**
- * Whether some order of the operations that a step does at the same time comes out right: `isRight` plays the sequence up
- * to there with them one after the other.
+ * Whether some order of the operations that a step does at the same time comes out right.
+ * @param isRight plays the sequence up to there with them one after the other; `order` = which of the step comes when
  */
 export const isOneOfTheOrders = async (
   sequence: Sequence,
   at: number,
-  isRight: (candidate: Sequence) => Promise<boolean>,
+  isRight: (candidate: Sequence, order: readonly number[]) => Promise<boolean>,
 ): Promise<boolean> => {
   const step = sequence.steps[at] ?? [];
-  for (const order of permutations(step)) {
-    const steps = [...sequence.steps.slice(0, at), ...order.map((operation) => [operation])];
-    if (await isRight({ ...sequence, steps })) return true;
+  for (const order of permutations([...step.keys()])) {
+    const alone = order.flatMap((index) => step.slice(index, index + 1)).map((operation) => [operation]);
+    const steps = [...sequence.steps.slice(0, at), ...alone];
+    if (await isRight({ ...sequence, steps }, order)) return true;
   }
   return false;
 };

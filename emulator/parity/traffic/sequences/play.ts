@@ -76,6 +76,8 @@ export const playStep = async (
   folder: SequenceFolder,
   pause: Pause,
 ): Promise<StepTold> => {
+  // Times of files are coarse: what is written must be seen to be newer than what was loaded.
+  if (step.some(isOnDisk)) await pause();
   const operations = await Promise.all(
     step.map(async (operation): Promise<Told | null> => {
       const answer = await perform(operation, side, folder);
@@ -88,6 +90,9 @@ export const playStep = async (
     state: await stateOf(at, sequence, side, folder),
   };
 };
+
+const isOnDisk = (operation: Operation): boolean =>
+  operation.do !== "load" && operation.do !== "unload" && operation.do !== "infer";
 
 const named = (text: string, { prefix }: SequenceFolder): string =>
   text.replace(/\{([a-z]+)\}/g, `${prefix}$1`);

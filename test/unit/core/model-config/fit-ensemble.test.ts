@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Result } from "../../../../emulator/common/status.ts";
+import { ok, type Result } from "../../../../emulator/common/status.ts";
 import { fitEnsemble } from "../../../../emulator/core/model-config/fit-ensemble.ts";
 import type { ModelConfig } from "../../../../emulator/core/model-config/model-config.ts";
 import { parseConfigText } from "../../../../emulator/core/model-config/text-format.ts";
@@ -19,7 +19,7 @@ const fitOne = (ensemble: string, member: string): Result<ModelConfig> => {
 ensemble_scheduling { step {
   model_name: "m" model_version: -1
   input_map { key: "I" value: "X" } output_map { key: "O" value: "Y" } } }`);
-  return fitEnsemble("e", whole, whole.ensemble_scheduling!, () => config(member));
+  return fitEnsemble("e", whole, whole.ensemble_scheduling!, () => ok(config(member)));
 };
 
 const ends = (x: string, y: string): string => `${tensor("input", "X", x)} ${tensor("output", "Y", y)}`;

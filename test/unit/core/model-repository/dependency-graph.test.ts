@@ -1,7 +1,11 @@
 import { expect, test } from "vitest";
 import { parseConfigText } from "../../../../emulator/core/model-config/text-format.ts";
 import { identifierText, type ModelIdentifier } from "../../../../emulator/core/model-identifier.ts";
-import { DependencyGraph } from "../../../../emulator/core/model-repository/dependency-graph.ts";
+import {
+  DependencyGraph,
+  type ModelChange,
+  membersInTurn,
+} from "../../../../emulator/core/model-repository/dependency-graph.ts";
 import { ensembleConfig } from "../../../support/ensemble-models.ts";
 
 /** `root::name` or `name`. */
@@ -10,16 +14,24 @@ const identifier = (text: string): ModelIdentifier => {
   return { namespace: parts.length === 1 ? "" : parts[0]!, name: parts.at(-1)! };
 };
 
-/** Name -> names of its members; a leading `!` = asked for by name. */
+/** @param text a leading `!` = asked for by name */
+const model = (text: string, ...members: readonly string[]): ModelChange => {
+  const parsed = parseConfigText(
+    members.length === 0 ? "" : ensembleConfig(members.map((member) => `${member} IN=IN OUT=OUT`)),
+  );
+  if (!parsed.ok) throw parsed.error;
+  return {
+    identifier: identifier(text.replace("!", "")),
+    config: parsed.value,
+    explicit: text.startsWith("!"),
+  };
+};
+
+/** Name -> names of its members. */
 const graphOf = (models: Readonly<Record<string, readonly string[]>>): DependencyGraph => {
   const graph = new DependencyGraph();
-  for (const [text, members] of Object.entries(models)) {
-    const parsed = parseConfigText(
-      members.length === 0 ? "" : ensembleConfig(members.map((member) => `${member} IN=IN OUT=OUT`)),
-    );
-    if (!parsed.ok) throw parsed.error;
-    graph.set(identifier(text.replace("!", "")), parsed.value, text.startsWith("!"));
-  }
+  const changed = Object.entries(models).map(([text, members]) => model(text, ...members));
+  graph.update({ removed: [], changed });
   return graph;
 };
 
@@ -28,65 +40,83 @@ const nodeOf = (graph: DependencyGraph, text: string) => {
   if (node === undefined) throw new Error(`no ${text}`);
   return node;
 };
-const texts = (nodes: readonly { readonly identifier: ModelIdentifier }[]): string[] =>
-  nodes.map((node) => identifierText(node.identifier)).sort();
+const settle = (graph: DependencyGraph): void => {
+  for (const node of graph.nodes()) node.state = { ...node.state, isSettled: true };
+};
+const unsettled = (graph: DependencyGraph): string[] =>
+  [...graph.nodes()]
+    .filter(({ state }) => !state.isSettled)
+    .map((node) => identifierText(node.identifier))
+    .sort();
+const texts = (nodes: Iterable<{ readonly identifier: ModelIdentifier }>): string[] =>
+  [...nodes].map((node) => identifierText(node.identifier));
 
 const tower = { a: [], b: [], inner: ["a", "b"], other: ["b"], outer: ["inner"] };
 
-test("dependency graph: a model's users are the ensembles around it, over any number of them", () => {
+test("dependency graph: a model that is changed has the ensembles around it looked at again, and is affected alone", () => {
   const graph = graphOf(tower);
-  expect(texts(graph.usersOf(identifier("b")))).toEqual(["inner", "other"]);
-  expect(texts(graph.allUsersOf([identifier("b")]))).toEqual(["inner", "other", "outer"]);
-  expect(texts(graph.allUsersOf([identifier("outer")]))).toEqual([]);
-  expect(texts(graph.membersOf(nodeOf(graph, "inner")))).toEqual(["a", "b"]);
+  settle(graph);
+  const update = { removed: [], changed: [model("b")] };
+  expect([...graph.affected(update)]).toEqual(["b"]);
+  graph.update(update);
+  expect(unsettled(graph)).toEqual(["b", "inner", "other", "outer"]);
+  expect(texts(nodeOf(graph, "b").users)).toEqual(["inner", "other"]);
+});
+
+test("dependency graph: the members of an ensemble are gone through from the last one on", () => {
+  expect(texts(membersInTurn(nodeOf(graphOf(tower), "inner")))).toEqual(["b", "a"]);
 });
 
 test("dependency graph: an ensemble without one of its members is told so, and comes right with it", () => {
   const graph = graphOf({ e: ["gone", "a", "lost"], a: [] });
-  expect(graph.problemOf(nodeOf(graph, "e"))?.message).toBe(
+  expect(nodeOf(graph, "e").state.problem?.message).toBe(
     "ensemble e contains models that are not available or ambiguous: gone",
   );
-  expect(texts(graph.usersOf(identifier("gone")))).toEqual(["e"]);
-  for (const name of ["gone", "lost"]) graph.set(identifier(name), nodeOf(graph, "a").config, false);
-  expect(graph.problemOf(nodeOf(graph, "e"))).toBeNull();
+  settle(graph);
+  const update = { removed: [], changed: [model("gone"), model("lost")] };
+  expect([...graph.affected(update)]).toEqual(["gone", "e", "lost"]);
+  graph.update(update);
+  expect(nodeOf(graph, "e").state.problem).toBeNull();
+  expect(texts(nodeOf(graph, "e").members.keys())).toEqual(["gone", "a", "lost"]);
 });
 
-test.each([
-  { title: "itself", models: { e: ["e"] }, last: "e" },
-  { title: "one that contains it", models: { e: ["f"], f: ["e"] }, last: "f" },
-  { title: "one over two more", models: { e: ["f"], f: ["g"], g: ["e"] }, last: "f" },
-])("dependency graph: an ensemble cannot contain $title", ({ models, last }) => {
-  const graph = graphOf(models);
-  expect(graph.problemOf(nodeOf(graph, "e"))?.message).toBe(
-    `circular dependency between ensembles: e -> ... -> ${last} -> e`,
+test("dependency graph: a missing member is forgotten of an ensemble that another member of it was changed of", () => {
+  const graph = graphOf({ e: ["a", "gone"], a: [] });
+  settle(graph);
+  graph.update({ removed: [], changed: [model("a")] });
+  expect(nodeOf(graph, "e").state).toMatchObject({ problem: null, isSettled: false });
+});
+
+test("dependency graph: ensembles in a circle are told so", () => {
+  const graph = graphOf({ a: ["b"], b: ["c"], c: ["a"] });
+  for (const name of ["a", "b", "c"])
+    expect(nodeOf(graph, name).state.problem?.message).toMatch(
+      /^circular dependency between ensembles: (\w) -> \.\.\. -> \w -> \1$/,
+    );
+  expect(graphOf({ e: ["e"] }).get(identifier("e"))?.state.problem?.message).toBe(
+    "circular dependency between ensembles: e -> ... -> e -> e",
   );
 });
 
-test("dependency graph: dependents are the members that nobody else has and nobody asked for, and theirs", () => {
-  const graph = graphOf({ a: [], "!b": [], c: [], inner: ["a", "b"], other: ["c"], outer: ["inner", "c"] });
-  const going = (name: string): string[] =>
-    graph
-      .withDependents([identifier(name)])
-      .map(identifierText)
-      .sort();
-  expect(going("outer")).toEqual(["a", "inner", "outer"]);
-  expect(going("inner")).toEqual(["a", "inner"]);
-  expect(going("other")).toEqual(["other"]);
-  graph.remove(identifier("outer"));
-  expect(going("other")).toEqual(["c", "other"]);
+test("dependency graph: an unload with dependents takes members that nobody asked for and nobody else has", () => {
+  const graph = graphOf({ "!e": ["a", "b", "f"], "!f": ["c"], a: [], "!b": [], c: [] });
+  const going = (...names: readonly string[]): string[] =>
+    graph.withDependents(names.map(identifier)).map(identifierText).sort();
+  expect(going("e")).toEqual(["a", "e"]);
+  expect(going("e", "f")).toEqual(["a", "c", "e", "f"]);
+  expect(going("f")).toEqual(["c", "f"]);
+  const update = { removed: [identifier("c")], changed: [] };
+  expect([...graph.affected(update)]).toEqual(["c", "f"]);
+  graph.update(update);
+  expect(nodeOf(graph, "f").state.problem?.message).toContain("not available or ambiguous: c");
 });
 
-test("dependency graph: a step means the model beside its ensemble, else the only one of its name", () => {
-  const graph = graphOf({
-    "one::a": [],
-    "two::a": [],
-    "one::e": ["a"],
-    "three::f": ["a"],
-    "three::g": ["b"],
-    "one::b": [],
-  });
-  expect(texts(graph.membersOf(nodeOf(graph, "one::e")))).toEqual(["one::a"]);
-  expect(graph.problemOf(nodeOf(graph, "three::f"))?.message).toContain("not available or ambiguous: a");
-  expect(texts(graph.membersOf(nodeOf(graph, "three::g")))).toEqual(["one::b"]);
-  expect(texts(graph.usersOf(identifier("two::a")))).toEqual(["three::f"]);
+test("dependency graph: a member is the one of the ensemble's namespace, else the only one of its name", () => {
+  const graph = graphOf({ "r::e": ["m", "only", "two"], "r::m": [], "s::m": [], "s::only": [] });
+  const members = texts(nodeOf(graph, "r::e").members.keys());
+  expect(members).toEqual(["r::m", "s::only"]);
+  settle(graph);
+  graph.update({ removed: [], changed: [model("t::only")] });
+  expect(texts(nodeOf(graph, "r::e").members.keys())).toEqual(["r::m"]);
+  expect(unsettled(graph)).toEqual(["r::e", "t::only"]);
 });

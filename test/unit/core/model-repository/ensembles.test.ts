@@ -83,6 +83,44 @@ test("ensembles: while a member is loaded anew the old copies of both serve, and
   expect([fixture.statistics("e").inference_count, fixture.statistics("a").inference_count]).toEqual([0, 0]);
 });
 
+test("ensembles: one whose member was loaded anew is loaded by each operation to come, until it is asked for itself", () => {
+  const fixture = tritonServer({ models: { e: ensemble("a"), a: model, other: model }, loaded: ["e"] });
+  const counted = (): number => {
+    fixture.infer("e", {
+      inputs: [{ name: "t0", datatype: "INT32", shape: [1], data: new Uint8Array(4) }],
+    });
+    fixture.clock.advance(1000);
+    return fixture.statistics("e").inference_count;
+  };
+  expect(counted()).toBe(1);
+  fixture.load("other");
+  expect(counted()).toBe(2);
+  fixture.putModel("a", { files: { "1/new": "" } });
+  fixture.load("a");
+  expect(counted()).toBe(1);
+  fixture.unload("other");
+  expect(counted()).toBe(1);
+  fixture.load("e");
+  expect(counted()).toBe(1);
+  fixture.load("other");
+  expect(counted()).toBe(2);
+});
+
+test("ensembles: one that is loaded for its member looks at its folder again", () => {
+  const fixture = tritonServer({ models: { e: ensemble("a"), a: model }, loaded: ["e"] });
+  fixture.clock.advance(1000);
+  fixture.storage.write("repository/e/3/", "");
+  fixture.putModel("a", { files: { "1/new": "" } });
+  fixture.load("a");
+  expect(fixture.index()).toEqual(["a:1 READY", "e:1 UNAVAILABLE unloaded", "e:3 READY"]);
+});
+
+test("ensembles: of two members that fail the last one is told", () => {
+  const fixture = tritonServer({ models: { e: ensemble("a", "b"), a: model, b: model } });
+  fixture.backend.failInitialize = ({ name }) => backendError(`no ${name}`);
+  expect(fixture.load("e").error?.message).toContain("Model 'b' loading failed with error: version 1 is");
+});
+
 test("ensembles: a member that fails fails the ensemble with its reason, and leaves the other members", () => {
   const fixture = tritonServer({ models: { e: ensemble("a", "b"), a: model, b: model } });
   fixture.backend.failInitialize = ({ name }) => (name === "b" ? backendError("no") : null);

@@ -250,12 +250,13 @@ test("file override: needs a configuration, and paths inside the folder", () => 
   expect(fixture.storage.openOverrides.size).toBe(0);
 });
 
-test("file override: is loaded afresh, although only the instances differ", () => {
+test("file override: changes what serves in place, when only the instances differ", () => {
   const fixture = tritonServer({ models: { m: { config: null } } });
   fixture.load("m", override("x"));
   const more = override("x", { instance_group: [{ kind: "KIND_CPU", count: 2 }] });
   expect(fixture.load("m", more, file("1/model.bin")).error).toBeNull();
-  expect(loads(fixture)).toBe(2);
+  expect(loads(fixture)).toBe(1);
+  expect(fixture.storage.openOverrides.size).toBe(0);
 });
 
 test("file override: needs no folder, is not in the index, and is gone with an unload", () => {
