@@ -195,7 +195,7 @@ const arrivalText = (
   { resident, startUs, broughtBy }: RequestChain,
 ): string => {
   if (invocation.endpoint !== undefined) return "no instance got to see it";
-  const { model } = resident;
+  const model = resident.model || "the model";
   const stay = history.stayBefore(resident, startUs);
   if (invocation.cacheHit) {
     if (isDead(stay, startUs))

@@ -776,6 +776,15 @@ describe("what would have prevented it", () => {
   });
 });
 
+test("a request to an endpoint of one model, which names none, is told without a name", () => {
+  const text = new Story().hit(1, "", "r-1").explain({ request: "r-1" });
+  expect(text).toBe(`Request r-1 on i-1 succeeded: 200 from the container after 30 ms.
+
+    +0 s  the model was in memory
+  +30 ms  answered 200
+`);
+});
+
 describe("an endpoint", () => {
   const instance = "e/AllTraffic/i-1";
   const notFound = "Endpoint e of account 000000000000 not found.";
