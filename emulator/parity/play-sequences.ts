@@ -191,16 +191,18 @@ class SequencePlayer {
     ];
     layOutSequence(sequence, a);
     layOutSequence(sequence, b);
+    const told: StepTold[] = [];
     try {
       for (const [at, step] of sequence.steps.entries()) {
         const play = (side: Side, folder: SequenceFolder): Promise<StepTold> =>
           playStep(step, at, sequence, side, folder, this.#options.pause);
         const [x, y] = await Promise.all([play(ours, a), play(theirs, b)]);
+        told.push(x);
         const outcome = this.#compare(x, y);
         if (outcome === null) continue;
         if (await this.#hangsUp(outcome)) return { kind: "died" };
-        // Where operations met, ours may have come out as another order of them would on the real server.
-        if (step.length > 1 && (await this.#isOtherOrder(sequence, at, x)))
+        // Where operations met, the real server might as well have come to what ours did.
+        if (step.length > 1 && (await this.#isAnotherOutcome(sequence, told)))
           return { kind: "agree", otherOrder: true };
         return outcome;
       }
@@ -240,23 +242,50 @@ class SequencePlayer {
     return null;
   }
 
-  #isOtherOrder(sequence: Sequence, at: number, ours: StepTold): Promise<boolean> {
-    return isOneOfTheOrders(sequence, at, async (candidate, order) => {
-      const folder = { path: this.#pair.repositories.theirs, prefix: `o${++this.#plays}_` };
-      layOutSequence(candidate, folder);
-      const told: StepTold[] = [];
-      for (const [index, step] of candidate.steps.entries())
-        told.push(await playStep(step, index, candidate, this.#pair.theirs, folder, this.#options.pause));
-      await clearSequence(candidate, this.#pair.theirs, folder, this.#options.pause);
+  /** Whether the real server, asked again, comes to what ours did: in some order of the step, or as all meet once more. */
+  async #isAnotherOutcome(sequence: Sequence, ours: readonly StepTold[]): Promise<boolean> {
+    const at = ours.length - 1;
+    if (await isOneOfTheOrders(sequence, at, (candidate, order) => this.#comesOut(candidate, order, ours)))
+      return true;
+    const upToHere = { ...sequence, steps: sequence.steps.slice(0, at + 1) };
+    for (let tries = 0; tries < TRIES; tries++) if (await this.#comesOut(upToHere, null, ours)) return true;
+    return false;
+  }
+
+  /** @param order of the operations of the last step of ours, one after the other; null = at the same time */
+  async #comesOut(
+    candidate: Sequence,
+    order: readonly number[] | null,
+    ours: readonly StepTold[],
+  ): Promise<boolean> {
+    const at = ours.length - 1;
+    // An earlier step in which operations met may come out otherwise than it did.
+    for (let tries = 0; tries < TRIES; tries++) {
+      const told = await this.#playOnTheirs(candidate);
+      const before = told.slice(0, at);
+      if (
+        before.some((step, index) => ours[index] !== undefined && this.#compare(ours[index], step) !== null)
+      )
+        continue;
+      const state = told.at(-1)?.state;
+      const own = ours[at];
+      if (state === undefined || own === undefined) return false;
       const operations = told.slice(at).flatMap((step) => step.operations);
-      const last = told.at(-1);
-      if (last === undefined) return false;
-      const inPlace = order.map((_, index) => operations[order.indexOf(index)]);
-      const ordered: StepTold = {
-        operations: inPlace.filter((found) => found !== undefined),
-        state: last.state,
-      };
-      return this.#compare(ours, ordered) === null;
-    });
+      const inPlace = order === null ? operations : order.map((_, index) => operations[order.indexOf(index)]);
+      const found = { operations: inPlace.filter((one) => one !== undefined), state };
+      return this.#compare(own, found) === null;
+    }
+    return false;
+  }
+
+  async #playOnTheirs(sequence: Sequence): Promise<StepTold[]> {
+    const { theirs, repositories } = this.#pair;
+    const folder = { path: repositories.theirs, prefix: `o${++this.#plays}_` };
+    layOutSequence(sequence, folder);
+    const told: StepTold[] = [];
+    for (const [index, step] of sequence.steps.entries())
+      told.push(await playStep(step, index, sequence, theirs, folder, this.#options.pause));
+    await clearSequence(sequence, theirs, folder, this.#options.pause);
+    return told;
   }
 }

@@ -56,8 +56,10 @@ export class RequestValidator {
       const error = this.#deduceRawInput(request);
       if (error !== null) return error;
     }
-    for (const name of request.requestedOutputs) {
-      if (!this.#outputs.has(name)) {
+    for (const requested of request.requestedOutputs) {
+      if (!this.#outputs.has(requested)) {
+        // The real server keeps them sorted (2.51.0).
+        const [name] = request.requestedOutputs.filter((one) => !this.#outputs.has(one)).sort();
         return invalid(`unexpected inference output '${name}' for model '${this.#model}'`);
       }
     }

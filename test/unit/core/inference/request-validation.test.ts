@@ -66,6 +66,11 @@ test("requested output: is refused without a prefix, when the model has none of 
   ).toBe("unexpected inference output 'NOPE' for model 'm'");
 });
 
+test("requested output: of several that there are none of the first by name is told", () => {
+  const validator = validatorOf({ IN: "INT32 [ 1 ]" });
+  expect(messageOf(validator, { inputs: [tensor()], requestedOutputs: ["b", "a"] })).toContain("output 'a'");
+});
+
 test("requested output: is looked at before the inputs", () => {
   expect(messageOf(validatorOf({ IN: "INT32 [ 1 ]" }), { inputs: [], requestedOutputs: ["NOPE"] })).toContain(
     "unexpected inference output",
