@@ -34,6 +34,7 @@ export const startMonitoring = ({
     alarms: cloudWatch.alarms,
     variants: controlPlane,
   });
+  controlPlane.keepScaled((region, endpoint) => autoScaling.variantsOf(region, endpoint));
   controlPlane.onDeleted((region, endpoint) => autoScaling.endpointDeleted(region, endpoint));
   const metrics = new EndpointMetrics({
     sink: cloudWatch.metrics,

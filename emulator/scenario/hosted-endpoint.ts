@@ -58,6 +58,7 @@ export class HostedEndpoint {
       provisionUs: 0,
       save: () => {},
       saveLater: () => this.#note(endpoint.status, endpoint.failureReason),
+      resized: () => {},
       removed: () => {
         this.#endpoint = null;
         this.#note("Deleted", null);

@@ -88,12 +88,13 @@ export class Aws {
     await this.autoscaling("RegisterScalableTarget", { ...target("multi"), MinCapacity: 1, MaxCapacity: 2 });
   }
 
-  /** `failed` has failed, `later` is asynchronous; the configuration `many` is above the quota. */
+  /** `failed` has failed, `later` is asynchronous; the configuration `many` is above the quota, `larger` has another type. */
   async endpointsInTheirStates(): Promise<void> {
     const asynchronous = { AsyncInferenceConfig: { OutputConfig: { S3OutputPath: "s3://models/out" } } };
     await this.#create("later", { ModelDataUrl: "s3://models/one.tar.gz" }, asynchronous);
     await this.until("later", "InService");
     await this.#configure("many", "multi", { InitialInstanceCount: 500 }, {});
+    await this.#configure("larger", "multi", { InstanceType: "ml.g5.xlarge" }, {});
     await this.s3("PUT /models/gone.tar.gz", { body: new Uint8Array(scalingModel(2).subarray(0, 200)) });
     await this.#create("failed", { ModelDataUrl: "s3://models/gone.tar.gz" });
     await this.until("failed", "Failed");

@@ -467,6 +467,13 @@ const controlRows: readonly ProvokedRow[] = [
   ),
   sagemaker(
     "UpdateEndpoint",
+    "the instance type of a variant that is a scalable target would change",
+    'The variant(s) "all" must be deregistered as scalable targets with AWS Auto Scaling before removal or update of instance type.',
+    "ours",
+    { EndpointName: "multi", EndpointConfigName: "larger" },
+  ),
+  sagemaker(
+    "UpdateEndpoint",
     "it needs more instances than the quota",
     LIMIT,
     "reported",

@@ -113,8 +113,20 @@ export class AutoScaling {
 
   /** What was registered of an endpoint that is gone goes too, unasked ("Delete endpoints configured for auto scaling"). */
   endpointDeleted(region: string, endpoint: string): void {
-    for (const target of this.targets())
-      if (target.region === region && target.endpoint === endpoint) this.deregister(target);
+    for (const target of this.#targetsOf(region, endpoint)) this.deregister(target);
+  }
+
+  /** Variants of an endpoint that are registered. */
+  variantsOf(region: string, endpoint: string): readonly string[] {
+    return this.#targetsOf(region, endpoint).map(({ variant }) => variant);
+  }
+
+  /** The case of an endpoint's name does not count. */
+  #targetsOf(region: string, endpoint: string): readonly ScalableTarget[] {
+    const name = endpoint.toLowerCase();
+    return this.targets().filter(
+      (target) => target.region === region && target.endpoint.toLowerCase() === name,
+    );
   }
 
   /** In the order of their creation. */

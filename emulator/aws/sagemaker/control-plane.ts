@@ -11,6 +11,7 @@ import { endpointConfigOperations } from "./endpoint-config-operations.ts";
 import { EndpointOperations } from "./endpoint-operations.ts";
 import type { EndpointInstance, Fleet } from "./fleet.ts";
 import type { DataCaptureConfig } from "./input-shapes.ts";
+import { InstanceCounts } from "./instance-counts.ts";
 import { modelOperations } from "./model-operations.ts";
 import { type EndpointRecord, Registry } from "./registry.ts";
 import type { StateStore } from "./state-store.ts";
@@ -39,6 +40,9 @@ export interface VariantCapacity {
   readonly canChange: boolean;
 }
 
+/** Names of the variants of an endpoint that are scalable targets. */
+export type ScaledVariants = (region: string, endpointName: string) => readonly string[];
+
 /**
  * SageMaker's control plane: models, endpoint configurations and endpoints (spec/sagemaker-mme.md 5.1). What it answered is in
  * its store; endpoints that are there are started again with it.
@@ -51,6 +55,8 @@ export class ControlPlane implements Endpoints {
   readonly #endpointOperations: EndpointOperations;
   /** By region and name in lower case. */
   readonly #endpoints = new Map<string, Endpoint>();
+  readonly #instanceCounts = new InstanceCounts();
+  #scaled: ScaledVariants = () => [];
   readonly #deletionListeners: ((region: string, endpointName: string) => void)[] = [];
 
   /** @throws where the store cannot be read */
@@ -64,7 +70,8 @@ export class ControlPlane implements Endpoints {
       clock: options.clock,
       instanceLimit: options.instanceLimit ?? 100,
       find: (region, name) => this.#endpoints.get(keyOf(region, name)),
-      everywhere: () => this.#all().map(([, endpoint]) => endpoint),
+      instancesInUse: (type) => this.#instanceCounts.of(type),
+      scaled: (region, name) => this.#scaled(region, name),
       begin: (region, record) => this.#begin(region, record),
     });
     this.service = {
@@ -88,6 +95,11 @@ export class ControlPlane implements Endpoints {
   /** Calls it when an endpoint that was deleted is gone. */
   onDeleted(listener: (region: string, endpointName: string) => void): void {
     this.#deletionListeners.push(listener);
+  }
+
+  /** Asks it before an update: a variant that is scaled keeps its instance type, and stays. */
+  keepScaled(scaled: ScaledVariants): void {
+    this.#scaled = scaled;
   }
 
   /** Of the deployment that serves. */
@@ -164,8 +176,10 @@ export class ControlPlane implements Endpoints {
       provisionUs,
       save,
       saveLater: (changed) => this.#tryToKeep(log, name, () => save(changed)),
+      resized: () => this.#instanceCounts.set(keyOf(region, name), endpoint.variants()),
       removed: () => {
         if (this.#endpoints.get(keyOf(region, name)) !== endpoint) return;
+        this.#instanceCounts.delete(keyOf(region, name));
         this.#endpoints.delete(keyOf(region, name));
         this.#tryToKeep(log, name, () => this.#registry.delete("endpoint", region, name));
         for (const listener of this.#deletionListeners) listener(region, name);

@@ -25,7 +25,10 @@ export interface EndpointOperationsOptions {
   readonly clock: Clock;
   readonly instanceLimit: number;
   find(region: string, name: string): Endpoint | undefined;
-  everywhere(): readonly Endpoint[];
+  /** Of a type, by all endpoints. */
+  instancesInUse(instanceType: string): number;
+  /** Names of the variants that Application Auto Scaling scales. */
+  scaled(region: string, endpointName: string): readonly string[];
   begin(region: string, record: EndpointRecord): void;
 }
 
@@ -86,6 +89,7 @@ export class EndpointOperations {
         const excluded = (input.ExcludeRetainedVariantProperties ?? []).map((one) => one.VariantPropertyType);
         const deployment =
           input.RetainAllVariantProperties === true ? retain(next, before, new Set(excluded)) : next;
+        this.#checkScaled(region, endpoint, deployment);
         this.#checkLimits(deployment);
         endpoint.update(deployment);
         return { EndpointArn: arnOf(region, "endpoint", endpoint.name) };
@@ -140,6 +144,16 @@ export class EndpointOperations {
     return { config, models, capacities, deploymentConfig };
   }
 
+  /** As AWS's guide has it, "Update endpoints that use auto scaling". */
+  #checkScaled(region: string, endpoint: Endpoint, next: Deployment): void {
+    const typeOf = (deployment: Deployment, name: string): string | undefined =>
+      variantInputs(deployment).find(({ input }) => input.VariantName === name)?.input.InstanceType;
+    const kept = this.#options
+      .scaled(region, endpoint.name)
+      .filter((name) => typeOf(next, name) !== typeOf(endpoint.deployment, name));
+    if (kept.length > 0) throw controlPlaneErrors.scaledVariants(kept);
+  }
+
   /** The fleet of an update stands beside the one that serves. */
   #checkLimits(deployment: Deployment): void {
     const asked = new Map<string, number>();
@@ -160,10 +174,8 @@ export class EndpointOperations {
   }
 
   #checkLimit(type: string, delta: number): void {
-    const { instanceLimit, everywhere } = this.#options;
-    const inUse = everywhere()
-      .flatMap((endpoint) => endpoint.variants())
-      .reduce((sum, { input, desiredCount }) => sum + (input.InstanceType === type ? desiredCount : 0), 0);
+    const { instanceLimit, instancesInUse } = this.#options;
+    const inUse = instancesInUse(type);
     if (delta > 0 && inUse + delta > instanceLimit)
       throw controlPlaneErrors.instanceLimit(type, instanceLimit, inUse, delta);
   }

@@ -22,6 +22,8 @@ export interface EndpointOptions {
   readonly save: (record: EndpointRecord) => void;
   /** The same, where nobody waits for it: what cannot be kept is said elsewhere. */
   readonly saveLater: (record: EndpointRecord) => void;
+  /** `variants()` says another `desiredCount` than before. */
+  readonly resized: () => void;
   /** It is deleted: nothing of it is left. */
   readonly removed: () => void;
 }
@@ -143,9 +145,11 @@ export class Endpoint {
     }
     if (this.#record.state === "failed") {
       this.#become("Failed", this.#failureReason);
+      this.#options.resized();
       return;
     }
     this.#become(this.#record.hasServed ? "SystemUpdating" : "Creating", null);
+    this.#options.resized();
     this.#bringUp(this.#record.deployment, (failureReason) => {
       if (failureReason === null) this.#takeOver(this.#record.deployment);
       else {
@@ -194,7 +198,7 @@ export class Endpoint {
     });
     const deployment: Deployment = { ...before.deployment, capacities };
     this.#change({ ...before, deployment }, "Updating");
-    this.#serving = deployment;
+    this.#serve(deployment);
     this.#scale(capacities, (failureReason) => {
       if (failureReason !== null) {
         // What started stays; what did not is asked for no longer.
@@ -202,8 +206,9 @@ export class Endpoint {
           const variant = this.#variants.find(({ input }) => input.VariantName === capacity.variant);
           return { ...capacity, count: variant?.fleet.count ?? capacity.count };
         });
-        this.#serving = { ...deployment, capacities: counted };
-        this.#record = { ...this.#record, deployment: this.#serving };
+        const reached = { ...deployment, capacities: counted };
+        this.#serve(reached);
+        this.#record = { ...this.#record, deployment: reached };
       }
       for (const variant of this.#variants) variant.weight = capacityOf(deployment, variant.input).weight;
       this.#settle("InService", failureReason);
@@ -339,9 +344,14 @@ export class Endpoint {
     const before = this.#variants;
     this.#variants = this.#coming;
     this.#coming = [];
-    this.#serving = deployment;
+    this.#serve(deployment);
     for (const variant of before) this.#leave(variant, () => {});
     this.#settle("InService", null);
+  }
+
+  #serve(deployment: Deployment): void {
+    this.#serving = deployment;
+    this.#options.resized();
   }
 
   #scale(capacities: readonly Capacity[], done: (failureReason: string | null) => void): void {

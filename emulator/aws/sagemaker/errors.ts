@@ -28,6 +28,10 @@ export const controlPlaneErrors = {
     refused(
       `The variant name(s) "${variant}" is/are not present within endpoint "${arnOf(region, "endpoint", endpoint)}".`,
     ),
+  scaledVariants: (names: readonly string[]): AwsError =>
+    refused(
+      `The variant(s) ${names.map((name) => `"${name}"`).join(", ")} must be deregistered as scalable targets with AWS Auto Scaling before removal or update of instance type.`,
+    ),
   modelDataNotFound: (url: string): AwsError => refused(`Could not find model data at ${url}.`),
   unsupportedMode: (instanceType: string): AwsError =>
     refused(`MultiModel mode is not supported for instance type ${instanceType}.`),

@@ -104,6 +104,16 @@ test("scalable target: goes with its endpoint, and its policies and their alarms
   expect(alarms()).toEqual([]);
 });
 
+test("scalable target: its variant is known by the name of the endpoint, whose case does not count", () => {
+  const { scaling, register } = world();
+  register(1, 4);
+  expect(scaling.variantsOf("us-east-1", "E")).toEqual(["v"]);
+  expect(scaling.variantsOf("us-east-1", "other")).toEqual([]);
+  expect(scaling.variantsOf("eu-west-1", "e")).toEqual([]);
+  scaling.endpointDeleted("us-east-1", "E");
+  expect(scaling.variantsOf("us-east-1", "e")).toEqual([]);
+});
+
 describe("target tracking", () => {
   test("a story: out after three minutes above the target, in after fifteen below nine tenths of it, one at a time", () => {
     const { variant, register, policy, load, activities, clock } = world();

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   allTraffic,
   arn,
@@ -319,6 +319,88 @@ test("scaling by others: refused as the API refuses it", () => {
     canChange: true,
   });
   expect(fixture.plane.variantCapacity("us-east-1", "e", "nobody")).toBeNull();
+});
+
+test("quota: what is in use follows every change, also one that comes to nothing", () => {
+  const fixture = new Fixture(undefined, { instanceLimit: 10 });
+  const inUse = (InstanceType = "ml.g4dn.xlarge"): number => {
+    fixture.call("CreateEndpointConfig", {
+      EndpointConfigName: "ask",
+      ProductionVariants: [{ ...allTraffic, InstanceType, InitialInstanceCount: 11 }],
+    });
+    const text = fixture.errorOf("CreateEndpoint", { EndpointName: "ask", EndpointConfigName: "ask" });
+    fixture.call("DeleteEndpointConfig", { EndpointConfigName: "ask" });
+    return Number(/utilization of (\d+) /.exec(text ?? "")?.[1]);
+  };
+  const scaleTo = (count: number): void => {
+    const change = { VariantName: "AllTraffic", DesiredInstanceCount: count };
+    const input = { EndpointName: "e", DesiredWeightsAndCapacities: [change] };
+    fixture.call("UpdateEndpointWeightsAndCapacities", input);
+  };
+  fixture.prepare({ InitialInstanceCount: 2 });
+  expect(inUse()).toBe(0);
+  fixture.call("CreateEndpoint", { EndpointName: "e", EndpointConfigName: "c" });
+  expect(inUse()).toBe(2);
+  fixture.clock.advance(SECOND);
+  scaleTo(4);
+  expect(inUse()).toBe(4);
+  fixture.clock.advance(SECOND);
+  fixture.fleet.failureOf = () => PING_FAILURE;
+  scaleTo(6);
+  expect(inUse()).toBe(6);
+  fixture.clock.advance(SECOND);
+  expect(inUse()).toBe(4);
+  fixture.createConfig("larger", [{ ...allTraffic, InstanceType: "ml.g5.xlarge", InitialInstanceCount: 1 }]);
+  const update = { EndpointName: "e", EndpointConfigName: "larger" };
+  fixture.call("UpdateEndpoint", update);
+  fixture.clock.advance(SECOND);
+  expect([inUse(), inUse("ml.g5.xlarge")]).toEqual([4, 0]);
+  fixture.fleet.failureOf = () => null;
+  fixture.call("UpdateEndpoint", update);
+  fixture.clock.advance(SECOND);
+  expect([inUse(), inUse("ml.g5.xlarge")]).toEqual([0, 1]);
+  fixture.call("DeleteEndpoint", { EndpointName: "e" });
+  fixture.clock.advance(SECOND);
+  expect(inUse("ml.g5.xlarge")).toBe(0);
+});
+
+test("quota: of endpoints that are started again with the emulator", () => {
+  const store = new MemoryStore();
+  new Fixture(store).serve({ InitialInstanceCount: 2 });
+  const again = new Fixture(store, { instanceLimit: 3 });
+  again.createConfig("two", [{ ...allTraffic, InitialInstanceCount: 2 }]);
+  const input = { EndpointName: "f", EndpointConfigName: "two" };
+  expect(again.errorOf("CreateEndpoint", input)).toContain("current utilization of 2 Instances");
+});
+
+describe("update: of a variant that is scaled", () => {
+  const scaled = () => {
+    const fixture = new Fixture();
+    fixture.serve();
+    fixture.plane.keepScaled((region, endpoint) =>
+      region === "us-east-1" && endpoint === "e" ? ["AllTraffic"] : [],
+    );
+    const update = (name: string, variant: object): string | null => {
+      fixture.createConfig(name, [{ ...allTraffic, ...variant }]);
+      return fixture.errorOf("UpdateEndpoint", { EndpointName: "e", EndpointConfigName: name });
+    };
+    return { fixture, update };
+  };
+  const refused =
+    'ValidationException: The variant(s) "AllTraffic" must be deregistered as scalable targets with AWS Auto Scaling before removal or update of instance type.';
+
+  test("the instance type cannot be changed, and it cannot be left out", () => {
+    const { fixture, update } = scaled();
+    expect(update("larger", { InstanceType: "ml.g5.xlarge" })).toBe(refused);
+    expect(update("renamed", { VariantName: "other" })).toBe(refused);
+    expect(fixture.statusOf("e")).toBe("InService");
+  });
+
+  test("the count can be changed", () => {
+    const { fixture, update } = scaled();
+    expect(update("more", { InitialInstanceCount: 2 })).toBeNull();
+    expect(fixture.statusOf("e")).toBe("Updating");
+  });
 });
 
 test("delete: Deleting until what is there is answered, then gone", () => {
