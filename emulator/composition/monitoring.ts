@@ -1,4 +1,5 @@
 import { AutoScaling } from "../aws/autoscaling/auto-scaling.ts";
+import { autoScalingService } from "../aws/autoscaling/auto-scaling-service.ts";
 import { CloudWatch } from "../aws/cloudwatch/cloudwatch.ts";
 import { EndpointMetrics, type MeasuredVariant } from "../aws/cloudwatch/endpoint-metrics.ts";
 import type { InvocationObserver } from "../aws/runtime/endpoints.ts";
@@ -53,7 +54,7 @@ export const startMonitoring = ({
       metrics.unloaded(endpoint, variant, event.durationUs);
   });
   return {
-    services: [cloudWatch.service, autoScaling.service],
+    services: [cloudWatch.service, autoScalingService(autoScaling)],
     observer: metrics,
     reset: () => cloudWatch.clear(),
     stop: () => {

@@ -27,12 +27,14 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
   "core/repository-registry.ts": ["common", "core/inference-server.ts"],
   "core/dead-stub.ts": ["common"],
+  "core/instance-chance.ts": [],
   "core/faults": ["common"],
   "core/inference": ["common", "core/model-config", "core/tensor"],
   "core/response-cache": ["common", "core/memory", "core/tensor"],
   "core/scheduler": [
     "common",
     "core/backend.ts",
+    "core/instance-chance.ts",
     "core/model-config",
     "core/response-cache",
     "core/statistics",
@@ -45,6 +47,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "core/dead-stub.ts",
     "core/inference",
     "core/inference-server.ts",
+    "core/instance-chance.ts",
     "core/memory",
     "core/model-config",
     "core/model-identifier.ts",
@@ -66,6 +69,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "common",
     "core/backend.ts",
     "core/inference-server.ts",
+    "core/instance-chance.ts",
     "core/memory",
     "core/model-config",
     "core/model-identifier.ts",
@@ -164,6 +168,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   simulation: [
     "common",
     "core/faults",
+    "core/instance-chance.ts",
     "core/memory",
     "core/settings",
     "core/statistics",
@@ -393,6 +398,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "parity/memory": [
     "common",
     "core/faults",
+    "core/instance-chance.ts",
     "core/memory",
     "simulation",
     "storage",
@@ -449,7 +455,6 @@ interface Import {
   readonly specifier: string;
   /** Path below emulator/; null for a package. */
   readonly target: string | null;
-  readonly typeOnly: boolean;
 }
 
 type Sources = ReadonlyMap<string, string>;
@@ -467,15 +472,14 @@ const readSources = (): Sources =>
 const importsOf = (path: string, source: string): Import[] =>
   [
     ...source.matchAll(
-      /^(?:import|export)\s+(?:(type)\s)?(?:[\w$*{}\s,]*?\bfrom\s+)?"([^"]+)"|\bimport\s*\(\s*"([^"]+)"/gm,
+      /^(?:import|export)\s+(?:type\s)?(?:[\w$*{}\s,]*?\bfrom\s+)?"([^"]+)"|\bimport\s*\(\s*"([^"]+)"/gm,
     ),
   ].map((match) => {
-    const specifier = match[2] ?? match[3] ?? "";
+    const specifier = match[1] ?? match[2] ?? "";
     return {
       line: source.slice(0, match.index + match[0].length).split("\n").length,
       specifier,
       target: specifier.startsWith(".") ? normalize(join(dirname(path), specifier)) : null,
-      typeOnly: match[1] !== undefined,
     };
   });
 
@@ -504,7 +508,7 @@ const wrongImports = (sources: Sources): string[] =>
     });
   });
 
-/** Each cycle once, as a path of files. A type alone makes none: it is gone at run time. */
+/** Each cycle once, as a path of files; types alone make one too. */
 const cycles = (sources: Sources): string[] => {
   const found: string[] = [];
   const done = new Set<string>();
@@ -515,8 +519,8 @@ const cycles = (sources: Sources): string[] => {
       return;
     }
     if (done.has(path)) return;
-    for (const { target, typeOnly } of importsOf(path, sources.get(path) ?? "")) {
-      if (target !== null && !typeOnly) walk(target, [...trail, path]);
+    for (const { target } of importsOf(path, sources.get(path) ?? "")) {
+      if (target !== null) walk(target, [...trail, path]);
     }
     done.add(path);
   };

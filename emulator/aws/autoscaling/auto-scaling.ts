@@ -2,11 +2,6 @@ import type { Clock, Timer } from "../../common/clock.ts";
 import { Random } from "../../common/random.ts";
 import type { AlarmAction, Alarms } from "../cloudwatch/alarms.ts";
 import { ACCOUNT_ID } from "../wire/aws-request.ts";
-import type { OperationService } from "../wire/json-service.ts";
-import { describeScalingActivities } from "./operations/describe-scaling-activities.ts";
-import { scalableTargetOperations } from "./operations/scalable-targets.ts";
-import { scalingPolicyOperations } from "./operations/scaling-policies.ts";
-import { scheduledActionOperations } from "./operations/scheduled-actions.ts";
 import { keyOf, type ScalableTarget, type VariantName } from "./scalable-target.ts";
 import type { ScalableVariants } from "./scalable-variants.ts";
 import { ScalingActivities } from "./scaling-activities.ts";
@@ -56,9 +51,8 @@ interface Registered {
 /** A timer may not be longer. */
 const MAX_TIMER_MS = 86_400_000;
 
-/** Application Auto Scaling of SageMaker's variants. */
+/** What Application Auto Scaling knows and does of SageMaker's variants; its operations are in `auto-scaling-service.ts`. */
 export class AutoScaling {
-  readonly service: OperationService;
   readonly activities = new ScalingActivities();
   readonly clock: Clock;
   readonly variants: ScalableVariants;
@@ -73,15 +67,6 @@ export class AutoScaling {
     this.#alarms = alarms;
     this.#random = new Random(seed);
     alarms.onAction((action) => this.#act(action));
-    this.service = {
-      service: "application-autoscaling",
-      operations: {
-        ...scalableTargetOperations(this),
-        ...scalingPolicyOperations(this),
-        ...scheduledActionOperations(this),
-        DescribeScalingActivities: describeScalingActivities(this),
-      },
-    };
   }
 
   target(name: VariantName): ScalableTarget | undefined {

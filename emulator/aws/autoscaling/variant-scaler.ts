@@ -1,5 +1,5 @@
 import type { Clock, Timer } from "../../common/clock.ts";
-import type { Alarm } from "../cloudwatch/alarms.ts";
+import type { Alarm } from "../cloudwatch/alarm.ts";
 import type { ScalableTarget } from "./scalable-target.ts";
 import type { ScalableCapacity, ScalableVariants } from "./scalable-variants.ts";
 import type { NotScaledReason, ScalingActivities, ScalingActivity } from "./scaling-activities.ts";

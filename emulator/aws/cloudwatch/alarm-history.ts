@@ -1,5 +1,5 @@
 import type { Clock } from "../../common/clock.ts";
-import type { Alarm } from "./alarms.ts";
+import type { Alarm } from "./alarm.ts";
 
 export interface HistoryItem {
   readonly alarmName: string;

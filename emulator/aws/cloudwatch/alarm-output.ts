@@ -1,5 +1,5 @@
 import { Timestamp } from "../wire/timestamp.ts";
-import type { Alarm } from "./alarms.ts";
+import type { Alarm } from "./alarm.ts";
 import { dimensionList, isMetricStat, type MetricQuery } from "./metric-query.ts";
 import { isSimpleStatistic } from "./statistic.ts";
 

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../../common/clock.ts";
+import type { Alarm, AlarmSettings } from "./alarm.ts";
 import {
-  type AlarmRule,
   EXTRA_PERIODS,
   type Judgement,
   judge,
@@ -10,37 +10,9 @@ import {
 } from "./alarm-evaluation.ts";
 import { AlarmHistory } from "./alarm-history.ts";
 import { MathError } from "./metric-math.ts";
-import { isMetricStat, type MetricQuery, QueryRun } from "./metric-query.ts";
+import { isMetricStat, QueryRun } from "./metric-query.ts";
 import type { MetricStore } from "./metric-store.ts";
 import { nextTick } from "./next-tick.ts";
-
-export interface AlarmSettings extends AlarmRule {
-  readonly name: string;
-  readonly arn: string;
-  readonly description?: string;
-  readonly actionsEnabled: boolean;
-  /** ARNs, by the state that they belong to. */
-  readonly actions: Readonly<Record<StateValue, readonly string[]>>;
-  /** One of them is `returned`: what is judged. */
-  readonly queries: readonly MetricQuery[];
-  /** Whether `queries` came as such (`Metrics`), or as one metric and statistic. */
-  readonly asQueries: boolean;
-}
-
-export interface Alarm {
-  readonly settings: AlarmSettings;
-  readonly configuredMs: number;
-  readonly state: StateValue;
-  readonly reason: string;
-  /** JSON; absent = nothing has been looked at. */
-  readonly reasonData?: string;
-  /** When state or reason last changed. */
-  readonly updatedMs: number;
-  /** When the state last changed. */
-  readonly transitionedMs: number;
-  /** The newest data point that was judged; null = there is none. */
-  readonly latest: number | null;
-}
 
 /** An alarm asks for an action. A scaling policy is asked again at every evaluation while the state lasts. */
 export interface AlarmAction {

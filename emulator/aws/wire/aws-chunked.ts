@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { AwsError } from "./aws-error.ts";
-import type { PayloadCheck } from "./signature.ts";
+import type { PayloadCheck } from "./payload-check.ts";
 
 /** A body in S3's own chunks: `<hex size>[;chunk-signature=...]`, the bytes, ...; behind the chunk of size 0 come trailers. */
 export interface ChunkedBody {

@@ -14,9 +14,10 @@ import { readCredential } from "./credential.ts";
 import { bucketOfHost } from "./host-bucket.ts";
 import { type Identity, identify } from "./identify.ts";
 import type { OperationService } from "./json-service.ts";
+import type { PayloadCheck } from "./payload-check.ts";
 import { codecs, formOf, hostIdOf } from "./protocols/codec.ts";
 import { serialization } from "./shapes.ts";
-import { type AcceptedCredentials, type PayloadCheck, verifySignature } from "./signature.ts";
+import { type AcceptedCredentials, verifySignature } from "./signature.ts";
 
 /** A service that reads requests and writes answers itself: the runtime and S3. Errors go out in its protocol. */
 export interface RawService {

@@ -2,9 +2,10 @@ import { operation } from "../../wire/json-service.ts";
 import { pageOf } from "../../wire/paging.ts";
 import { list, type Read, required, string, structure, timestamp } from "../../wire/shapes.ts";
 import { Timestamp } from "../../wire/timestamp.ts";
+import type { Alarm } from "../alarm.ts";
 import type { HistoryItem } from "../alarm-history.ts";
 import { alarmOutput } from "../alarm-output.ts";
-import type { Alarm, Alarms } from "../alarms.ts";
+import type { Alarms } from "../alarms.ts";
 import { invalidNextToken, validationError } from "../errors.ts";
 import { dimensionsOf, isMetricStat } from "../metric-query.ts";
 import {

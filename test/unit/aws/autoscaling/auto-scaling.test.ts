@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { AutoScaling } from "../../../../emulator/aws/autoscaling/auto-scaling.ts";
+import { autoScalingService } from "../../../../emulator/aws/autoscaling/auto-scaling-service.ts";
 import { CloudWatch } from "../../../../emulator/aws/cloudwatch/cloudwatch.ts";
 import { VirtualClock } from "../../../../emulator/common/virtual-clock.ts";
 import { call, refusal } from "../../../support/aws-call.ts";
@@ -43,7 +44,7 @@ const world = ({ count = 1, delayUs = 150e6 } = {}) => {
   const cloudWatch = new CloudWatch(clock);
   const variant = new ScaledVariant(clock, count, delayUs);
   const scaling = new AutoScaling({ clock, seed: 1, alarms: cloudWatch.alarms, variants: variant });
-  const { service } = scaling;
+  const service = autoScalingService(scaling);
   const register = (MinCapacity: number, MaxCapacity: number, more = {}) =>
     call(service, "RegisterScalableTarget", { ...on, MinCapacity, MaxCapacity, ...more });
   const policy = (PolicyName: string, settings: object) =>
@@ -600,7 +601,7 @@ describe("scalable targets", () => {
 
 test("quota: 500 scalable targets; one that is there can be changed", () => {
   const clock = new VirtualClock(START_MS);
-  const { service } = new AutoScaling({
+  const scaling = new AutoScaling({
     clock,
     seed: 1,
     alarms: new CloudWatch(clock).alarms,
@@ -609,6 +610,7 @@ test("quota: 500 scalable targets; one that is there can be changed", () => {
       scaleVariant: () => true,
     },
   });
+  const service = autoScalingService(scaling);
   const register = (name: string) =>
     [
       "RegisterScalableTarget",

@@ -12,6 +12,7 @@ import {
 } from "@aws-sdk/client-application-auto-scaling";
 import { expect, test } from "vitest";
 import { AutoScaling } from "../../../../emulator/aws/autoscaling/auto-scaling.ts";
+import { autoScalingService } from "../../../../emulator/aws/autoscaling/auto-scaling-service.ts";
 import { CloudWatch } from "../../../../emulator/aws/cloudwatch/cloudwatch.ts";
 import { silentLog } from "../../../../emulator/common/log.ts";
 import { VirtualClock } from "../../../../emulator/common/virtual-clock.ts";
@@ -32,7 +33,7 @@ test("AWS's client of Application Auto Scaling: a target with a policy scales, a
   const cloudWatch = new CloudWatch(clock);
   const variants = new ScaledVariant(clock, 1, 60e6);
   const scaling = new AutoScaling({ clock, seed: 3, alarms: cloudWatch.alarms, variants });
-  const port = awsPort([scaling.service, cloudWatch.service]);
+  const port = awsPort([autoScalingService(scaling), cloudWatch.service]);
   const listener = await listen(
     { address: "127.0.0.1", port: 0, onRequest: (exchange) => port.handle(exchange) },
     silentLog,
