@@ -102,9 +102,10 @@ const checkVariants = (
 };
 
 const checkVariant = (variant: ProductionVariantInput, registry: Registry, region: string): void => {
-  const { ModelName, InstanceType, ServerlessConfig, VariantName } = variant;
+  const { ModelName, InstanceType, InstancePools, ServerlessConfig, VariantName } = variant;
   if (ServerlessConfig !== undefined) throw controlPlaneErrors.notEmulated("Serverless variants are");
   if (ModelName === undefined) throw controlPlaneErrors.notEmulated("Variants for inference components are");
+  if (InstancePools !== undefined) throw controlPlaneErrors.notEmulated("Instance pools are");
   if (InstanceType === undefined)
     throw controlPlaneErrors.refused(`InstanceType is required for production variant ${VariantName}.`);
   const model = registry.get("model", region, ModelName)?.input;

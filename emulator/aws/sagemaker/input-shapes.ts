@@ -41,6 +41,7 @@ const containerDefinition = structure({
   MultiModelConfig: structure({ ModelCacheSetting: enumeration(["Enabled", "Disabled"]) }),
   ModelPackageName: string({ min: 1, max: 176 }),
   ModelDataSource: anything(),
+  AdditionalModelDataSources: anything(),
   ImageConfig: anything(),
 });
 
@@ -64,6 +65,8 @@ const productionVariant = structure({
   ModelName: modelName,
   InitialInstanceCount: integer({ min: 1 }),
   InstanceType: enumeration(instanceTypeNames),
+  InstancePools: anything(),
+  VariantInstanceProvisionTimeoutInSeconds: integer({ min: 300, max: 3600 }),
   InitialVariantWeight: double({ min: 0 }),
   VolumeSizeInGB: integer({ min: 1, max: 512 }),
   ModelDataDownloadTimeoutInSeconds: timeout,
@@ -76,6 +79,8 @@ const productionVariant = structure({
   AcceleratorType: anything(),
   CoreDumpConfig: anything(),
   EnableSSMAccess: boolean(),
+  InferenceAmiVersion: anything(),
+  CapacityReservationConfig: anything(),
 });
 
 const contentType = string({

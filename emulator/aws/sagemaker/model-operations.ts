@@ -85,6 +85,8 @@ const checkModel = ({ PrimaryContainer, Containers }: CreateModelInput): void =>
     throw controlPlaneErrors.notEmulated("Models from model packages are");
   if (container.ModelDataSource !== undefined)
     throw controlPlaneErrors.notEmulated("ModelDataSource (give ModelDataUrl instead) is");
+  if (container.AdditionalModelDataSources !== undefined)
+    throw controlPlaneErrors.notEmulated("AdditionalModelDataSources are");
   if (container.Image === undefined) throw controlPlaneErrors.refused("Container Image must be specified.");
   if (container.Mode === "MultiModel" && container.ModelDataUrl === undefined)
     throw controlPlaneErrors.refused("ModelDataUrl is required for a container in MultiModel mode.");

@@ -97,6 +97,10 @@ test.each([
   [{ PrimaryContainer: { Mode: "MultiModel" } }, "Container Image must be specified."],
   [{ PrimaryContainer: { ...multiModel, ModelDataUrl: undefined } }, "ModelDataUrl is required"],
   [{ PrimaryContainer: undefined, Containers: [multiModel, multiModel] }, "not emulated here"],
+  [
+    { PrimaryContainer: { ...multiModel, AdditionalModelDataSources: [{ ChannelName: "draft" }] } },
+    "AdditionalModelDataSources are not emulated here.",
+  ],
 ])("CreateModel: %j is refused, and nothing is left", (change, text) => {
   const fixture = new Fixture();
   const error = fixture.errorOf("CreateModel", { ModelName: "m", PrimaryContainer: multiModel, ...change });
@@ -114,6 +118,10 @@ test.each([
   [[{ ...allTraffic, ModelName: "x" }], `Could not find model "${arn("model/x")}".`],
   [[allTraffic, allTraffic], 'Duplicate variant name "AllTraffic"'],
   [[{ ...allTraffic, ServerlessConfig: {} }], "not emulated here"],
+  [
+    [{ ...allTraffic, InstanceType: undefined, InstancePools: [{ Priority: 1 }] }],
+    "Instance pools are not emulated here.",
+  ],
   [
     [{ ...allTraffic, InstanceType: "ml.inf2.xlarge" }],
     "MultiModel mode is not supported for instance type ml.inf2.xlarge.",
@@ -141,6 +149,20 @@ test("CreateEndpointConfig: a shadow variant stands beside one production varian
   expect(fixture.errorOf("CreateEndpointConfig", config([allTraffic, second], [shadow]))).toContain(text);
   expect(fixture.errorOf("CreateEndpointConfig", config([allTraffic], [second, shadow]))).toContain(text);
   expect(fixture.errorOf("CreateEndpointConfig", config([allTraffic], [shadow]))).toBeNull();
+});
+
+test("configuration: what has no effect here is described all the same", () => {
+  const fixture = new Fixture();
+  const variant = {
+    InferenceAmiVersion: "al2-ami-sagemaker-inference-gpu-2",
+    CapacityReservationConfig: { CapacityReservationPreference: "capacity-reservations-only" },
+    VariantInstanceProvisionTimeoutInSeconds: 600,
+    CoreDumpConfig: { DestinationS3Uri: "s3://bucket/dumps" },
+  };
+  fixture.prepare(variant);
+  expect(fixture.call("DescribeEndpointConfig", { EndpointConfigName: "c" })).toMatchObject({
+    ProductionVariants: [variant],
+  });
 });
 
 test("configuration: described as it was created, with what AWS adds", () => {
