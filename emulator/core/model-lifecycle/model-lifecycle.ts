@@ -41,8 +41,8 @@ export interface LoadPlan {
   readonly versions: readonly number[];
   /** Whether the files of a version changed since it was last loaded. One that serves is only told its new instances where not. */
   readonly isNewer: (version: number) => boolean;
-  /** Called once, when nothing needs the folder any longer. */
-  readonly whenUnused: () => void;
+  /** Called once, when nothing needs the folder any longer; null = nobody wants to know. */
+  readonly whenUnused: (() => void) | null;
 }
 
 const UNLOADED = "unloaded";
@@ -397,9 +397,9 @@ const canChangeInPlace = (
 /** Counts who needs something; from the start whoever made it does. */
 class Needs {
   #count = 1;
-  readonly #whenNone: () => void;
+  readonly #whenNone: (() => void) | null;
 
-  constructor(whenNone: () => void) {
+  constructor(whenNone: (() => void) | null) {
     this.#whenNone = whenNone;
   }
 
@@ -408,7 +408,7 @@ class Needs {
   }
 
   release(): void {
-    if (--this.#count === 0) this.#whenNone();
+    if (--this.#count === 0) this.#whenNone?.();
   }
 }
 

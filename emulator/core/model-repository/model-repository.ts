@@ -511,12 +511,12 @@ export class ModelRepository {
     );
   }
 
-  /** @param answer called before what waited goes on */
+  /** @param answer called before what waited goes on, and while the models still count as being loaded */
   #release(affected: ReadonlySet<string>, answer: () => void): void {
+    answer();
     for (const key of affected) this.#held.delete(key);
     const waiting = this.#waiting;
     this.#waiting = waiting.filter(({ key }) => !affected.has(key));
-    answer();
     for (const { key, goOn } of waiting) if (affected.has(key)) goOn();
   }
 

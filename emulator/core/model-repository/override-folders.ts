@@ -12,6 +12,12 @@ export class OverrideFolders {
     this.#holds.set(path, (this.#holds.get(path) ?? 0) + 1);
   }
 
+  /** As `hold`. @returns lets it go; to be called once */
+  holder(path: string): () => void {
+    this.hold(path);
+    return () => this.release(path);
+  }
+
   release(path: string): void {
     const left = (this.#holds.get(path) ?? 0) - 1;
     if (left > 0) this.#holds.set(path, left);

@@ -204,8 +204,6 @@ export class Settlement {
       done();
       return;
     }
-    const { temporary } = model.source;
-    if (temporary) folders.hold(folder.path);
     lifecycle.load(
       {
         identifier,
@@ -213,9 +211,8 @@ export class Settlement {
         folder,
         versions,
         isNewer: (version) => isVersionNewer(model.times, model.timesBefore, version),
-        whenUnused: () => {
-          if (temporary) folders.release(folder.path);
-        },
+        // What a loaded version keeps must not keep whoever waits for the load.
+        whenUnused: model.source.temporary ? folders.holder(folder.path) : null,
       },
       (error) => {
         this.#conclude(node, error);
