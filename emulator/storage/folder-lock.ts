@@ -18,7 +18,7 @@ export const lockFolder = (folder: string): (() => void) => {
   rmSync(path, { force: true });
   const file = openSync(path, "wx");
   try {
-    writeSync(file, `${process.pid} ${startOf(process.pid) ?? ""}\n`);
+    writeSync(file, `${process.pid} ${processOf(process.pid)?.start ?? ""}\n`);
     fsyncSync(file);
   } finally {
     closeSync(file);
@@ -50,15 +50,25 @@ const isAlive = ({ pid, start }: Owner): boolean => {
     // It is there, but somebody else's.
     return error instanceof Error && "code" in error && error.code === "EPERM";
   }
-  return start === null || startOf(pid) === start;
+  const found = processOf(pid);
+  if (found === null) return start === null;
+  return !found.hasEnded && (start === null || found.start === start);
 };
 
-/** When a process began, in a measure of Linux's; null elsewhere, or where there is none. */
-const startOf = (pid: number): string | null => {
+interface ProcessState {
+  /** When it began, in a measure of Linux's. */
+  readonly start: string;
+  /** Only its exit code is left, for a parent that has not asked for it. */
+  readonly hasEnded: boolean;
+}
+
+/** Null where the system does not say, or there is none. */
+const processOf = (pid: number): ProcessState | null => {
   try {
     const status = readFileSync(`/proc/${pid}/stat`, "utf8");
     // The name, in parentheses, may hold anything.
-    return status.slice(status.lastIndexOf(")") + 2).split(" ")[19] ?? null;
+    const [state = "", ...fields] = status.slice(status.lastIndexOf(")") + 2).split(" ");
+    return { start: fields[18] ?? "", hasEnded: state === "Z" || state === "X" };
   } catch {
     return null;
   }

@@ -50,6 +50,26 @@ test.runIf(existsSync("/proc/1/stat"))(
   },
 );
 
+/** Its state and its start, as Linux tells them; of one that has ended, until its parent has asked for its exit code. */
+const statOf = (pid: number | undefined): readonly string[] =>
+  readFileSync(`/proc/${pid}/stat`, "utf8")
+    .replace(/^.*\) /s, "")
+    .split(" ");
+
+test.runIf(existsSync("/proc/1/stat"))(
+  "folder lock: free when the process that had it has ended, though its parent has not noticed",
+  () => {
+    const other = spawn("true", { stdio: "ignore" });
+    // Node asks for the exit code in its event loop, which does not run meanwhile.
+    const still = new Int32Array(new SharedArrayBuffer(4));
+    for (let tries = 0; statOf(other.pid)[0] !== "Z" && tries < 4000; tries++) Atomics.wait(still, 0, 0, 5);
+    expect(statOf(other.pid)[0]).toBe("Z");
+    writeFileSync(lock(), `${other.pid} ${statOf(other.pid)[19]}\n`);
+    lockFolder(folder)();
+    expect(existsSync(lock())).toBe(false);
+  },
+);
+
 test.each(["", "nonsense", "12"])("folder lock: a file with %j says nothing of anybody", (text) => {
   writeFileSync(lock(), text);
   expect(() => lockFolder(folder)).not.toThrow();
