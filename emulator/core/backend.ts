@@ -69,6 +69,8 @@ export interface InstanceContext extends InstanceSpec {
 export interface ModelInstance {
   /** Short text for the start-up table, e.g. `CPU` or `CUDA`. */
   readonly executionProvider: string;
+  /** A request that was sent to it never comes to its end: neither this instance nor those beside it can be released. */
+  readonly neverGoes?: boolean;
   execute(batch: readonly InferenceRequest[], sink: ExecutionSink): void;
   /** Gives everything back; called once, after the last batch. */
   release(done: () => void): void;

@@ -13,6 +13,7 @@ import type {
   ServerMetadata,
   TensorMetadata,
 } from "./inference-server.ts";
+import { type InstanceChance, inTheirOrder } from "./instance-chance.ts";
 import type { MemoryAccount } from "./memory/memory-account.ts";
 import type { ConfigDataType } from "./model-config/model-config.ts";
 import { identifierText } from "./model-identifier.ts";
@@ -72,6 +73,8 @@ export interface TritonServerDependencies {
   readonly backends: readonly Backend[];
   /** Called whenever a version has come into another state. */
   readonly onModelState?: (change: ModelStateChange) => void;
+  /** Default: instances are loaded and serve in their order. */
+  readonly instanceChance?: InstanceChance;
 }
 
 /** Version of the release we answer like. */
@@ -131,6 +134,7 @@ export class TritonServer implements InferenceServer, RepositoryRegistry {
       backends: new Map(dependencies.backends.map((backend) => [backend.name, backend])),
       responseCache: this.#responseCache,
       findVersion: (identifier, version) => this.#lifecycle.find(identifier, version),
+      instanceChance: dependencies.instanceChance ?? inTheirOrder,
       options: {
         autoComplete: options.autoCompleteConfig,
         gpuCount: options.gpuCount,

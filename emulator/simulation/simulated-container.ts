@@ -6,6 +6,7 @@ import type { Clock } from "../common/clock.ts";
 import { type Log, silentLog } from "../common/log.ts";
 import { Random } from "../common/random.ts";
 import type { FaultSource } from "../core/faults/fault-source.ts";
+import type { InstanceChance } from "../core/instance-chance.ts";
 import { type KillChance, Ledger, type ServerStart } from "../core/memory/ledger.ts";
 import type { Machine } from "../core/memory/machine.ts";
 import type { MemoryProfiles } from "../core/memory/profile.ts";
@@ -34,6 +35,8 @@ export interface SimulatedContainerOptions {
   readonly start?: ServerStart;
   /** What decides among equals where it is not the seed. */
   readonly chance?: KillChance;
+  /** What decides which instance is first, where it is not their order. */
+  readonly instanceChance?: InstanceChance;
   /** Flags of tritonserver that are other than those of the SageMaker image. */
   readonly flags?: Partial<TritonServerOptions>;
 }
@@ -103,6 +106,7 @@ export const createSimulatedContainer = (options: SimulatedContainerOptions): Si
           }),
         ],
         onModelState: (change) => events.modelState(change),
+        ...(options.instanceChance === undefined ? {} : { instanceChance: options.instanceChance }),
       },
     );
     const api = new ContainerApi(

@@ -8,7 +8,8 @@ import {
 import { Unavailable } from "../../emulator/parity/real-triton/unavailable.ts";
 
 /**
- * `npm run parity -- --memory [--fleets=20] [--seed=1]`: random fleets on a real server in containers with a memory limit, and
+ * `npm run parity -- --memory [--fleets=20] [--seed=1] [--instances=6]`: random fleets, and so many of a
+ * model whose two instances do not fit, on a real server in containers with a memory limit, and
  * through the ledger; docs/memory-fidelity.md is made anew from these recordings and earlier ones. With `--recorded`, and where
  * there is no Docker engine, from earlier ones alone.
  * @returns the exit code: 1 = a difference without a reason
@@ -20,10 +21,11 @@ export const memoryFidelity = async (args: readonly string[]): Promise<number> =
       memory: { type: "boolean" },
       fleets: { type: "string", default: "20" },
       seed: { type: "string", default: "1" },
+      instances: { type: "string", default: "6" },
       recorded: { type: "boolean", default: false },
     },
   });
-  if (!values.recorded) await play(Number(values.fleets), Number(values.seed));
+  if (!values.recorded) await play(Number(values.fleets), Number(values.seed), Number(values.instances));
   const report = recordedMemoryFidelity();
   if (report === null)
     throw new Error("no fleets are recorded; on a machine with Docker: npm run parity -- --memory");
@@ -37,12 +39,14 @@ const say = (line: string): void => {
   process.stdout.write(`${line}\n`);
 };
 
-const play = async (fleets: number, seed: number): Promise<void> => {
-  if (!Number.isInteger(fleets) || fleets < 1) throw new Error("--fleets takes a number of 1 or more");
+const play = async (fleets: number, seed: number, instancesFleets: number): Promise<void> => {
+  if (!Number.isInteger(fleets) || fleets < 0) throw new Error("--fleets takes a number");
   if (!Number.isInteger(seed) || seed < 0) throw new Error("--seed takes a number of 0 or more");
+  if (!Number.isInteger(instancesFleets) || instancesFleets < 0)
+    throw new Error("--instances takes a number");
   try {
     say(`seed ${seed}, ${fleets} fleets`);
-    await runMemoryFidelity({ fleets, seed, say });
+    await runMemoryFidelity({ fleets, seed, instancesFleets, say });
   } catch (error) {
     if (!(error instanceof Unavailable)) throw error;
     say(`not on a real server: ${error.message}; to do so: ${error.remedy}. From recordings instead:`);

@@ -3,6 +3,7 @@ import type { TritonError } from "../../emulator/common/status.ts";
 import { VirtualClock } from "../../emulator/common/virtual-clock.ts";
 import type { Backend } from "../../emulator/core/backend.ts";
 import type { LoadParameter, RepositoryIndexRow } from "../../emulator/core/inference-server.ts";
+import type { InstanceChance } from "../../emulator/core/instance-chance.ts";
 import { type MemoryAccount, UnlimitedMemoryAccount } from "../../emulator/core/memory/memory-account.ts";
 import { LogSettingsStore } from "../../emulator/core/settings/log-settings.ts";
 import { MetricsRegistry } from "../../emulator/core/statistics/metrics-registry.ts";
@@ -35,6 +36,7 @@ export interface FixtureOptions extends Partial<TritonServerOptions> {
   readonly account?: MemoryAccount;
   /** Backends beside the scripted one. */
   readonly backends?: (clock: VirtualClock) => readonly Backend[];
+  readonly instanceChance?: InstanceChance;
 }
 
 /** Milliseconds since 1970 at clock time 0. */
@@ -117,7 +119,7 @@ export class CoreFixture {
   startError: TritonError | null = null;
   started = false;
 
-  constructor({ models = {}, account, backends = () => [], ...options }: FixtureOptions) {
+  constructor({ models = {}, account, backends = () => [], instanceChance, ...options }: FixtureOptions) {
     this.account = account ?? new UnlimitedMemoryAccount();
     this.storage.write("repository/");
     for (const [name, model] of Object.entries(models)) this.putModel(name, model);
@@ -173,6 +175,7 @@ export class CoreFixture {
         ),
         traceSink: this.traceFiles,
         backends: [this.backend, ...backends(this.clock)],
+        ...(instanceChance === undefined ? {} : { instanceChance }),
       },
     );
   }

@@ -133,15 +133,20 @@ export const startLedger = (
   const ledger = started.value;
 
   /** What an instance `<model>_0_0` of a Python-like backend holds. */
-  const python = (model: string, bytes: number) =>
-    ledger.reserve({ backend: "python", model, version: 1, instance: `${model}_0_0` }, [
-      { pool: "host", kind: "weights", bytes },
-    ]);
+  const python = (model: string, bytes: number) => pythonInstance(`${model}_0_0`, bytes);
+
+  /** @param together of instances that are loaded with it */
+  const pythonInstance = (instance: string, bytes: number, together: readonly Reservation[] = []) => {
+    const model = instance.replace(/_0_\d+$/, "");
+    const demands = [{ pool: "host", kind: "weights", bytes } as const];
+    return ledger.reserve({ backend: "python", model, version: 1, instance }, demands, null, together);
+  };
   return {
     ledger,
     clock,
     events,
     python,
+    pythonInstance,
     killed: () => events.flatMap((event) => (event.type === "killed" ? [event.process] : [])),
   };
 };

@@ -62,6 +62,8 @@ export interface KillCandidate {
   readonly residentBytes: number;
   /** Resident bytes and what `oom_score_adj` adds: the highest dies. */
   readonly score: number;
+  /** Its own bytes are those that do not fit. */
+  readonly asks: boolean;
 }
 
 /** What nobody can foresee of a kill. By default the seed decides; a replay of what was seen decides as was seen. */
@@ -176,8 +178,7 @@ interface Claim extends MemoryDemand {
 
 /** Host memory that does not fit. */
 interface Asked {
-  readonly newcomer: AllocationOwner;
-  readonly holder: Process;
+  readonly holding: Holding;
   readonly askedBytes: number;
   readonly freeBytes: number;
 }
@@ -192,6 +193,10 @@ interface Holding {
   readonly reused: Map<PoolName, number>;
   /** Of each GPU; null = no limit. */
   readonly gpuLimitBytes: number | null;
+  /** Those that fill their memory at the same time; for as long as this one is being loaded. */
+  together: readonly Holding[];
+  /** Host memory of those that were killed for it. */
+  killedBytes: number;
 }
 
 const noPool: Pool = { capacityBytes: 0, reserveBytes: 0, used: 0, highWater: 0 };
@@ -216,6 +221,7 @@ export class Ledger implements MemoryAccount {
   /** Live residue in the server, by backend and pool, oldest first. */
   readonly #residue = new Map<string, Allocation[]>();
   readonly #holders = new WeakMap<Allocation, Process>();
+  readonly #holdings = new WeakMap<Reservation, Holding>();
   /** Who is to be told of a death, once what is under way is done. */
   #toTell: (() => void)[] = [];
 
@@ -270,6 +276,7 @@ export class Ledger implements MemoryAccount {
     owner: AllocationOwner,
     demands: readonly MemoryDemand[],
     gpuLimitBytes: number | null = null,
+    together: readonly Reservation[] = [],
   ): Result<Reservation> {
     const profile = this.#profileOf(owner);
     const stub = profile !== null && this.hasStubs(profile.backend) && owner.instance !== undefined;
@@ -282,6 +289,8 @@ export class Ledger implements MemoryAccount {
       held: new Set(),
       reused: new Map(),
       gpuLimitBytes: limit,
+      together: stub ? together.flatMap((other) => this.#holdings.get(other) ?? []) : [],
+      killedBytes: 0,
     };
     const claims = [
       ...(stub ? this.#stubClaims(owner, profile, holder) : []),
@@ -289,6 +298,7 @@ export class Ledger implements MemoryAccount {
       ...this.#claims(owner, holder, demands, "load"),
     ];
     const granted = this.#grant(holding, claims, "load");
+    holding.together = [];
     if (!granted.ok) {
       const pools = claims.map(({ pool }) => pool);
       this.#leak(holding, profile?.retained.leak_bytes_per_failed_load.value ?? 0, pools, "failed load");
@@ -300,7 +310,7 @@ export class Ledger implements MemoryAccount {
   #reservation(holding: Holding): Reservation {
     const { owner, profile, holder, held } = holding;
     const stub = profile?.stub;
-    return {
+    const reservation: Reservation = {
       owner,
       stub:
         stub === undefined || stub === null || holder === this.#server
@@ -317,6 +327,8 @@ export class Ledger implements MemoryAccount {
       },
       release: (after = "unload") => this.#release(holding, after),
     };
+    this.#holdings.set(reservation, holding);
+    return reservation;
   }
 
   #grow(holding: Holding, demands: readonly MemoryDemand[]): Result<Growth> {
@@ -565,7 +577,7 @@ export class Ledger implements MemoryAccount {
       const own = claims.filter((claim) => claim.held);
       if (sizeOf(own, pool) > left) return this.#refuse(holding, pool, sizeOf(own, pool), during, left);
     }
-    const room = this.#makeRoom(owner, holder, askedOf("host"));
+    const room = this.#makeRoom(holding, askedOf("host"));
     if (!room.ok) return room;
     if (!holder.alive) return ok([]);
     for (const [pool, bytes] of reusable) {
@@ -625,38 +637,62 @@ export class Ledger implements MemoryAccount {
   }
 
   /** Kills until the bytes fit, as the kernel does, or until who asked is dead; an error when it would be tritonserver. */
-  #makeRoom(newcomer: AllocationOwner, holder: Process, askedBytes: number): Result<null> {
+  #makeRoom(holding: Holding, askedBytes: number): Result<null> {
+    const { holder, together } = holding;
+    // Bytes of those that died for an instance beside it may be late for this one as well.
+    const lateBytes = together.reduce((total, { killedBytes }) => total + killedBytes, 0);
+    const early = this.free("host") - lateBytes;
+    if (askedBytes <= this.free("host") && askedBytes > early) {
+      const further = this.#killFurther({ holding, askedBytes, freeBytes: Math.max(0, early) });
+      if (!further.ok) return further;
+    }
     while (holder.alive && askedBytes > this.free("host")) {
       // The newcomer holds what still fitted when the kernel had no more.
-      const freeBytes = this.free("host");
-      const asked = { newcomer, holder, askedBytes, freeBytes };
+      const asked = { holding, askedBytes, freeBytes: this.free("host") };
       const first = this.#kill(asked, "largest resident size");
       if (!first.ok) return first;
-      while (holder.alive && this.#chance.killsAnother(this.#candidates(asked).map(({ offer }) => offer))) {
-        const further = this.#kill(asked, "second kill: the first one's bytes were not back in time");
-        if (!further.ok) return further;
-      }
+      const further = this.#killFurther(asked);
+      if (!further.ok) return further;
+    }
+    return ok(null);
+  }
+
+  /** For as long as somebody goes on filling memory: who asked, or an instance beside it. */
+  #killFurther(asked: Asked): Result<null> {
+    const { holder, together } = asked.holding;
+    while (
+      (holder.alive || together.some((other) => other.holder.alive)) &&
+      this.#chance.killsAnother(this.#candidates(asked).map(({ offer }) => offer))
+    ) {
+      const further = this.#kill(asked, "second kill: the first one's bytes were not back in time");
+      if (!further.ok) return further;
     }
     return ok(null);
   }
 
   /** Highest score first; equals in the order in which they were started. */
-  #candidates({ holder, askedBytes, freeBytes }: Asked) {
-    const touched = Math.max(0, Math.min(askedBytes, freeBytes));
+  #candidates({ holding: { holder, together }, askedBytes, freeBytes }: Asked) {
+    const touched = holder.alive ? Math.max(0, Math.min(askedBytes, freeBytes)) : 0;
     const { capacityBytes, reserveBytes } = this.#pool("host");
+    // Those that fill at the same time have come equally far.
+    const filling = new Set([holder, ...together.map((other) => other.holder)].filter(({ alive }) => alive));
+    const filled = [...filling].reduce((sum, { hostBytes }) => sum + hostBytes, touched);
     return [...new Set([...this.#processes, holder])]
       .filter(({ alive, oomScoreAdj }) => alive && oomScoreAdj > -1000)
       .map((candidate) => {
-        const residentBytes =
-          candidate.hostBytes + candidate.fileBytes + (candidate === holder ? touched : 0);
+        const ownBytes = filling.has(candidate) ? Math.floor(filled / filling.size) : candidate.hostBytes;
+        const residentBytes = ownBytes + candidate.fileBytes;
         const score = residentBytes + (candidate.oomScoreAdj / 1000) * (capacityBytes - reserveBytes);
-        return { candidate, offer: { process: candidate.name, residentBytes, score } };
+        return {
+          candidate,
+          offer: { process: candidate.name, residentBytes, score, asks: candidate === holder },
+        };
       })
       .sort((one, other) => other.offer.score - one.offer.score);
   }
 
   #kill(asked: Asked, rule: Kill["rule"]): Result<null> {
-    const { newcomer, askedBytes, freeBytes } = asked;
+    const { holding, askedBytes, freeBytes } = asked;
     const candidates = this.#candidates(asked);
     const offers = candidates.map(({ offer }) => offer);
     const tied = offers.filter(({ score }) => score === offers[0]?.score).length;
@@ -675,7 +711,7 @@ export class Ledger implements MemoryAccount {
       residentBytes: offer.residentBytes,
       tied: tied - 1,
       rule,
-      newcomer,
+      newcomer: holding.owner,
       askedBytes,
       freeBytes,
     });
@@ -686,6 +722,7 @@ export class Ledger implements MemoryAccount {
         this.#server.alive ? wouldEnd(askedBytes, freeBytes) : "tritonserver was killed",
       );
     }
+    holding.killedBytes += candidate.hostBytes;
     this.#endProcess(candidate, "killed");
     return ok(null);
   }

@@ -86,11 +86,13 @@ export interface MemoryAccount {
    * All demands of one call are granted or none. Error: a device has no room, in the backend's words.
    * @param gpuLimitBytes what the reservation may hold of each GPU, growth included; null = no limit. Only of a backend that
    *   has such a limit
+   * @param together of instances that are loaded with this one: processes of their own fill their memory at the same time
    */
   reserve(
     owner: AllocationOwner,
     demands: readonly MemoryDemand[],
     gpuLimitBytes?: number | null,
+    together?: readonly Reservation[],
   ): Result<Reservation>;
   /** Bytes now reserved in a pool. */
   used(pool: PoolName): number;

@@ -75,7 +75,8 @@ interface Run {
 
 /**
  * An instance in its process. When that is killed nothing shows it: every batch, the one under way included, fails a
- * second later, for ever; released after such a batch it never goes (spec/triton-core.md 4.8, seen on 2.51.0).
+ * second later, for ever; after such a batch it never goes, nor does any instance beside it, whose process lives on
+ * (spec/triton-core.md 4.8, seen on 2.51.0).
  */
 class InstanceProcess implements ModelInstance {
   readonly executionProvider: string;
@@ -112,8 +113,12 @@ class InstanceProcess implements ModelInstance {
     else this.#runInner(run);
   }
 
+  get neverGoes(): boolean {
+    return this.#calledDead;
+  }
+
   release(done: () => void): void {
-    const release = (): void => this.#inner.release(this.#calledDead ? () => {} : done);
+    const release = (): void => this.#inner.release(done);
     if (this.#innerBusy) this.#whenInnerFree = release;
     else release();
   }

@@ -147,8 +147,9 @@ export class LoadedVersion implements ServableVersion, EnsembleMember {
   }
 }
 
-/** Releases instances side by side; calls back when all are gone. */
+/** Releases instances side by side; calls back when all are gone. None goes where one cannot. */
 export const releaseInstances = (instances: readonly LoadedInstance[], done: () => void): void => {
+  if (instances.some(({ slot }) => slot.instance.neverGoes === true)) return;
   let left = instances.length;
   if (left === 0) done();
   for (const { slot, reservation } of instances) {

@@ -3,6 +3,7 @@ import type { Log } from "../../common/log.ts";
 import type { Random } from "../../common/random.ts";
 import { fail, ok, type Result, TritonError } from "../../common/status.ts";
 import type { Backend, BackendModel, InstanceSpec, ModelContext } from "../backend.ts";
+import type { InstanceChance } from "../instance-chance.ts";
 import {
   type DeclaredMemory,
   gpusOfInstance,
@@ -41,6 +42,7 @@ export interface LoaderDependencies {
   readonly responseCache: ResponseCache | null;
   /** The version that serves, for ensembles. @param version -1 = the latest */
   readonly findVersion: (identifier: ModelIdentifier, version: number) => Result<LoadedVersion>;
+  readonly instanceChance: InstanceChance;
   readonly options: LoaderOptions;
 }
 
@@ -225,7 +227,7 @@ export class VersionLoader {
     reservation: Reservation,
     done: (result: Result<LoadedVersion>) => void,
   ): void {
-    const { clock, log, metrics, responseCache } = this.#dependencies;
+    const { clock, instanceChance, log, metrics, responseCache } = this.#dependencies;
     const version = String(context.version);
     const statistics = new VersionStatistics(
       metrics.acquire(identifier, version, config.metric_tags, config.response_cache?.enable),
@@ -246,7 +248,7 @@ export class VersionLoader {
           return;
         }
         const scheduler = withResponseCache(
-          createScheduler(config, states, statistics, clock, log),
+          createScheduler(config, states, statistics, clock, log, instanceChance),
           config,
           responseCache,
           { model: identifier.name, version, statistics, clock, log },
@@ -309,7 +311,10 @@ export class VersionLoader {
     );
   }
 
-  /** Creates and warms up instances one after the other; on a failure those already made are released. */
+  /**
+   * Creates and warms up instances one after the other; on a failure those already made are released. The real server lets
+   * those of a Python model load at the same time, which shows where memory is short (`Reservation`), and in which is first.
+   */
   #createInstances(
     identifier: ModelIdentifier,
     config: ModelConfig,
@@ -320,20 +325,27 @@ export class VersionLoader {
     samples: readonly WarmupSample[],
     done: (result: Result<readonly LoadedInstance[]>) => void,
   ): void {
-    const made: LoadedInstance[] = [];
+    const left = [...planned];
+    const made = new Map<PlannedInstance, LoadedInstance>();
     const next = (): void => {
-      const plan = planned[made.length];
+      const names = left.map(({ spec }) => spec.name);
+      const [plan] = left.splice(
+        names.length > 1 ? this.#dependencies.instanceChance.loadsNext(names) : 0,
+        1,
+      );
       if (plan === undefined) {
-        done(ok(made));
+        done(ok(planned.map((one) => made.get(one)!)));
         return;
       }
-      this.#createInstance(identifier, config, version, backendModel, plan, statistics, samples, (result) => {
+      const together = [...made.values()].map(({ reservation }) => reservation);
+      const parts = { identifier, config, version, backendModel, plan, statistics, samples, together };
+      this.#createInstance(parts, (result) => {
         if (result.ok) {
-          made.push(result.value);
+          made.set(plan, result.value);
           next();
         } else {
           this.#dependencies.log.error(`ERROR: Failed to create instance: ${result.error.message}`);
-          releaseInstances(made, () => done(result));
+          releaseInstances([...made.values()], () => done(result));
         }
       });
     };
@@ -341,15 +353,10 @@ export class VersionLoader {
   }
 
   #createInstance(
-    identifier: ModelIdentifier,
-    config: ModelConfig,
-    version: number,
-    backendModel: BackendModel,
-    { spec, signature }: PlannedInstance,
-    statistics: VersionStatistics,
-    samples: readonly WarmupSample[],
+    { identifier, config, version, backendModel, plan, statistics, samples, together }: InstanceParts,
     done: (result: Result<LoadedInstance>) => void,
   ): void {
+    const { spec, signature } = plan;
     const { account, clock } = this.#dependencies;
     const declared = this.#declaredMemory(config);
     if (!declared.ok) {
@@ -363,7 +370,7 @@ export class VersionLoader {
       instance: spec.name,
     };
     const demands = instanceDemands(declared.value, backendModel, config, spec);
-    const granted = account.reserve(owner, demands, declared.value.gpuLimitBytes);
+    const granted = account.reserve(owner, demands, declared.value.gpuLimitBytes, together);
     if (!granted.ok) {
       done(granted);
       return;
@@ -403,6 +410,18 @@ export class VersionLoader {
 interface PlannedInstance {
   readonly spec: InstanceSpec;
   readonly signature: string;
+}
+
+interface InstanceParts {
+  readonly identifier: ModelIdentifier;
+  readonly config: ModelConfig;
+  readonly version: number;
+  readonly backendModel: BackendModel;
+  readonly plan: PlannedInstance;
+  readonly statistics: VersionStatistics;
+  readonly samples: readonly WarmupSample[];
+  /** Of the instances that are loaded with it. */
+  readonly together: readonly Reservation[];
 }
 
 /** What the model states goes before what its backend expects. */

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from "../../common/clock.ts";
 import { TritonError } from "../../common/status.ts";
+import { type InstanceChance, inTheirOrder } from "../instance-chance.ts";
 import type { ModelConfig } from "../model-config/model-config.ts";
 import type { VersionStatistics } from "../statistics/version-statistics.ts";
 import type { InferenceRequest, InferenceResponse } from "../tensor/inference-request.ts";
@@ -33,8 +34,11 @@ export class BatchScheduler implements Scheduler {
   readonly #prefetch: boolean;
   readonly #equalShapeInputs: ReadonlySet<string> | null;
   readonly #ordered: ResponseOrder | null;
+  readonly #chance: InstanceChance;
   #slots: readonly InstanceSlot[] = [];
   #free: InstanceSlot[] = [];
+  /** Had no batch since they were loaded. */
+  readonly #fresh = new Set<InstanceSlot>();
   readonly #payloads: Payload[] = [];
   #inflight = 0;
   #stopped = false;
@@ -43,8 +47,14 @@ export class BatchScheduler implements Scheduler {
   #timer: Timer | null = null;
   #whenIdle: (() => void)[] = [];
 
-  constructor(config: ModelConfig, statistics: VersionStatistics, clock: Clock) {
+  constructor(
+    config: ModelConfig,
+    statistics: VersionStatistics,
+    clock: Clock,
+    chance: InstanceChance = inTheirOrder,
+  ) {
     this.#clock = clock;
+    this.#chance = chance;
     this.#statistics = statistics;
     this.#maxBatchSize = Math.max(1, config.max_batch_size);
     const batching = config.dynamic_batching;
@@ -68,6 +78,8 @@ export class BatchScheduler implements Scheduler {
 
   setInstances(slots: readonly InstanceSlot[], onUnused: (slot: InstanceSlot) => void): void {
     const gone = this.#slots.filter((slot) => !slots.includes(slot));
+    for (const slot of slots) if (!this.#slots.includes(slot)) this.#fresh.add(slot);
+    for (const slot of gone) this.#fresh.delete(slot);
     this.#slots = slots;
     this.#free = slots.filter((slot) => !slot.busy);
     this.#dispatch();
@@ -247,7 +259,7 @@ export class BatchScheduler implements Scheduler {
     if (this.#dispatching) return;
     this.#dispatching = true;
     while (this.#free.length > 0 && this.#payloads.length > 0) {
-      const slot = this.#free.shift()!;
+      const slot = this.#fresh.size === 0 ? this.#free.shift()! : this.#takeFree();
       const payload = this.#payloads.shift()!;
       this.#statistics.metrics.pending -= payload.requests.length;
       slot.run(payload.requests, this.#ordered?.responder(payload.requests) ?? null, () => {
@@ -259,6 +271,17 @@ export class BatchScheduler implements Scheduler {
       });
     }
     this.#dispatching = false;
+  }
+
+  /** The one that waits longest; chance decides among those that wait since their load. */
+  #takeFree(): InstanceSlot {
+    const served = this.#free.findIndex((slot) => !this.#fresh.has(slot));
+    const racing = served < 0 ? this.#free : this.#free.slice(0, served);
+    const index = racing.length > 1 ? this.#chance.servesNext(racing.map(({ name }) => name)) : 0;
+    const [slot] = this.#free.splice(index, 1);
+    if (slot === undefined) throw new Error("no instance is free");
+    this.#fresh.delete(slot);
+    return slot;
   }
 
   #refuse(request: InferenceRequest, reason: "REJECTED" | "CANCELED", error: TritonError): void {

@@ -1,5 +1,6 @@
 import type { Clock } from "../../common/clock.ts";
 import type { Log } from "../../common/log.ts";
+import type { InstanceChance } from "../instance-chance.ts";
 import type { ModelConfig } from "../model-config/model-config.ts";
 import type { ResponseCache } from "../response-cache/response-cache.ts";
 import type { VersionStatistics } from "../statistics/version-statistics.ts";
@@ -16,9 +17,10 @@ export const createScheduler = (
   statistics: VersionStatistics,
   clock: Clock,
   log: Log,
+  chance: InstanceChance,
 ): Scheduler =>
   config.sequence_batching === undefined
-    ? new BatchScheduler(config, statistics, clock)
+    ? new BatchScheduler(config, statistics, clock, chance)
     : new SequenceScheduler(config, config.sequence_batching, initialStates, statistics, clock, log);
 
 /** The scheduler with the response cache before it, where the configuration asks for one and the server has it. */

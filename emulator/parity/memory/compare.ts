@@ -1,5 +1,4 @@
-import type { Fleet, Step } from "./fleet.ts";
-import { processNames } from "./fleet-models.ts";
+import type { Step } from "./fleet.ts";
 import { EQUAL_WITHIN_BYTES, type LedgerKill, playThroughLedger, type StepPlayed } from "./play-ledger.ts";
 import type { FleetRecording, Seen, StepSeen } from "./recording.ts";
 
@@ -44,15 +43,12 @@ export interface FleetComparison {
 export const compareFleet = (recording: FleetRecording): FleetComparison => {
   const { fleet, seen } = recording;
   const steps = fleet.steps.slice(0, seen.length);
-  const played = playThroughLedger(
-    fleet,
-    seen.map(({ killed }) => killed),
-  );
+  const played = playThroughLedger(fleet, seen);
   const { loadAverage, processors } = recording;
   const busy =
     loadAverage > processors ? `${BUSY} (load average ${loadAverage} on ${processors} processors)` : null;
   const differences = steps.flatMap((step, index) =>
-    compareStep({ index, step, siblings: siblingsOf(fleet, step), busy }, seen[index]!, played[index]!),
+    compareStep({ index, step, busy }, seen[index]!, played[index]!),
   );
   const told = new Set(
     differences.filter(({ what }) => what !== "time" && what !== "victim").map(({ step }) => step),
@@ -67,11 +63,6 @@ export const compareFleet = (recording: FleetRecording): FleetComparison => {
     agreed: asked.filter((index) => !told.has(index)).length,
     differences,
   };
-};
-
-const siblingsOf = (fleet: Fleet, { model }: Step): readonly string[] => {
-  const known = fleet.models.find(({ name, instances }) => name === model && instances > 1);
-  return known === undefined ? [] : processNames(fleet, known);
 };
 
 const deviations = (seen: readonly StepSeen[], played: readonly StepPlayed[]): FleetComparison["heldMib"] => {
@@ -114,14 +105,12 @@ const compareKill = (step: number, kill: LedgerKill, seen: StepSeen): KillCompar
 interface Place {
   readonly index: number;
   readonly step: Step;
-  /** Processes of the step's model; empty unless there are several. */
-  readonly siblings: readonly string[];
   /** Null where the machine had little to do. */
   readonly busy: string | null;
 }
 
 const compareStep = (place: Place, real: StepSeen, ledger: StepPlayed): Difference[] => {
-  const { index, step, siblings, busy } = place;
+  const { index, step, busy } = place;
   const differences: Difference[] = [];
   const near = ledger.freezeRisk ? NEAR_THE_LIMIT : null;
   const compare = (what: Difference["what"], seen: string, ours: string, reason = near): void => {
@@ -133,10 +122,8 @@ const compareStep = (place: Place, real: StepSeen, ledger: StepPlayed): Differen
     compare("ping", statusText(real.ping ?? ledger), statusText(ledger.ping ?? ledger));
   for (const kill of ledger.killed) {
     if (compareKill(index, kill, real).verdict !== "other") continue;
-    if (kill.because === "none") {
-      const oneMore = siblings.includes(kill.process) && real.killed.length > 1;
-      compare("victim", sized(kill), "nobody", oneMore ? FILLED_TOGETHER : near);
-    } else if (real.killed.includes(kill.process)) compare("victim", sized(kill), sized(kill.largest));
+    if (kill.because === "none") compare("victim", sized(kill), "nobody");
+    else if (real.killed.includes(kill.process)) compare("victim", sized(kill), sized(kill.largest));
     else compare("victim", "nobody", sized(kill));
   }
   if (!sameMagnitude(real.seconds, ledger.seconds)) {
@@ -147,10 +134,6 @@ const compareStep = (place: Place, real: StepSeen, ledger: StepPlayed): Differen
 };
 
 const BUSY = "the machine had more to do than it could";
-
-const FILLED_TOGETHER =
-  "one more died before the first one's memory was back; instances of a model fill theirs at the same time, in the ledger one " +
-  "after the other";
 
 const NEAR_THE_LIMIT = "so near the limit the ledger itself says that it cannot tell (freeze-risk)";
 

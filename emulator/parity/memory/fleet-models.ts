@@ -29,10 +29,15 @@ const configText = (model: FleetModel, backend: "python" | "synthetic"): string 
   ].join("\n");
 };
 
+/** Before the name of an instance, in the line that it writes whenever it runs. */
+export const SERVES = "served by ";
+
 const MODEL_PY = `import json
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
+
+SERVES = "${SERVES}"
 
 
 def touched(size):
@@ -45,10 +50,12 @@ class TritonPythonModel:
     def initialize(self, args):
         parameters = json.loads(args["model_config"])["parameters"]
         number = lambda key: int(parameters[key]["string_value"])
+        self.serves = SERVES + args["model_instance_name"]
         self.grows = number("memory.host_kept_bytes_per_run")
         self.held = [touched(number("memory.host_weights_bytes"))]
 
     def execute(self, requests):
+        print(self.serves, flush=True)
         answers = []
         for _ in requests:
             self.held.append(touched(self.grows))
@@ -90,3 +97,7 @@ export const processNames = ({ surface }: Pick<Fleet, "surface">, model: FleetMo
   const name = surface === "kserve" ? model.name : hosted(model.name).targetModel;
   return Array.from({ length: model.instances }, (_, index) => `${name}_0_${index}`);
 };
+
+/** The process that an answer says is dead. */
+export const deadProcess = (body: string): string | null =>
+  /Stub process '([^']+)' is not healthy/.exec(body)?.[1] ?? null;

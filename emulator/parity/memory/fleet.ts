@@ -29,7 +29,7 @@ export interface Fleet {
   readonly limitMib: number;
   readonly surface: Surface;
   /** What its models have in common. */
-  readonly kind: "equal" | "two sizes" | "mixed" | "growing";
+  readonly kind: "equal" | "two sizes" | "mixed" | "growing" | "two instances";
   readonly models: readonly FleetModel[];
   readonly steps: readonly Step[];
 }
@@ -52,6 +52,33 @@ const UNLOAD_SECONDS = 3;
  * any of them, whoever may be dead by then; at the end every model is called. The same seed makes the same fleet.
  */
 export const makeFleet = (seed: number): Fleet => new FleetMaker(seed).make();
+
+/** Two of its models, one after the other, have two instances that are larger than all others and do not fit both. */
+export const makeInstancesFleet = (seed: number): Fleet => {
+  const limitMib = 388;
+  const random = new Random(seed);
+  const others = ["m01", "m02", "m03"].map((name) => ({ name, holdsMib: 30, growsMib: 0, instances: 1 }));
+  const room = (limitMib - estimateMib(others)) / 2 - STUB_MIB;
+  const holdsMib = Math.round(room) + MARGIN_MIB / 2 + 1 + (random.nextUint32() % 20);
+  const large = ["m04", "m05"].map((name) => ({ name, holdsMib, growsMib: 0, instances: 2 }));
+  const models = [...others, ...large];
+  const steps = [
+    ...others.map(({ name }): Step => ({ call: "load", model: name })),
+    ...large.flatMap(({ name: model }): Step[] => [
+      { call: "load", model },
+      { call: "ping" },
+      { call: "index" },
+      ...Array.from({ length: 3 }, (): Step => ({ call: "infer", model })),
+      { call: "unload", model },
+      { call: "wait", seconds: UNLOAD_SECONDS },
+      { call: "index" },
+      { call: "ping" },
+    ]),
+    ...models.map(({ name }): Step => ({ call: "infer", model: name })),
+  ];
+  const surface = seed % 2 === 0 ? "kserve" : "container";
+  return { seed, limitMib, surface, kind: "two instances", models, steps };
+};
 
 class FleetMaker {
   readonly #seed: number;

@@ -1,5 +1,6 @@
 import { VirtualClock } from "../../common/virtual-clock.ts";
 import { noFaults } from "../../core/faults/fault-source.ts";
+import type { InstanceChance } from "../../core/instance-chance.ts";
 import type { KillCandidate, KillChance, Ledger } from "../../core/memory/ledger.ts";
 import { type Machine, parseMachine } from "../../core/memory/machine.ts";
 import type { MemoryProfiles } from "../../core/memory/profile.ts";
@@ -7,10 +8,10 @@ import { callContainer, callTriton } from "../../scenario/wires.ts";
 import { createSimulatedContainer, type SimulatedContainer } from "../../simulation/simulated-container.ts";
 import { readMemoryProfiles } from "../../storage/memory-profiles.ts";
 import type { Fleet, Step } from "./fleet.ts";
-import { fleetFiles, REPOSITORY } from "./fleet-models.ts";
+import { deadProcess, fleetFiles, REPOSITORY } from "./fleet-models.ts";
 import { type FleetRequest, pingRequest, requestOf } from "./fleet-request.ts";
 import { SHM_BYTES } from "./play-real.ts";
-import type { Seen } from "./recording.ts";
+import type { Seen, StepSeen } from "./recording.ts";
 
 const SECOND_US = 1_000_000;
 
@@ -43,37 +44,42 @@ export interface StepPlayed extends Seen {
 
 /**
  * Plays a fleet on the emulator with a machine of the container's size, on a virtual clock.
- * @param seenKills by step: who died on a real server. Where the ledger leaves to chance who dies, and how many, it is as
- * was seen; a process that died there and not here is killed after the step, so that what follows can be compared. Without
- * them the first of equals dies, and no further one.
+ * @param seen what a real server did, by step. Where the ledger leaves to chance who dies, how many, and which of a model's
+ * instances is first, it is as was seen; a process that died there and not here is killed after the step, so that what
+ * follows can be compared. Without it the first of equals dies, and no further one, and instances keep their order.
  */
 export const playThroughLedger = (
   fleet: Fleet,
-  seenKills: readonly (readonly string[])[] | null = null,
-): readonly StepPlayed[] => new LedgerPlayer(fleet, seenKills).play();
+  seen: readonly StepSeen[] | null = null,
+): readonly StepPlayed[] => new LedgerPlayer(fleet, seen).play();
 
 class LedgerPlayer {
   readonly #fleet: Fleet;
-  readonly #seenKills: readonly (readonly string[])[] | null;
+  readonly #seen: readonly StepSeen[] | null;
   readonly #clock = new VirtualClock();
   readonly #simulated: SimulatedContainer;
-  /** Of the step that is played. */
+  /** The step that is played, as it was seen. */
+  #real: StepSeen | null = null;
+  /** Who is yet to die in it. */
   #expected: string[] = [];
   #killed: LedgerKill[] = [];
   #further = false;
   #freezeRisk = false;
 
-  constructor(fleet: Fleet, seenKills: readonly (readonly string[])[] | null) {
+  constructor(fleet: Fleet, seen: readonly StepSeen[] | null) {
     this.#fleet = fleet;
-    this.#seenKills = seenKills;
+    this.#seen = seen;
     const chance: KillChance = {
       victim: (candidates) => this.#victim(candidates),
       killsAnother: (candidates) => {
-        const [next] = this.#expected;
-        const near = candidates.find(({ process }) => process === next);
+        const near = candidates[this.#nextSeen(candidates)];
         this.#further = near !== undefined && isEqual(near, candidates[0]);
         return this.#further;
       },
+    };
+    const instanceChance: InstanceChance = {
+      loadsNext: (instances) => firstLoaded(instances, this.#real),
+      servesNext: (instances) => Math.max(0, instances.indexOf(this.#real?.served ?? "")),
     };
     this.#simulated = createSimulatedContainer({
       clock: this.#clock,
@@ -89,6 +95,7 @@ class LedgerPlayer {
       },
       flags: { modelNamespacing: fleet.surface === "container", modelRepositories: [REPOSITORY] },
       chance,
+      instanceChance,
     });
     const { storage, container } = this.#simulated;
     storage.write(`${REPOSITORY}/`);
@@ -101,12 +108,13 @@ class LedgerPlayer {
 
   play(): readonly StepPlayed[] {
     const { steps } = this.#fleet;
-    const count = this.#seenKills?.length ?? steps.length;
-    return steps.slice(0, count).map((step, index) => this.#step(step, this.#seenKills?.[index] ?? []));
+    const count = this.#seen?.length ?? steps.length;
+    return steps.slice(0, count).map((step, index) => this.#step(step, this.#seen?.[index] ?? null));
   }
 
-  #step(step: Step, expected: readonly string[]): StepPlayed {
-    this.#expected = [...expected];
+  #step(step: Step, real: StepSeen | null): StepPlayed {
+    this.#real = real;
+    this.#expected = [...(real?.killed ?? [])];
     this.#killed = [];
     this.#further = false;
     this.#freezeRisk = false;
@@ -167,11 +175,10 @@ class LedgerPlayer {
   #victim(candidates: readonly KillCandidate[]): number {
     const largest = candidates[0];
     if (largest === undefined) return 0;
-    const [next] = this.#expected;
-    const seen = candidates.findIndex(({ process }) => process === next);
-    const index = Math.max(0, seen);
+    const index = Math.max(0, this.#nextSeen(candidates));
     const chosen = candidates[index] ?? largest;
-    this.#expected = this.#expected.filter((process) => process !== chosen.process);
+    const told = this.#expected.indexOf(chosen.process);
+    if (told >= 0) this.#expected.splice(told, 1);
     this.#killed.push({
       process: chosen.process,
       residentBytes: chosen.residentBytes,
@@ -181,6 +188,12 @@ class LedgerPlayer {
     });
     this.#further = false;
     return index;
+  }
+
+  /** The next that died in reality, -1 where it is not among them. Who asks did not die where the call succeeded. */
+  #nextSeen(candidates: readonly KillCandidate[]): number {
+    const lived = this.#real?.status === 200;
+    return candidates.findIndex(({ process, asks }) => process === this.#expected[0] && !(asks && lived));
   }
 
   #alignWithReality(): void {
@@ -199,6 +212,14 @@ class LedgerPlayer {
     this.#clock.settle();
   }
 }
+
+/** The one that the load failed for was not ready yet when it died; one that died although the load succeeded was. */
+const firstLoaded = (instances: readonly string[], real: StepSeen | null): number => {
+  if (real === null) return 0;
+  const last = real.status === 200 ? null : deadProcess(real.body);
+  const first = instances.findIndex((name) => (last === null ? real.killed.includes(name) : name !== last));
+  return Math.max(0, first);
+};
 
 const isEqual = (one: KillCandidate, other: KillCandidate | undefined): boolean =>
   Math.abs((other?.residentBytes ?? 0) - one.residentBytes) <= EQUAL_WITHIN_BYTES;

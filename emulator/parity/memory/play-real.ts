@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { exchange, type HttpCall, parseAnswer, requestBytes } from "../exchange/http-connection.ts";
 import type { DockerEngine } from "./docker-engine.ts";
 import type { Fleet, Step } from "./fleet.ts";
-import { fleetFiles, HOSTED, REPOSITORY } from "./fleet-models.ts";
+import { deadProcess, fleetFiles, HOSTED, processNames, REPOSITORY, SERVES } from "./fleet-models.ts";
 import { type FleetRequest, pingRequest, requestOf } from "./fleet-request.ts";
 import { killedPids } from "./kernel-log.ts";
 import type { FleetRecording, Seen, StepSeen } from "./recording.ts";
@@ -108,6 +108,8 @@ class Player {
   readonly #names = new Map<number, string>();
   #alive: ReadonlySet<number> = new Set();
   #killsTold = 0;
+  /** By model of several instances. */
+  readonly #runsTold = new Map<string, number>();
 
   constructor(engine: DockerEngine, id: string, ports: ReadonlyMap<number, number>) {
     this.#engine = engine;
@@ -151,13 +153,35 @@ class Player {
     }
     const seen = await done;
     const ping = await pinged;
-    const answer = { ...seen, ...(ping === null ? {} : { ping }) };
+    const served = await this.#served(fleet, step, seen);
+    const answer = {
+      ...seen,
+      ...(served === null ? {} : { served }),
+      ...(ping === null ? {} : { ping }),
+    };
     if (!moves.has(step.call)) return { ...answer, killed: [], heldMib: null };
     await this.#look();
     const killed = await this.#killed(before, step, seen.body);
     const held = await this.#engine.heldBytes(this.#id);
     const heldMib = held === null ? null : Math.round((held / 2 ** 20) * 10) / 10;
     return { ...answer, killed, heldMib };
+  }
+
+  /** As the process wrote, or the error says. */
+  async #served(fleet: Fleet, step: Step, { status, body }: Seen): Promise<string | null> {
+    const model = fleet.models.find(({ name }) => name === step.model);
+    if (step.call !== "infer" || model === undefined || model.instances === 1) return null;
+    const names = processNames(fleet, model);
+    const told = this.#runsTold.get(model.name) ?? 0;
+    const giveUp = performance.now() + 2000;
+    while (true) {
+      const runs = servedIn(await this.#engine.output(this.#id), names);
+      this.#runsTold.set(model.name, runs.length);
+      if (status !== 200) return deadProcess(body);
+      if (runs.length > told) return runs.at(-1) ?? null;
+      if (performance.now() > giveUp) return null;
+      await pause(0.05);
+    }
   }
 
   async #look(): Promise<void> {
@@ -184,11 +208,10 @@ class Player {
     const own = (name: string): boolean => step.model !== undefined && name.startsWith(step.model);
     const gone = [...before].filter((pid) => !this.#alive.has(pid));
     const went = gone.map((pid) => this.#names.get(pid) ?? UNKNOWN);
-    const atItsLoad =
-      step.call === "load" ? /Stub process '([^']+)' is not healthy/.exec(body)?.[1] : undefined;
+    const atItsLoad = step.call === "load" ? deadProcess(body) : null;
     return [
       ...went.filter((name) => step.call === "infer" || !own(name)),
-      ...(atItsLoad === undefined ? [] : [atItsLoad]),
+      ...(atItsLoad === null ? [] : [atItsLoad]),
     ];
   }
 
@@ -207,6 +230,10 @@ class Player {
     return { status: answer?.status ?? null, body: answer?.body.toString() ?? "", seconds };
   }
 }
+
+/** Which of these instances ran, in order. @param output of the server */
+const servedIn = (output: string, names: readonly string[]): readonly string[] =>
+  output.split("\n").flatMap((line) => names.filter((name) => line.trim().endsWith(`${SERVES}${name}`)));
 
 /** What process it is, as its command line says: a stub's names the instance. */
 const instanceOf = (command: string): string | null =>

@@ -12,6 +12,8 @@ export interface StepSeen extends Seen {
   readonly killed: readonly string[];
   /** What the container held afterwards, pages of files left out; null after a call that moves no memory. */
   readonly heldMib: number | null;
+  /** Which of a model's instances had the request; absent where it has one, or where nothing came. */
+  readonly served?: string;
   /** Answer to the ping in the midst of the call. */
   readonly ping?: Seen;
 }

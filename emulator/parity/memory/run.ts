@@ -6,7 +6,7 @@ import { TRITON_VERSION } from "../real-triton/server-files.ts";
 import { parityFolder } from "../shipped-files.ts";
 import { compareFleet, type FleetComparison } from "./compare.ts";
 import { DockerEngine } from "./docker-engine.ts";
-import { type Fleet, makeFleet } from "./fleet.ts";
+import { type Fleet, makeFleet, makeInstancesFleet } from "./fleet.ts";
 import { playOnRealServer, type RealServer, warmPageCache } from "./play-real.ts";
 import type { FleetRecording } from "./recording.ts";
 import { readFleetRecordings, writeFleetRecordings } from "./recordings.ts";
@@ -17,11 +17,16 @@ export interface MemoryFidelityOptions {
   readonly fleets?: number;
   /** Of the first fleet; the next ones count on. Default 1. */
   readonly seed?: number;
+  /** Besides them: fleets of a model whose two instances do not fit. Default 6. */
+  readonly instancesFleets?: number;
   /** Name of an image on the engine whose program is tritonserver. Default: the one of `serverImage`. */
   readonly image?: string;
   /** Called with a line for each fleet. */
   readonly say?: Say;
 }
+
+/** Of the first of these. */
+const INSTANCES_SEED = 1001;
 
 /** A fleet on which the server stands still is played again with so much more memory, so many times. */
 const MORE_MIB = 16;
@@ -34,25 +39,29 @@ const TRIES = 4;
 export const runMemoryFidelity = async (
   options: MemoryFidelityOptions = {},
 ): Promise<MemoryFidelityReport> => {
-  const { fleets = 20, seed = 1, say = () => {} } = options;
+  const { fleets = 20, seed = 1, instancesFleets = 6, say = () => {} } = options;
   const { socket, ...found } = await runningEngine();
   const image = options.image ?? (await serverImage({ socket, ...found }, say));
   const server = { engine: new DockerEngine(socket), image, release: TRITON_VERSION };
   await warmPageCache(server);
   const played: FleetComparison[] = [];
   const stalled: FleetRecording[] = [];
-  for (let index = 0; index < fleets; index++) {
-    const recordings = await playUntilItMoves(server, makeFleet(seed + index));
+  const all = [
+    ...Array.from({ length: fleets }, (_, index) => makeFleet(seed + index)),
+    ...Array.from({ length: instancesFleets }, (_, index) => makeInstancesFleet(INSTANCES_SEED + index)),
+  ];
+  for (const [index, fleet] of all.entries()) {
+    const recordings = await playUntilItMoves(server, fleet);
     writeFleetRecordings(recordings);
     stalled.push(...recordings.filter((recording) => recording.stalled));
     const last = recordings.find((recording) => !recording.stalled);
     if (last === undefined) {
-      say(`fleet ${seed + index}: the server stood still at each of ${TRIES} limits`);
+      say(`fleet ${fleet.seed}: the server stood still at each of ${TRIES} limits`);
       continue;
     }
     const comparison = compareFleet(last);
     played.push(comparison);
-    say(`${index + 1} of ${fleets}: ${fleetLine(comparison)}`);
+    say(`${index + 1} of ${all.length}: ${fleetLine(comparison)}`);
   }
   return { release: TRITON_VERSION, fleets: played, stalled };
 };

@@ -616,6 +616,53 @@ describe("OOM killer", () => {
     expect(killed()).toEqual(["c_0_0", "b_0_0"]);
   });
 
+  test("ledger: instances that are loaded together have come equally far when there is no more, and either dies", () => {
+    const victims = Array.from({ length: 40 }, (_, seed) => {
+      const { events, killed, python, pythonInstance } = small(documents, { seed });
+      granted(python("other", 350));
+      const first = granted(pythonInstance("m_0_0", 400));
+      const second = granted(pythonInstance("m_0_1", 400, [first]));
+      // (400 + 250) / 2 each: less than `other` has.
+      expect(events.find(({ type }) => type === "killed")).toMatchObject({ process: "other_0_0", tied: 0 });
+      granted(pythonInstance("m_0_2", 300, [first, second]));
+      return killed().at(-1);
+    });
+    expect(new Set(victims)).toEqual(new Set(["m_0_0", "m_0_1", "m_0_2"]));
+  });
+
+  test("ledger: instances of another load are weighed by themselves", () => {
+    const { killed, python, pythonInstance } = small(documents);
+    granted(python("other", 350));
+    granted(pythonInstance("m_0_0", 400));
+    granted(pythonInstance("m_0_1", 400));
+    expect(killed()).toEqual(["m_0_0"]);
+  });
+
+  test("ledger: bytes of who died for an instance may be late for those beside it, which then die or make others die", () => {
+    const run = (mayDie: readonly string[]) => {
+      const left = [...mayDie];
+      const chance: KillChance = {
+        victim: (candidates) => {
+          const index = candidates.findIndex(({ process }) => process === left[0]);
+          left.shift();
+          return Math.max(0, index);
+        },
+        killsAnother: (candidates) => candidates.some(({ process }) => process === left[0]),
+      };
+      const { killed, python, pythonInstance } = small(documents, { chance });
+      granted(python("a", 400));
+      granted(python("b", 380));
+      const first = granted(pythonInstance("m_0_0", 300));
+      granted(pythonInstance("m_0_1", 300, [first]));
+      granted(python("late", 10));
+      return killed();
+    };
+    expect(run(["a_0_0"])).toEqual(["a_0_0"]);
+    expect(run(["a_0_0", "m_0_0"])).toEqual(["a_0_0", "m_0_0"]);
+    expect(run(["a_0_0", "m_0_1", "m_0_0"])).toEqual(["a_0_0", "m_0_1", "m_0_0"]);
+    expect(run(["a_0_0", "m_0_0", "b_0_0", "late_0_0"])).toEqual(["a_0_0", "m_0_0", "b_0_0"]);
+  });
+
   test("ledger: when tritonserver is the choice it is reported, the load is refused and nothing changes", () => {
     const { killed, ledger, python } = small(documents);
     granted(ledger.reserve(inServer("a"), [host(600)]));

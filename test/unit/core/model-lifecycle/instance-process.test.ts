@@ -278,6 +278,21 @@ describe("a process that is killed", () => {
     expect(fixture.index()).toEqual(["m:1 UNAVAILABLE unloaded"]);
   });
 
+  test("called when it was dead, it keeps the instances beside it from going at an unload; not called, it does not", () => {
+    const heldAfterUnload = (calls: number): readonly [number, readonly string[]] => {
+      const stated = { ...python, "memory.host_weights_bytes": 100 };
+      const { fixture, ledger, held } = serve({ m: model(stated, "", "kind: KIND_CPU count: 2") });
+      load(fixture, "m");
+      ledger.kill("m_0_1");
+      for (let call = 0; call < calls; call++) ask(fixture, "m");
+      fixture.unload("m");
+      fixture.clock.advance(3_600_000_000);
+      return [held("weights"), fixture.index()];
+    };
+    expect(heldAfterUnload(1)).toEqual([0, ["m:1 UNAVAILABLE unloaded"]]);
+    expect(heldAfterUnload(2)).toEqual([100, ["m:1 UNLOADING"]]);
+  });
+
   test("killed in a short load it fails a second after the load would have ended, killed by hand a second later", () => {
     const { fixture, ledger } = serve({
       huge: model({ ...python, "memory.host_weights_bytes": 1001, "synthetic.load_us": 300_000 }),

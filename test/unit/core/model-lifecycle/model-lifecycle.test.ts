@@ -35,6 +35,30 @@ test("load: makes the version READY, when model and instances are there", () => 
   expect(fixture.logged).toEqual(expect.arrayContaining(["loading: m:1", "successfully loaded 'm'"]));
 });
 
+test("load: chance decides which instance is made next, and they keep their order", () => {
+  const asked: (readonly string[])[] = [];
+  const fixture = tritonServer({
+    models: { m: modelConfig("", 3) },
+    loaded: ["m"],
+    instanceChance: {
+      loadsNext: (instances) => {
+        asked.push(instances);
+        return instances.length - 1;
+      },
+      servesNext: () => 0,
+    },
+  });
+  expect(asked).toEqual([
+    ["m_0_0", "m_0_1", "m_0_2"],
+    ["m_0_0", "m_0_1"],
+  ]);
+  const made = fixture.backend.events.filter((event) => event.startsWith("create"));
+  expect(made).toEqual(["create m:1 m_0_2", "create m:1 m_0_1", "create m:1 m_0_0"]);
+  fixture.infer("m");
+  fixture.clock.runAll();
+  expect(fixture.backend.runs.map(({ instance }) => instance)).toEqual(["m_0_0"]);
+});
+
 test("version that loads: is not served", () => {
   const fixture = tritonServer({ models: { m: modelConfig() } });
   fixture.backend.initializeUs = 1_000_000;

@@ -35,6 +35,46 @@ test("default scheduler: gives requests to whichever instance is free", () => {
   ]);
 });
 
+test("default scheduler: chance decides who is first of those that wait since their load, then each waits its turn", () => {
+  const asked: (readonly string[])[] = [];
+  const fixture = tritonServer({
+    models: { m: modelConfig("", 3) },
+    loaded: ["m"],
+    instanceChance: {
+      loadsNext: () => 0,
+      servesNext: (instances) => {
+        asked.push(instances);
+        return instances.length - 1;
+      },
+    },
+  });
+  for (const id of ["a", "b", "c", "d", "e", "f"]) {
+    send(fixture, id);
+    fixture.clock.runAll();
+  }
+  expect(asked).toEqual([
+    ["m_0_0", "m_0_1", "m_0_2"],
+    ["m_0_0", "m_0_1"],
+  ]);
+  expect(fixture.backend.runs.map(({ instance }) => instance)).toEqual([
+    "m_0_2",
+    "m_0_1",
+    "m_0_0",
+    "m_0_2",
+    "m_0_1",
+    "m_0_0",
+  ]);
+});
+
+test("default scheduler: without chance instances that wait since their load serve in their order, in turns", () => {
+  const fixture = served("", 2);
+  for (const id of ["a", "b", "c"]) {
+    send(fixture, id);
+    fixture.clock.runAll();
+  }
+  expect(fixture.backend.runs.map(({ instance }) => instance)).toEqual(["m_0_0", "m_0_1", "m_0_0"]);
+});
+
 test("default scheduler: ten thousand requests behind one that runs are served, when the backend then answers at once", () => {
   const fixture = served("");
   fixture.backend.durationOf = ({ ids }) => (ids[0] === "first" ? 1_000 : 0);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { compareFleet } from "../../../../emulator/parity/memory/compare.ts";
-import { makeFleet } from "../../../../emulator/parity/memory/fleet.ts";
+import { makeFleet, makeInstancesFleet } from "../../../../emulator/parity/memory/fleet.ts";
 import { playThroughLedger } from "../../../../emulator/parity/memory/play-ledger.ts";
 import type { FleetRecording, StepSeen } from "../../../../emulator/parity/memory/recording.ts";
 
@@ -96,5 +96,93 @@ describe("comparison", () => {
       [killed[1], "further"],
     ]);
     expect(differences).toEqual([]);
+  });
+});
+
+describe("two instances that do not fit", () => {
+  const instances = makeInstancesFleet(1002);
+  const at = instances.steps.findIndex(({ call, model }) => call === "load" && model === "m04");
+  const infers = instances.steps.flatMap(({ call }, index) =>
+    call === "infer" && index > at ? [index] : [],
+  );
+  const quiet: StepSeen = { status: 200, body: "", seconds: 0, killed: [], heldMib: null };
+  const failed = (process: string): Partial<StepSeen> => ({
+    status: 400,
+    body: `{"error":"load failed for model 'm04': version 1 is at UNAVAILABLE state: Internal: Stub process '${process}' is not healthy.;\\n"}`,
+  });
+  const dead = (process: string) => `{"error":"Stub process '${process}' is not healthy."}`;
+
+  /** The first load and three inferences, if the load and the first inference were seen like this. */
+  const playedAs = (load: Partial<StepSeen>, served?: string) => {
+    const seen = instances.steps.slice(0, infers[2]! + 1).map((_, index): StepSeen => {
+      if (index === at) return { ...quiet, ...load };
+      return index === infers[0] && served !== undefined ? { ...quiet, served } : quiet;
+    });
+    const played = playThroughLedger(instances, seen);
+    return [at, ...infers.slice(0, 3)].map((step) => played[step]!);
+  };
+
+  /* Each was seen on 2.51.0, in 40 loads in containers of 388 MiB. */
+  test.each([
+    [{ killed: ["m04_0_0"] }, "m04_0_0", ["m04_0_0", null, "m04_0_0"]],
+    [{ killed: ["m04_0_0"] }, "m04_0_1", [null, "m04_0_0", null]],
+    [{ killed: ["m04_0_1"] }, "m04_0_1", ["m04_0_1", null, "m04_0_1"]],
+    [{ killed: ["m04_0_1"] }, "m04_0_0", [null, "m04_0_1", null]],
+  ])(
+    "comparison: one that dies when it is loaded %j, while %s is first to serve, and the other one goes on",
+    (seen, first, turns) => {
+      const [load, ...answers] = playedAs(seen, first);
+      expect([load?.status, load?.body]).toEqual([200, ""]);
+      expect(load?.killed.map(({ process, because }) => [process, because])).toEqual([
+        [seen.killed[0], "rule"],
+      ]);
+      expect(answers.map(({ status, body }) => (status === 200 ? null : body))).toEqual(
+        turns.map((process) => (process === null ? null : dead(process))),
+      );
+    },
+  );
+
+  test.each([
+    { killed: ["m04_0_0"], ...failed("m04_0_0") },
+    { killed: ["m04_0_1"], ...failed("m04_0_1") },
+    { killed: ["m04_0_0", "m04_0_1"], ...failed("m04_0_1") },
+    { killed: ["m04_0_1", "m04_0_0"], ...failed("m04_0_0") },
+    { killed: ["m04_0_1", "m04_0_0"], ...failed("m04_0_1") },
+  ])("comparison: one that dies while it is loaded fails the load: $killed", (seen) => {
+    const [load, ...answers] = playedAs(seen);
+    expect([load?.status, load?.body]).toEqual([seen.status, seen.body]);
+    expect(load?.killed.map(({ process }) => process)).toEqual(seen.killed);
+    expect(load?.killed.every(({ because }) => because !== "none")).toBe(true);
+    expect(answers.map(({ status }) => status)).toEqual([404, 404, 404]);
+  });
+
+  test("comparison: an instance that serves out of turn, and a load that fails without a death, are told", () => {
+    const played = playThroughLedger(instances);
+    const seen = played.map(
+      ({ status, body, seconds, killed }): StepSeen => ({
+        ...quiet,
+        status,
+        body,
+        seconds,
+        killed: killed.map(({ process }) => process),
+      }),
+    );
+    const differing = (index: number, change: Partial<StepSeen>) =>
+      compareFleet({
+        ...recordingOf(seen.map((step, other) => (other === index ? { ...step, ...change } : step))),
+        fleet: instances,
+      }).differences.map(({ step, what }) => [step, what]);
+    expect(differing(0, {})).toEqual([]);
+    const second = infers[1]!;
+    expect(played[second]?.status).toBe(200);
+    const outOfTurn = { status: 500, body: dead("m04_0_0"), served: "m04_0_0" };
+    expect(differing(second, outOfTurn)).toEqual([
+      [second, "status"],
+      [second, "body"],
+    ]);
+    expect(differing(0, failed("m01_0_0"))).toEqual([
+      [0, "status"],
+      [0, "body"],
+    ]);
   });
 });
