@@ -259,21 +259,19 @@ class SequencePlayer {
     ours: readonly StepTold[],
   ): Promise<boolean> {
     const at = ours.length - 1;
-    // An earlier step in which operations met may come out otherwise than it did.
+    // Again where an earlier step, in which operations met, comes out otherwise than it did.
     for (let tries = 0; tries < TRIES; tries++) {
       const told = await this.#playOnTheirs(candidate);
-      const before = told.slice(0, at);
-      if (
-        before.some((step, index) => ours[index] !== undefined && this.#compare(ours[index], step) !== null)
-      )
-        continue;
       const state = told.at(-1)?.state;
       const own = ours[at];
       if (state === undefined || own === undefined) return false;
       const operations = told.slice(at).flatMap((step) => step.operations);
       const inPlace = order === null ? operations : order.map((_, index) => operations[order.indexOf(index)]);
       const found = { operations: inPlace.filter((one) => one !== undefined), state };
-      return this.#compare(own, found) === null;
+      if (this.#compare(own, found) === null) return true;
+      const isSame = (step: StepTold, index: number): boolean =>
+        ours[index] === undefined || this.#compare(ours[index], step) === null;
+      if (told.slice(0, at).every(isSame)) return false;
     }
     return false;
   }

@@ -79,7 +79,9 @@ export class RequestValidator {
   }
 
   #hasBatchOfNone({ inputs }: InferenceRequest): boolean {
-    return this.#maxBatchSize > 0 && inputs.some(({ shape }) => shape[0] === 0);
+    return (
+      this.#maxBatchSize > 0 && inputs.some(({ shape: [rows] }) => rows !== undefined && (rows | 0) === 0)
+    );
   }
 
   #checkInputs(request: InferenceRequest, inputs: readonly InputTensor[]): TritonError | null {
@@ -100,8 +102,9 @@ export class RequestValidator {
         );
       }
       const rows = input.shape[0]!;
-      if (batchSize === 0) batchSize = rows;
-      else if (batchSize !== rows) {
+      // The real core keeps it in 32 bits without a sign, and looks at them with one where it is held against the limit.
+      if (batchSize === 0) batchSize = rows | 0;
+      else if (batchSize >>> 0 !== rows) {
         return invalid(
           `${request.logPrefix}input '${input.name}' batch size does not match other inputs for '${this.#model}'`,
         );

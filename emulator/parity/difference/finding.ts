@@ -1,4 +1,4 @@
-import type { Divergence } from "./compare-json.ts";
+import { ABSENT, type Divergence } from "./compare-json.ts";
 
 /** A difference that was seen, once for all requests that show the same. */
 export interface Finding {
@@ -23,7 +23,12 @@ export interface Finding {
 
 /** One of the two failed: then they have counted something else, and so will their statistics and metrics. */
 export const countsDiffer = (divergences: readonly Divergence[]): boolean =>
-  divergences.some(({ where }) => where === "status" || where === "code");
+  divergences.some(
+    ({ where, ours, theirs }) =>
+      where === "status" ||
+      where === "code" ||
+      (where.endsWith("/error_message") && (ours === ABSENT || theirs === ABSENT)),
+  );
 
 /** Alike where only numbers and quoted names differ, so that one mistake is found once and not in a hundred requests. */
 export const keyOf = (divergences: readonly Divergence[]): string => {

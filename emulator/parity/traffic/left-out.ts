@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from "../exchange/json.ts";
-import { type JsonText, memberOf } from "../exchange/json-text.ts";
+import { type JsonText, memberOf, readJsonText, writeJsonText } from "../exchange/json-text.ts";
 import type { ModelSketch } from "./model-sketch.ts";
 import type { TrafficRequest } from "./request.ts";
 
@@ -59,8 +59,13 @@ const itemsOf = (value: JsonText | undefined): readonly JsonText[] =>
   value?.kind === "array" ? value.items : [];
 
 const shapesOf = (request: TrafficRequest): number[][] => {
-  if (request.kind !== "http" || request.body?.json == null) return [];
-  return itemsOf(memberOf(request.body.json, "inputs")).map((input) =>
+  if (request.kind !== "http" || request.body === null) return [];
+  const { json: written, bytes } = request.body;
+  // A mistake may have been made in the text of the JSON, which is then but a token.
+  const text = written === null ? bytes.toString("latin1") : writeJsonText(written);
+  const json = readJsonText(text.trim());
+  if (json?.kind !== "object") return [];
+  return itemsOf(memberOf(json, "inputs")).map((input) =>
     itemsOf(memberOf(input, "shape")).map((dim) => (dim.kind === "token" ? Number(dim.text) : Number.NaN)),
   );
 };

@@ -71,6 +71,16 @@ test("requested output: of several that there are none of the first by name is t
   expect(messageOf(validator, { inputs: [tensor()], requestedOutputs: ["b", "a"] })).toContain("output 'a'");
 });
 
+test("batch size: is kept in 32 bits, and held against the limit with a sign", () => {
+  const validator = validatorOf({ IN: "INT32 [ 1 ]" }, 4);
+  const rows = (count: number): string | null =>
+    messageOf(validator, { inputs: [{ ...tensor(), shape: [count, 1] }] });
+  expect(rows(2 ** 32 + 1)).toBeNull();
+  expect(rows(2 ** 32)).toBeNull();
+  expect(rows(2 ** 31 - 1)).toContain("batch-size must be <= 4");
+  expect(rows(-1)).toContain("Expected 17179869180, got 4");
+});
+
 test("requested output: is looked at before the inputs", () => {
   expect(messageOf(validatorOf({ IN: "INT32 [ 1 ]" }), { inputs: [], requestedOutputs: ["NOPE"] })).toContain(
     "unexpected inference output",
