@@ -273,7 +273,7 @@ class RequestDecoder {
     if (parameters instanceof JsonObject) {
       const binarySize = parameters.find("binary_data_size");
       if (binarySize !== undefined) {
-        return this.#takeBinary(name, Number(parse(asUnsignedInteger(binarySize), "binary_data_size")));
+        return this.#takeBinary(name, parse(asUnsignedInteger(binarySize), "binary_data_size"));
       }
       const region = this.#readSharedMemory(parameters);
       if (region !== null) return region;
@@ -290,17 +290,18 @@ class RequestDecoder {
     return converted.value;
   }
 
-  #takeBinary(name: string, byteSize: number): Uint8Array {
+  #takeBinary(name: string, size: number | bigint): Uint8Array {
     const start = this.#binaryPosition;
-    const missing = byteSize - (this.#body.length - start);
-    if (missing > 0) {
+    const left = this.#body.length - start;
+    if (size > left) {
+      const missing = BigInt(size) - BigInt(left);
       throw new TritonError(
         "INVALID_ARG",
         `unexpected size for input '${name}', expecting ${missing} additional bytes for model '${this.#modelName}'`,
       );
     }
-    this.#binaryPosition = start + byteSize;
-    return this.#body.subarray(start, start + byteSize);
+    this.#binaryPosition = start + Number(size);
+    return this.#body.subarray(start, this.#binaryPosition);
   }
 
   /** The part of a region that the parameters of an input or output name; null = they name none. */
