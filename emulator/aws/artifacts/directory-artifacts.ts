@@ -1,6 +1,6 @@
 import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { ok, type Result } from "../../common/status.ts";
+import { fail, ok, type Result } from "../../common/status.ts";
 import type { Artifact } from "./artifact-store.ts";
 import {
   type ArchiveSource,
@@ -21,13 +21,21 @@ export interface DirectoryArtifactsOptions extends UnpackOptions {
  * `team/a.tar.gz` lies in a subfolder, and nothing else than a plain key is found.
  */
 export class DirectoryArtifacts extends UnpackedArtifacts {
-  /** Errors: UNKNOWN where the directory cannot be read or the root not be made. */
+  /** Errors: INVALID_ARG where the directory cannot be read, UNKNOWN where the root cannot be made. */
   static async open({
     directory,
     ...options
   }: DirectoryArtifactsOptions): Promise<Result<DirectoryArtifacts>> {
     try {
       await readdir(directory);
+    } catch (error) {
+      const why = asSystemError(error).message;
+      return fail(
+        "INVALID_ARG",
+        `cannot serve model archives: ${why}; name the folder that holds them (*.tar.gz)`,
+      );
+    }
+    try {
       await DirectoryArtifacts.prepare(options.root);
     } catch (error) {
       return cannotServe(error);

@@ -692,7 +692,7 @@ test("folders: what a crash left half unpacked is removed at the start, and noth
 test("folders: no directory of archives is an error that names it", async () => {
   const { top } = await makeInstance();
   const opened = await DirectoryArtifacts.open({ directory: join(top, "missing"), root: join(top, "other") });
-  expect(opened.ok ? null : opened.error.message).toBe(
-    `cannot serve model archives: ENOENT: no such file or directory, scandir '${join(top, "missing")}'`,
+  expect(opened.ok ? null : opened.error.asString()).toBe(
+    `Invalid argument: cannot serve model archives: ENOENT: no such file or directory, scandir '${join(top, "missing")}'; name the folder that holds them (*.tar.gz)`,
   );
 });
