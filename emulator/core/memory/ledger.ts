@@ -181,6 +181,8 @@ interface Asked {
   readonly holding: Holding;
   readonly askedBytes: number;
   readonly freeBytes: number;
+  /** What it has of them when there is no more. */
+  readonly touchedBytes: number;
 }
 
 /** What a reservation holds, and where. */
@@ -643,12 +645,15 @@ export class Ledger implements MemoryAccount {
     const lateBytes = together.reduce((total, { killedBytes }) => total + killedBytes, 0);
     const early = this.free("host") - lateBytes;
     if (askedBytes <= this.free("host") && askedBytes > early) {
-      const further = this.#killFurther({ holding, askedBytes, freeBytes: Math.max(0, early) });
+      // They come back bit by bit: it may be nearly done when the last ones are missing.
+      const asked = { holding, askedBytes, freeBytes: Math.max(0, early), touchedBytes: askedBytes };
+      const further = this.#killFurther(asked);
       if (!further.ok) return further;
     }
     while (holder.alive && askedBytes > this.free("host")) {
       // The newcomer holds what still fitted when the kernel had no more.
-      const asked = { holding, askedBytes, freeBytes: this.free("host") };
+      const freeBytes = this.free("host");
+      const asked = { holding, askedBytes, freeBytes, touchedBytes: Math.max(0, freeBytes) };
       const first = this.#kill(asked, "largest resident size");
       if (!first.ok) return first;
       const further = this.#killFurther(asked);
@@ -671,8 +676,8 @@ export class Ledger implements MemoryAccount {
   }
 
   /** Highest score first; equals in the order in which they were started. */
-  #candidates({ holding: { holder, together }, askedBytes, freeBytes }: Asked) {
-    const touched = holder.alive ? Math.max(0, Math.min(askedBytes, freeBytes)) : 0;
+  #candidates({ holding: { holder, together }, touchedBytes }: Asked) {
+    const touched = holder.alive ? touchedBytes : 0;
     const { capacityBytes, reserveBytes } = this.#pool("host");
     // Those that fill at the same time have come equally far.
     const filling = new Set([holder, ...together.map((other) => other.holder)].filter(({ alive }) => alive));

@@ -190,10 +190,12 @@ class LedgerPlayer {
     return index;
   }
 
-  /** The next that died in reality, -1 where it is not among them. Who asks did not die where the call succeeded. */
+  /** The next that died in reality, -1 where it is not among them. Who asks did so only if the answer names it. */
   #nextSeen(candidates: readonly KillCandidate[]): number {
-    const lived = this.#real?.status === 200;
-    return candidates.findIndex(({ process, asks }) => process === this.#expected[0] && !(asks && lived));
+    const failed = deadProcess(this.#real?.body ?? "");
+    return candidates.findIndex(
+      ({ process, asks }) => process === this.#expected[0] && (!asks || process === failed),
+    );
   }
 
   #alignWithReality(): void {
