@@ -57,7 +57,7 @@ const openServerDialogue = async (
       folders: [scratch.path],
       flags: placed.server.flags.map((flag) => flag.replace("{repo}", folder.path)),
       env: placed.server.env ?? {},
-      ownProcess: placed.steps.some(needsProcess),
+      ownProcess: placed.steps.some(needsProcess) || takesAddressSpace.has(placed.id),
     });
     const dialogue = new ServerDialogue(placed, target.real, way, server, {
       repository: folder.path,
@@ -75,6 +75,9 @@ const openServerDialogue = async (
     );
   }
 };
+
+/** A process in which ONNX Runtime was asked for terabytes can start no others afterwards: ENOMEM. */
+const takesAddressSpace: ReadonlySet<string> = new Set(["onnxruntime-172", "onnxruntime-174"]);
 
 /** The case signals the server or waits for its end. */
 export const needsProcess = (step: Step): boolean =>

@@ -80,10 +80,10 @@ test("smallestSequence: drops steps, operations, models and their files", async 
 
 test("isOneOfTheOrders: tries what ran at the same time in every order, one after the other", async () => {
   const tried: string[] = [];
-  const found = await isOneOfTheOrders(sequence, 1, async ({ steps }) => {
-    tried.push(steps.map((step) => step.map((operation) => operation.do).join("+")).join(" "));
+  const found = await isOneOfTheOrders(sequence, 1, async ({ steps }, order) => {
+    tried.push(`${steps.map((step) => step.map((operation) => operation.do).join("+")).join(" ")}: ${order}`);
     return tried.length === 2;
   });
   expect(found).toBe(true);
-  expect(tried).toEqual(["load unload load", "load load unload"]);
+  expect(tried).toEqual(["load unload load: 0,1", "load load unload: 1,0"]);
 });

@@ -49,6 +49,11 @@ test("isLeftOut: what the real server does not survive", () => {
   expect(isLeftOut(infer("floats", '{"inputs":[{"shape":[1,9223372036854775807]}]}'), models)?.name).toBe(
     "absurd shapes",
   );
+  const written = post(
+    "/v2/models/floats/infer",
+    plainBody({ kind: "token", text: '{"inputs":[{"shape":[1,2147483648],"data":[NaN]}]} ' }),
+  );
+  expect(isLeftOut(written, models)?.name).toBe("absurd shapes");
 });
 
 test("readJsonText: keeps numbers, order and equal names as they are written", () => {
