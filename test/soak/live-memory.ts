@@ -9,7 +9,11 @@ const file = process.env.SOAK_LIVE_MEMORY;
 if (file !== undefined && process.argv[2] === "serve") {
   process.on("SIGUSR2", () => {
     globalThis.gc?.();
-    const { heapUsed, external } = process.memoryUsage();
-    appendFileSync(file, `${heapUsed + external}\n`);
+    // What the first one found dead may hold more, outside of the heap.
+    setImmediate(() => {
+      globalThis.gc?.();
+      const { heapUsed, external } = process.memoryUsage();
+      appendFileSync(file, `${heapUsed + external}\n`);
+    });
   });
 }

@@ -6,12 +6,15 @@ import { parseArgs } from "node:util";
 import { OWN_SERVER, SAMPLE_REPOSITORY } from "../support/own-server.ts";
 import { processTreeUsage } from "../support/process-tree.ts";
 import { type ServerCommand, startServerProcess } from "../support/server-process.ts";
+import { Gate } from "./gate.ts";
 import { sendTraffic, type TrafficCounts } from "./traffic.ts";
 import { leaksIn, type Sample, trendOf } from "./trend.ts";
 
 /** What a Node process writes when nobody caught an error. */
 const UNHANDLED = /unhandled|uncaught|^\s+at .*[:(]\d+:\d+|\w*Error: .*\[ERR_/im;
 const ROWS_PRINTED = 20;
+const SECONDS_BETWEEN_WORDS = 60;
+const LIVE_MEMORY_PATIENCE_MS = 10_000;
 /** Our server, which collects its garbage when it is asked how much memory is alive. */
 const COLLECTING_SERVER: ServerCommand = {
   ...OWN_SERVER,
@@ -46,9 +49,14 @@ async function main(minutes: number, seed: number): Promise<number> {
   const startedAt = performance.now();
   const until = startedAt + minutes * 60_000;
   const goesOn = () => performance.now() < until && server.ended() === null;
-  const traffic = sendTraffic(server, goesOn, seed, counts);
+  const gate = new Gate();
+  const traffic = sendTraffic(server, goesOn, gate, seed, counts);
   const everyMs = Math.min(5000, (until - startedAt) / 60);
-  const samples = await sampleWhile(goesOn, server.pid, startedAt, everyMs, liveMemory);
+  const sample = async (): Promise<Sample> => {
+    const seconds = (performance.now() - startedAt) / 1000;
+    return { liveBytes: await liveBytesOf(server.pid, liveMemory), ...processTreeUsage(server.pid), seconds };
+  };
+  const samples = await sampleWhile(goesOn, gate, everyMs, sample);
   await traffic;
 
   const problems = [
@@ -68,23 +76,39 @@ async function main(minutes: number, seed: number): Promise<number> {
   return problems.length > 0 ? 1 : 0;
 }
 
+/** Samples are taken between requests: what is under way would be counted as alive. */
 async function sampleWhile(
   goesOn: () => boolean,
-  pid: number,
-  startedAt: number,
+  gate: Gate,
   everyMs: number,
-  liveMemory: string,
+  sample: () => Promise<Sample>,
 ): Promise<readonly Sample[]> {
   const samples: Sample[] = [];
+  let shown = 0;
   while (goesOn()) {
     await sleep(everyMs);
-    process.kill(pid, "SIGUSR2");
-    // The answer to the sample before is there for sure.
-    const liveBytes = Number(readFileSync(liveMemory, "utf8").trimEnd().split("\n").at(-1));
-    if (liveBytes === 0) continue;
-    samples.push({ ...processTreeUsage(pid), liveBytes, seconds: (performance.now() - startedAt) / 1000 });
+    if (!goesOn()) break;
+    await gate.whileClosed(async () => {
+      samples.push(await sample());
+    });
+    const { seconds = 0, liveBytes = 0 } = samples.at(-1) ?? {};
+    if (seconds - shown < SECONDS_BETWEEN_WORDS) continue;
+    shown = seconds;
+    console.log(`${seconds.toFixed(0)} s: ${(liveBytes / 1e6).toFixed(1)} MB alive`);
   }
   return samples;
+}
+
+/** Has the server collect its garbage and say what is left. */
+async function liveBytesOf(pid: number, liveMemory: string): Promise<number> {
+  const before = readFileSync(liveMemory, "utf8").length;
+  process.kill(pid, "SIGUSR2");
+  for (let waited = 0; waited < LIVE_MEMORY_PATIENCE_MS; waited += 10) {
+    const written = readFileSync(liveMemory, "utf8").slice(before);
+    if (written.endsWith("\n")) return Number(written);
+    await sleep(10);
+  }
+  throw new Error(`the server did not say within ${LIVE_MEMORY_PATIENCE_MS} ms how much memory is alive`);
 }
 
 function unhandledErrors(log: string): readonly string[] {

@@ -11,6 +11,7 @@ import {
   sendGrpc,
   sendHttp,
 } from "../support/infer-requests.ts";
+import type { Gate } from "./gate.ts";
 
 export interface Ports {
   readonly httpPort: number;
@@ -33,10 +34,11 @@ const CYCLED = ["identity_int8", "identity_uint16", "identity_fp64", "batched_li
 
 type Action = (ports: Ports, agent: Agent, random: () => number) => Promise<void>;
 
-/** Sends mixed traffic with a handful of clients at once, as long as `goesOn` says so. */
+/** Sends mixed traffic with a handful of clients at once, as long as `goesOn` says so; each request through the gate. */
 export async function sendTraffic(
   ports: Ports,
   goesOn: () => boolean,
+  gate: Gate,
   seed: number,
   counts: TrafficCounts,
 ): Promise<void> {
@@ -46,7 +48,7 @@ export async function sendTraffic(
     while (goesOn()) {
       const action = actions[Math.floor(random() * actions.length)]!;
       try {
-        await action(ports, agent, random);
+        await gate.run(() => action(ports, agent, random));
       } catch (error) {
         if (mustWork && counts.wrong.length < WRONG_LIMIT) counts.wrong.push(`${action.name}: ${error}`);
       }
