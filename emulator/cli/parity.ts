@@ -78,7 +78,7 @@ export const parity = async (
     process.stderr.write(`error: ${read}\n\n${PARITY_USAGE}`);
     return 2;
   }
-  endOnSignals();
+  const isBrokenOff = endOnSignals();
   const reports: ParityReport[] = [];
   const compare = async (open: () => Promise<Chosen>): Promise<void> => {
     const chosen = await open();
@@ -95,6 +95,8 @@ export const parity = async (
   try {
     await compareWith(read, additions.kinds, compare);
   } catch (error) {
+    // What is under way fails when its servers end; the process ends when they have.
+    if (isBrokenOff()) return await new Promise<never>(() => {});
     if (!(error instanceof Unavailable || error instanceof UsageError)) throw error;
     const remedy = error instanceof Unavailable ? `. To check it: ${error.remedy}` : "";
     process.stderr.write(`error: ${error.message}${remedy}\n`);
@@ -105,17 +107,20 @@ export const parity = async (
 
 const STOP_TIMEOUT_MS = 10_000;
 
-/** A run that is broken off takes the servers and the engine that it started with it. */
-const endOnSignals = (): void => {
+/** A run that is broken off takes the servers and the engine that it started with it. @returns whether it is */
+const endOnSignals = (): (() => boolean) => {
+  let isBrokenOff = false;
   // A listener that stays: a library of testcontainers ends the process at once where it finds no other than its own.
   for (const [name, code] of [
     ["SIGINT", 130],
     ["SIGTERM", 143],
   ] as const)
     process.on(name, () => {
+      isBrokenOff = true;
       process.stderr.write("\nbroken off; ending the servers that were started\n");
       void Promise.race([stopAll(), sleep(STOP_TIMEOUT_MS)]).then(() => process.exit(code));
     });
+  return () => isBrokenOff;
 };
 
 class UsageError extends Error {}

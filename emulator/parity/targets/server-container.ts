@@ -72,6 +72,7 @@ class ServerContainer extends GenericContainer {
   readonly #hasExited: (code: Promise<number>) => void;
   readonly #removed: () => void;
   #docker: DockerContainer | null = null;
+  #isRemoved = false;
   #text = "";
 
   constructor(image: string, options: StartOptions) {
@@ -107,6 +108,7 @@ class ServerContainer extends GenericContainer {
 
   /** Ends it at once and takes it away. */
   async remove(): Promise<void> {
+    this.#isRemoved = true;
     await this.#docker?.remove({ force: true, v: true }).catch(() => {});
     this.#removed();
     if (this.#docker !== null) await this.exited;
@@ -125,6 +127,10 @@ class ServerContainer extends GenericContainer {
     const client = await getContainerRuntimeClient();
     const docker = client.container.getById(id);
     this.#docker = docker;
+    if (this.#isRemoved) {
+      await docker.remove({ force: true, v: true }).catch(() => {});
+      throw new Error("the container was taken away before it was there");
+    }
     const written = await client.container.attach(docker);
     written.setEncoding("utf8").on("data", (chunk: string) => {
       this.#text += chunk;
