@@ -74,6 +74,8 @@ export const adjustments: ReadonlyMap<string, Adjust> = new Map([
   ["lifecycle-41", chain(silence(["seconds"], 9, 10), without(11, 12))],
   // Each policy took the place of the one before.
   ["lifecycle-44", replacePolicies()],
+  // The metrics of the cache are polled every two seconds.
+  ["metrics-01", steps((all) => all.toSpliced(2, 0, { sleep: 2.5 }))],
   // The gauges are 0 until they are first polled; the text of step 4 was cut off.
   [
     "metrics-08",
