@@ -27,6 +27,8 @@ export interface BatchPlan {
   readonly outputs: readonly string[];
   /** Outputs of states, fetched and answered whatever a request asks for. */
   readonly stateOutputs: ReadonlySet<string>;
+  /** Of these, those that the configuration has among its outputs too. */
+  readonly shownStates: ReadonlySet<string>;
   /** Outputs that the client sees in another shape than the graph's: by name, what its dimensions become. */
   readonly reshapedOutputs: ReadonlyMap<
     string,
@@ -54,6 +56,7 @@ export const planBatches = (config: ModelConfig, description: ModelDescription):
     batchInputs: config.batch_input,
     outputs: [...outputs].sort(),
     stateOutputs,
+    shownStates: new Set(config.output.map(({ name }) => name).filter((name) => stateOutputs.has(name))),
     reshapedOutputs: new Map(
       config.output.flatMap(
         ({ name, reshape, dims }): [string, { from: readonly number[]; to: readonly number[] }][] =>
@@ -165,28 +168,31 @@ export const seenShape = (
   return batchSize === 0 ? rest : [batchSize >>> 0, ...rest];
 };
 
-/** The bytes of an input; empty strings where its own run out, and then its request is refused. */
+/** The bytes of an input; empty strings where its own run out or are too many, and then its request is refused. */
 const checkedData = (input: InputTensor, index: number, refused: Map<number, TritonError>): Uint8Array => {
   const { name, datatype, data, shape } = input;
   if (datatype !== "BYTES") return data;
   const buffer = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  const expected = elementCount(shape);
+  const refuse = (message: string): Uint8Array => {
+    refused.set(index, new TritonError("INVALID_ARG", message));
+    return new Uint8Array(4 * expected);
+  };
   let at = 0;
-  while (at + 4 <= buffer.length) {
+  for (let count = 1; at + 4 <= buffer.length; count++) {
+    if (count > expected)
+      return refuse(
+        `unexpected number of string elements ${count} for inference input '${name}', expecting ${expected}`,
+      );
     const length = buffer.readUInt32LE(at);
     const rest = buffer.length - at - 4;
-    if (length > rest) {
-      refused.set(
-        index,
-        new TritonError(
-          "INVALID_ARG",
-          `incomplete string data for inference input '${name}', expecting string of length ${length} but only ${rest} bytes available`,
-        ),
+    if (length > rest)
+      return refuse(
+        `incomplete string data for inference input '${name}', expecting string of length ${length} but only ${rest} bytes available`,
       );
-      return new Uint8Array(4 * elementCount(shape));
-    }
     at += 4 + length;
   }
-  return data;
+  return data.subarray(0, at);
 };
 
 /** A scalar of the graph takes its first element and has no dimensions. */
@@ -315,7 +321,8 @@ export const splitOutputs = (
   }
   return lists.map((list, index) => {
     const error = errors[index];
-    return error === undefined ? { final: true, outputs: list } : { final: true, error, outputs: [] };
+    if (error === undefined) return { final: true, outputs: list };
+    return { final: true, error, outputs: list.filter(({ name }) => plan.stateOutputs.has(name)) };
   });
 };
 
@@ -347,7 +354,8 @@ const splitOutput = (
   errors: TritonError[],
 ): void => {
   const shape = shapeOf(output);
-  const rows = shape[0] ?? 0;
+  const isState = plan.shownStates.has(output.name);
+  let rows = shape[0] ?? 0;
   /** Made for the first request that gets a part of the output. */
   let bounds: ((row: number) => number) | null = null;
   let row = 0;
@@ -358,13 +366,13 @@ const splitOutput = (
     const start = row;
     row += size;
     if (row > rows) {
-      errors[index] = new TritonError(
+      errors[index] ??= new TritonError(
         "UNSUPPORTED",
-        `${request.logPrefix}failed to split the output tensor '${output.name}' in responses: ` +
+        `${request.logPrefix}failed to split the output ${isState ? "state " : ""}tensor '${output.name}' in responses: ` +
           `expected batch size of at least ${row} in model output, got ${rows}`,
       );
-    } else if (asksFor(plan, request, output.name)) {
-      if (size === rows) lists[index]!.push(asOutput(plan, output, shape, output.data));
+    } else if (errors[index] === undefined && asksFor(plan, request, output.name)) {
+      if (size === shape[0]) lists[index]!.push(asOutput(plan, output, shape, output.data));
       else {
         const rest = shape.slice(1);
         bounds ??= rowBounds(output, elementCount(rest));
@@ -372,6 +380,8 @@ const splitOutput = (
         lists[index]!.push(asOutput(plan, output, [size, ...rest], data));
       }
     }
+    // The real backend takes a state for as long as the part of it that the last request was answered.
+    if (isState && index === 0) rows = size;
   }
 };
 

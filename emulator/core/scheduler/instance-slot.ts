@@ -68,8 +68,8 @@ export class InstanceSlot {
     let rows = 0;
     for (let i = 0; i < batch.length; i++) {
       const request = batch[i]!;
-      if (request.padding) continue;
       rows += Math.max(1, request.batchSize);
+      if (request.padding) continue;
       const reason = failed[i]!;
       if (reason === null)
         statistics.recordSuccess(request.batchSize, request.arrivedUs, request.queuedUs, now, report);

@@ -67,24 +67,19 @@ const controlData = (control: SequenceControl, values: ControlValues): [DataType
 
 const bytesOf = (array: Int32Array | Float32Array): Uint8Array => new Uint8Array(array.buffer);
 
+/** The longest id that a client may give. */
+const MAX_ID_BYTES = 128;
+
 /**
- * A string for a numeric control arrives as the first eight of its serialised bytes, length included (seen on 2.51.0:
- * `abc` is 27974191445704707).
+ * The id lies in a field that has room for the longest text, zeros behind it: a control of type STRING gets all of that, so
+ * that only an id of full length is one string (2.51.0). A numeric control gets the first bytes, the length of a text
+ * among them (seen on 2.51.0: `abc` is 27974191445704707).
  */
 const correlationData = (datatype: DataType, id: number | bigint | string): Uint8Array => {
-  const text = typeof id === "string" ? Buffer.from(id) : null;
-  if (datatype === "BYTES") {
-    const value = text ?? Buffer.from(String(id));
-    const data = Buffer.alloc(4 + value.length);
-    data.writeUInt32LE(value.length, 0);
-    value.copy(data, 4);
-    return data;
-  }
-  const wide = Buffer.alloc(8);
-  if (text === null) wide.writeBigUInt64LE(BigInt.asUintN(64, BigInt(id)));
-  else {
-    wide.writeUInt32LE(text.length, 0);
-    text.copy(wide, 4, 0, 4);
-  }
-  return wide.subarray(0, elementByteSize[datatype]);
+  const field = Buffer.alloc(4 + MAX_ID_BYTES);
+  if (typeof id === "string") {
+    field.writeUInt32LE(Buffer.byteLength(id), 0);
+    field.write(id, 4);
+  } else field.writeBigUInt64LE(BigInt.asUintN(64, BigInt(id)));
+  return datatype === "BYTES" ? field : field.subarray(0, elementByteSize[datatype]);
 };

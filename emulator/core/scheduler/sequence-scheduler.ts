@@ -19,6 +19,8 @@ interface Sequence {
   running: boolean;
   /** Values of the implicit states after the last request. */
   states: InitialStates;
+  /** States whose input and output no longer share their buffer. */
+  readonly split: Set<string>;
   lastUs: number;
 }
 
@@ -152,7 +154,15 @@ export class SequenceScheduler implements Scheduler {
           "Server is stopping, scheduler for model has stopped accepting new inference requests",
         );
       }
-      sequence = { key, waiting: [], place: null, running: false, states: this.#initialStates, lastUs: 0 };
+      sequence = {
+        key,
+        waiting: [],
+        place: null,
+        running: false,
+        states: this.#initialStates,
+        split: new Set(),
+        lastUs: 0,
+      };
       this.#open.set(key, sequence);
       this.#backlog.push(sequence);
     } else if (request.sequenceStart) {
@@ -278,24 +288,29 @@ export class SequenceScheduler implements Scheduler {
     const request = sequence.waiting.shift()!;
     this.#statistics.metrics.pending--;
     sequence.running = true;
-    if (request.sequenceStart) sequence.states = this.#initialStates;
-    request.inputs = [
-      ...request.inputs,
-      ...this.#controls.tensorsOf(request),
-      ...this.#batching.state.map((state) => sequence.states.get(state.input_name)!),
-    ];
+    if (request.sequenceStart) {
+      sequence.states = this.#initialStates;
+      sequence.split.clear();
+    }
+    request.inputs = [...request.inputs, ...this.#controls.tensorsOf(request), ...sequence.states.values()];
     return request;
   }
 
   /** Inputs like those of a real row, all zero; the answer goes nowhere and nothing is counted. */
   #padding(before: readonly InferenceRequest[], chosen: readonly (Sequence | null)[]): InferenceRequest {
-    const model = before[0] ?? chosen.find((sequence) => sequence !== null)!.waiting[0]!;
+    const owner = chosen.find((sequence) => sequence !== null)!;
+    const model = before[0] ?? owner.waiting[0]!;
+    const states = owner.waiting[0]?.sequenceStart === true ? this.#initialStates : owner.states;
     const own = new Set(this.#config.input.map((input) => input.name));
     const zeros: InputTensor[] = model.inputs
       .filter((input) => own.has(input.name))
       .map((input) => ({ ...input, data: new Uint8Array(input.data.length) }));
     const request = new InferenceRequest({
-      inputs: [...zeros, ...this.#controls.paddingTensors(), ...this.#initialStates.values()],
+      inputs: [
+        ...zeros,
+        ...this.#controls.paddingTensors(),
+        ...[...states.values()].map((state) => this.#emptyLike(state)),
+      ],
       respond: () => {},
     });
     request.batchSize = model.batchSize;
@@ -303,18 +318,35 @@ export class SequenceScheduler implements Scheduler {
     return request;
   }
 
+  /** A state whose rows fit beside those of another: free dimensions are as long as its. */
+  #emptyLike(state: InputTensor): InputTensor {
+    const initial = this.#initialStates.get(state.name);
+    if (initial !== undefined && state.datatype === "BYTES") return initial;
+    return { ...state, data: new Uint8Array(state.data.length) };
+  }
+
   #respond(request: InferenceRequest, sequence: Sequence | null, response: InferenceResponse): void {
     if (sequence === null) return;
-    if (this.#batching.state.length === 0 || response.error !== undefined) {
+    if (this.#batching.state.length === 0) {
       request.respond(response);
       return;
     }
     const next = new Map(sequence.states);
-    for (const { input_name, output_name } of this.#batching.state) {
+    for (const state of this.#batching.state) {
+      const { input_name, output_name, use_same_buffer_for_input_output: isOneBuffer } = state;
+      const before = next.get(input_name);
       const output = response.outputs.find(({ name }) => name === output_name);
-      if (output !== undefined) next.set(input_name, { ...output, name: input_name });
+      if (output === undefined || before === undefined || sequence.split.has(input_name)) continue;
+      // What does not fit into the buffer of both gets one of its own, which no input is read from any more (2.51.0).
+      const fits = output.datatype === "BYTES" || output.data.length === before.data.length;
+      if (isOneBuffer && !fits) sequence.split.add(input_name);
+      else next.set(input_name, { ...output, name: input_name });
     }
     sequence.states = next;
+    if (response.error !== undefined) {
+      request.respond({ ...response, outputs: [] });
+      return;
+    }
     // A state is answered only where the configuration lists it among the outputs and the client wants it.
     const wanted = request.requestedOutputs;
     const shown = new Set(

@@ -9,7 +9,7 @@ export type InitialStates = ReadonlyMap<string, InputTensor>;
 
 /**
  * The first values of implicit states. Where none is given the real server hands over memory that was never written;
- * here it is zero, which it may be there too.
+ * here it is zero, which it may be there too. A state of growable memory is for GPUs: without one no input is made (2.51.0).
  */
 export const readInitialStates = (
   config: ModelConfig,
@@ -22,6 +22,8 @@ export const readInitialStates = (
   const next = (index: number): void => {
     const state = states[index];
     if (state === undefined) {
+      for (const { input_name, use_growable_memory } of states)
+        if (use_growable_memory) made.delete(input_name);
       done(ok(made));
       return;
     }

@@ -38,7 +38,7 @@ export interface Parameter {
 /** One response of the stream that a request yields. Exactly one has `final: true`, and it is the last. */
 export interface InferenceResponse {
   readonly final: boolean;
-  /** A failed response has an error and no outputs. */
+  /** A failed response has an error and no outputs; from an instance also states that were made before it failed. */
   readonly error?: TritonError;
   /** In the order the backend made them, which is the order on the wire. */
   readonly outputs: readonly OutputTensor[];

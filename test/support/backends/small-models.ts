@@ -1,3 +1,4 @@
+import { TritonError } from "../../../emulator/common/status.ts";
 import type { ModelConfig } from "../../../emulator/core/model-config/model-config.ts";
 import type {
   InferenceRequest,
@@ -83,6 +84,12 @@ export class SequenceModel extends SimpleModel {
   }
 
   protected override answer(request: InferenceRequest, together: number): InferenceResponse {
+    const text = request.inputs.find(({ datatype }) => datatype === "BYTES");
+    // A STRING control is never one string (2.51.0).
+    if (text !== undefined) {
+      const message = `unexpected number of string elements 2 for inference input '${text.name}', expecting 1`;
+      return { final: true, error: new TritonError("INVALID_ARG", message), outputs: [] };
+    }
     const id = String(request.sequenceId);
     const flags = (request.sequenceStart ? 1 : 0) + (request.sequenceEnd ? 2 : 0);
     const start = inputOf(request, "START");
@@ -111,8 +118,7 @@ const isBatched = (config: ModelConfig): boolean => config.max_batch_size > 0;
 const describeControl = ({ datatype, shape, data }: InputTensor): string => {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   const [dtype, text] = controlValue(datatype, view);
-  const nested =
-    datatype === "BYTES" ? `[${text}]` : `${"[".repeat(shape.length)}${text}${"]".repeat(shape.length)}`;
+  const nested = `${"[".repeat(shape.length)}${text}${"]".repeat(shape.length)}`;
   return `[${nested}, [${shape.join(", ")}], "${dtype}"]`;
 };
 
@@ -128,10 +134,6 @@ const controlValue = (datatype: string, view: DataView): readonly [dtype: string
       return ["uint64", String(view.getBigUint64(0, true))];
     case "BOOL":
       return ["bool", view.getUint8(0) === 0 ? "false" : "true"];
-    case "BYTES": {
-      const bytes = Buffer.from(view.buffer, view.byteOffset + 4, view.byteLength - 4);
-      return ["object", JSON.stringify(bytes.toString("utf8"))];
-    }
     default: {
       const value = view.getFloat32(0, true);
       return ["float32", Number.isInteger(value) ? `${value}.0` : String(value)];

@@ -261,7 +261,7 @@ const state = {
   use_growable_memory: false,
 } as const;
 
-test("outputs: sorted by name, only those asked for, states always", () => {
+test("outputs: sorted by name, only those asked for, states always and for the first request alone", () => {
   const of = config({
     max_batch_size: 4,
     output: ["M", "Z", "A"].map((name) => output(name, "TYPE_FP32", [2])),
@@ -278,9 +278,10 @@ test("outputs: sorted by name, only those asked for, states always", () => {
   expect(outputsToFetch(plan, [all, some])).toEqual(["A", "M", "T", "Z"]);
   expect(outputsToFetch(plan, [some])).toEqual(["A", "T", "Z"]);
   const made = ["A", "M", "T", "Z"].map((name) => out(name, [2, 1], [1, 2]));
-  const responses = splitOutputs(plan, [all, some], made);
-  expect(responses.map(({ outputs }) => outputs.map(({ name }) => name))).toEqual([
-    ["A", "M", "T", "Z"],
-    ["A", "T", "Z"],
+  const responses = splitOutputs(plan, [some, all], made);
+  expect(responses.map(({ outputs }) => outputs.map(({ name }) => name))).toEqual([["A", "T", "Z"], []]);
+  expect(responses.map(({ error }) => error?.message)).toEqual([
+    undefined,
+    "[request id: <id_unknown>] failed to split the output state tensor 'T' in responses: expected batch size of at least 2 in model output, got 1",
   ]);
 });

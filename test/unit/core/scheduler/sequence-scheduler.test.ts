@@ -184,7 +184,7 @@ test("direct: every sequence keeps its slot, and padding rows keep the place of 
   expect(fixture.batches()).toEqual(["1.1,2.1,3.1", "-,-,3.2", "1.2,2.2"]);
   expect(fixture.backend.runs[1]!.requests.map(controlsOf).map(({ READY }) => READY)).toEqual([0, 0, 1]);
   expect(fixture.statistics("m")).toMatchObject({ inference_count: 6, execution_count: 3 });
-  expect(fixture.statistics("m").batch_stats.map(({ batch_size }) => batch_size)).toEqual([1, 2, 3]);
+  expect(fixture.statistics("m").batch_stats.map(({ batch_size }) => batch_size)).toEqual([2, 3]);
 });
 
 const utilised = {
