@@ -261,27 +261,41 @@ const state = {
   use_growable_memory: false,
 } as const;
 
-test("outputs: sorted by name, only those asked for, states always and for the first request alone", () => {
-  const of = config({
-    max_batch_size: 4,
-    output: ["M", "Z", "A"].map((name) => output(name, "TYPE_FP32", [2])),
-    sequence_batching: {
-      max_sequence_idle_microseconds: 0,
-      control_input: [],
-      state: [state],
-      iterative_sequence: false,
-    },
-  });
-  const plan = planBatches(of, identity);
+const stateful = (outputs: readonly string[]) =>
+  planBatches(
+    config({
+      max_batch_size: 4,
+      output: outputs.map((name) => output(name, "TYPE_FP32", [2])),
+      sequence_batching: {
+        max_sequence_idle_microseconds: 0,
+        control_input: [],
+        state: [state],
+        iterative_sequence: false,
+      },
+    }),
+    identity,
+  );
+
+test("outputs: sorted by name, only those asked for, states always", () => {
+  const plan = stateful(["M", "Z", "A"]);
   const all = rows(1, 0);
   const some = request([fp32("X", [1, 2], [1, 2])], { batchSize: 1, requestedOutputs: ["Z", "A"] });
   expect(outputsToFetch(plan, [all, some])).toEqual(["A", "M", "T", "Z"]);
   expect(outputsToFetch(plan, [some])).toEqual(["A", "T", "Z"]);
   const made = ["A", "M", "T", "Z"].map((name) => out(name, [2, 1], [1, 2]));
-  const responses = splitOutputs(plan, [some, all], made);
-  expect(responses.map(({ outputs }) => outputs.map(({ name }) => name))).toEqual([["A", "T", "Z"], []]);
-  expect(responses.map(({ error }) => error?.message)).toEqual([
-    undefined,
-    "[request id: <id_unknown>] failed to split the output state tensor 'T' in responses: expected batch size of at least 2 in model output, got 1",
+  const responses = splitOutputs(plan, [all, some], made);
+  expect(responses.map(({ outputs }) => outputs.map(({ name }) => name))).toEqual([
+    ["A", "M", "T", "Z"],
+    ["A", "T", "Z"],
   ]);
+});
+
+test("outputs: a state that is an output too goes to the first request of a batch, and fails the others", () => {
+  const plan = stateful(["A", "T"]);
+  const made = ["A", "T"].map((name) => out(name, [2, 1], [1, 2]));
+  const responses = splitOutputs(plan, [rows(1, 0), rows(1, 1)], made);
+  expect(responses.map(({ outputs }) => outputs.map(({ name }) => name))).toEqual([["A", "T"], []]);
+  expect(responses[1]?.error?.message).toBe(
+    "[request id: <id_unknown>] failed to split the output state tensor 'T' in responses: expected batch size of at least 2 in model output, got 1",
+  );
 });
