@@ -43,6 +43,9 @@ export const startHttpFrontend = (
       reusePort: options.reusePort,
       alignAt: binaryDataOffset,
       nowUs: () => inferenceServer.tracer.now(),
+      // Errors from before the pause come at once, and have no type.
+      isPaused: ({ path }, { headers }, atOnce) =>
+        path.endsWith("/infer") && (!atOnce || headers.includes("Content-Type")),
       onRequest: createDispatch(inferenceServer, options, log),
     },
     log,

@@ -189,15 +189,35 @@ class SlabReader implements BodyReader {
 
 const CR = 0x0d;
 const LF = 0x0a;
-/** A chunk's line with its extensions, or one trailer. */
-const MAX_LINE_BYTES = 16_384;
+const TAB = 0x09;
+const COLON = 0x3a;
+/** A trailer that is longer breaks the body. */
+const LONGEST_TRAILER = 8191;
 
-/** `Transfer-Encoding: chunked`; extensions and trailers are read over. */
+type ChunkState =
+  | "first digit"
+  | "digits"
+  | "end of size"
+  | "data"
+  | "after data"
+  | "end of data"
+  | "trailer"
+  | "value of trailer"
+  | "after a bare line feed"
+  | "end of trailer";
+
+/**
+ * `Transfer-Encoding: chunked` as 2.51.0 reads it: no extensions, no blanks, broken at the first byte that is wrong. A size that
+ * runs over 64 bits begins anew, and the first line after the last chunk is the last one.
+ */
 class ChunkedReader implements BodyReader {
   readonly #bytes: BodySink;
-  #state: "size" | "data" | "end of data" | "trailer" = "size";
-  #line = "";
+  #state: ChunkState = "first digit";
+  /** Halves of 64 bits. */
+  #sizeHigh = 0;
+  #sizeLow = 0;
   #left = 0;
+  #trailerLength = 0;
   whole: Body | null = null;
 
   constructor(sink: BodySink = new GrowingBytes()) {
@@ -212,38 +232,69 @@ class ChunkedReader implements BodyReader {
         if (!this.#bytes.append(bytes, at, at + count)) return null;
         this.#left -= count;
         at += count;
-        if (this.#left === 0) this.#state = "end of data";
+        if (this.#left === 0) this.#state = "after data";
         continue;
       }
-      const end = bytes.indexOf(LF, at);
-      this.#line += bytes.toString("latin1", at, end < 0 ? bytes.length : end);
-      at = end < 0 ? bytes.length : end + 1;
-      if (this.#line.length > MAX_LINE_BYTES) return null;
-      if (end >= 0 && !this.#endLine()) return null;
+      const next = this.#next(bytes[at++]!);
+      if (next === null) return null;
+      this.#state = next;
     }
     return at - start;
   }
 
   abandon(): void {}
 
-  /** False = broken. */
-  #endLine(): boolean {
-    // A line that ends in LF alone breaks the body there too (seen on 2.51.0).
-    if (this.#line.charCodeAt(this.#line.length - 1) !== CR) return false;
-    const line = this.#line.slice(0, -1);
-    this.#line = "";
-    if (this.#state === "end of data") {
-      this.#state = "size";
-      return line === "";
+  /** The state after this byte; null = it is wrong. */
+  #next(code: number): ChunkState | null {
+    switch (this.#state) {
+      case "first digit":
+      case "digits":
+        return this.#readSize(code);
+      case "end of size":
+        if (code !== LF) return null;
+        return this.#left === 0 ? "trailer" : "data";
+      case "after data":
+        return code === CR ? "end of data" : null;
+      case "end of data":
+        return code === LF ? "first digit" : null;
+      case "after a bare line feed":
+        return code === TAB ? "value of trailer" : null;
+      case "end of trailer":
+        if (code !== LF) return null;
+        this.whole = plainBody(this.#bytes.whole());
+        return "end of trailer";
+      default:
+        return this.#readTrailer(code);
     }
-    if (this.#state === "trailer") {
-      if (line === "") this.whole = plainBody(this.#bytes.whole());
-      return true;
+  }
+
+  #readSize(code: number): ChunkState | null {
+    if (code === CR) return this.#state === "digits" ? "end of size" : null;
+    const digit = hexDigit(code);
+    if (digit === null) return null;
+    const first = this.#state === "first digit";
+    this.#sizeHigh = first ? 0 : ((this.#sizeHigh << 4) | (this.#sizeLow >>> 28)) >>> 0;
+    this.#sizeLow = first ? digit : ((this.#sizeLow << 4) | digit) >>> 0;
+    this.#left = this.#sizeHigh * 2 ** 32 + this.#sizeLow;
+    return "digits";
+  }
+
+  #readTrailer(code: number): ChunkState | null {
+    if (code === CR) return "end of trailer";
+    if (code === LF) return this.#state === "trailer" ? "after a bare line feed" : null;
+    if (code === COLON && this.#state === "trailer" && this.#trailerLength > 0) {
+      this.#trailerLength = 0;
+      return "value of trailer";
     }
-    const size = /^0*([0-9a-fA-F]{1,12})[ \t]*(;.*)?$/.exec(line)?.[1];
-    if (size === undefined) return false;
-    this.#left = Number.parseInt(size, 16);
-    this.#state = this.#left === 0 ? "trailer" : "data";
-    return true;
+    this.#trailerLength++;
+    return this.#trailerLength > LONGEST_TRAILER ? null : this.#state;
   }
 }
+
+/** Bytes that are not ASCII count as 0. */
+const hexDigit = (code: number): number | null => {
+  if (code >= 0x80) return 0;
+  if (code >= 0x30 && code <= 0x39) return code - 0x30;
+  const letter = (code | 0x20) - 0x61;
+  return letter >= 0 && letter < 6 ? letter + 10 : null;
+};

@@ -8,6 +8,7 @@ import {
   type SlabPool,
 } from "./body-reader.ts";
 import { IncomingBody } from "./incoming-body.ts";
+import { LenientHeadReader } from "./lenient-head.ts";
 import { type HttpReply, replyHead } from "./reply.ts";
 import { parseRequestHead, type RequestHead } from "./request-head.ts";
 
@@ -47,14 +48,22 @@ export interface ConnectionOptions {
   readonly nowUs: () => number;
   /** Whether a body is handed over as it comes, unless it came whole with its head. */
   readonly isStreamed: (head: RequestHead) => boolean;
+  /**
+   * Null = requests are taken one after the other, however they come. Otherwise as the real server takes them: what has come
+   * behind a request is not looked at before more bytes come, unless the connection was paused between the request and this reply
+   * (2.51.0).
+   */
+  readonly isPaused: ((head: RequestHead, reply: HttpReply, atOnce: boolean) => boolean) | null;
   readonly onRequest: (exchange: HttpExchange) => void;
 }
 
-/** Heads beyond this end the connection without an answer, as the real server does. */
-const MAX_HEAD_BYTES = 65_536;
+/** The real server sets no limit; this one is only there to have one. */
+const MAX_HEAD_BYTES = 1024 * 1024;
 /** Unread bytes kept while an answer is awaited; then the socket is not read until it is sent. */
 const MAX_BACKLOG_BYTES = 65_536;
 const SMALL_BODY = 4096;
+/** What libevent takes from a socket at once (seen on 2.51.0). */
+const BYTES_OF_A_READ = 4096;
 
 const CR = 0x0d;
 const LF = 0x0a;
@@ -76,8 +85,16 @@ export class Connection {
   #incoming: IncomingBody | null = null;
   /** Its answer is out, and bytes of it still come. */
   #outrun = false;
-  /** Bytes of `#unread` in which no head ends. */
-  #searched = 0;
+  /** Has read a part of a head that came in pieces, or is not as it should be; null = there is none. */
+  #lenient: LenientHeadReader | null = null;
+  #lenientBytes = 0;
+  /** Of the bytes that came last: how many, and at how many of the real server's reads of them something was looked for. */
+  #chunkBytes = 0;
+  #readsUsed = 0;
+  /** `100 Continue`, until it is known that what came with the head does not break the connection. */
+  #continue = "";
+  /** A request was read that is never answered: what follows ends the connection. */
+  #mute = false;
   /** A request is with its handler, or its answer does not leave. */
   #answering = false;
   /** No further request is taken. */
@@ -124,6 +141,8 @@ export class Connection {
 
   #onData(chunk: Buffer): void {
     this.#unread = this.#unread.length === 0 ? chunk : Buffer.concat([this.#unread, chunk]);
+    this.#chunkBytes = chunk.length;
+    this.#readsUsed = 0;
     if (this.#incoming !== null) this.#passOn();
     else if (!this.#answering) this.#process();
     else if (this.#unread.length > MAX_BACKLOG_BYTES) this.#socket.pause();
@@ -138,19 +157,30 @@ export class Connection {
       if (!this.#readBody()) break;
     }
     this.#processing = false;
+    this.#sendContinue();
     if (!this.#answering && (this.#closing || this.#inputEnded)) this.#end();
   }
 
   /** False = more bytes are needed, or the connection has ended. */
   #readHead(): boolean {
-    // Empty lines before a request are left out, as HTTP asks of a server.
+    if (!this.#takesRead()) return false;
+    if (this.#lenient !== null) return this.#readLeniently();
+    // Empty lines before a request are left out.
     let start = 0;
-    while (this.#unread[start] === CR && this.#unread[start + 1] === LF) start += 2;
-    if (start > 0) {
+    while (this.#unread[start] === CR || this.#unread[start] === LF) {
+      start++;
+      if (this.#options.isPaused === null) continue;
       this.#unread = this.#unread.subarray(start);
-      this.#searched = 0;
+      if (this.#unread.length === 0 || !this.#takesRead()) return false;
+      start = 0;
     }
+    if (start > 0) this.#unread = this.#unread.subarray(start);
     const unread = this.#unread;
+    if (unread.length === 0) return false;
+    if (this.#mute) {
+      this.#break();
+      return false;
+    }
     const last = this.#lastBytes;
     if (
       this.#lastHead !== null &&
@@ -160,16 +190,12 @@ export class Connection {
       this.#take(this.#lastHead, last.length);
       return true;
     }
-    const end = unread.indexOf(headEnd, Math.max(0, this.#searched - headEnd.length + 1));
-    if (end < 0) {
-      if (unread.length > MAX_HEAD_BYTES || hasBareLineFeed(unread, this.#searched)) this.#break();
-      this.#searched = unread.length;
-      return false;
-    }
-    const head = parseRequestHead(unread.toString("latin1", 0, end));
-    if (head === null || end > MAX_HEAD_BYTES) {
-      this.#break();
-      return false;
+    const end = unread.indexOf(headEnd);
+    const head = end < 0 ? null : parseRequestHead(unread.toString("latin1", 0, end));
+    if (head === null) {
+      this.#lenient = new LenientHeadReader();
+      this.#lenientBytes = 0;
+      return this.#readLeniently();
     }
     const byteSize = end + headEnd.length;
     // A copy: a view would keep alive all that was read with it.
@@ -179,12 +205,43 @@ export class Connection {
     return true;
   }
 
+  /** The real server looks for one thing at each read: a request, or an empty line's byte before it. */
+  #takesRead(): boolean {
+    if (this.#options.isPaused === null) return true;
+    const taken = this.#chunkBytes - this.#unread.length;
+    const used = Math.max(this.#readsUsed, Math.ceil(taken / BYTES_OF_A_READ));
+    this.#readsUsed = used + 1;
+    return used * BYTES_OF_A_READ < this.#chunkBytes;
+  }
+
+  #readLeniently(): boolean {
+    const { taken, outcome } = this.#lenient!.push(this.#unread, 0);
+    this.#lenientBytes += taken;
+    if (outcome === "broken" || this.#lenientBytes > MAX_HEAD_BYTES) {
+      this.#break();
+      return false;
+    }
+    if (typeof outcome === "object") {
+      this.#lenient = null;
+      this.#take(outcome, taken);
+      return true;
+    }
+    this.#unread = this.#unread.subarray(taken);
+    return false;
+  }
+
   #take(head: RequestHead, byteSize: number): void {
-    this.#searched = 0;
     this.#head = head;
     this.#headUs = this.#options.nowUs();
     this.#unread = this.#unread.subarray(byteSize);
-    if (head.expectsContinue) this.#socket.write(`HTTP/1.${head.versionMinor} 100 Continue\r\n\r\n`);
+    if (head.expectsContinue)
+      this.#continue = `HTTP/${head.version ?? `1.${head.versionMinor}`} 100 Continue\r\n\r\n`;
+  }
+
+  #sendContinue(): void {
+    if (this.#continue === "") return;
+    this.#socket.write(this.#continue, "latin1");
+    this.#continue = "";
   }
 
   #readBody(): boolean {
@@ -237,8 +294,14 @@ export class Connection {
 
   #hand(head: RequestHead, body: Body, incoming?: IncomingBody): void {
     this.#head = null;
+    this.#sendContinue();
+    if (head.unanswered) {
+      this.#mute = true;
+      return;
+    }
     this.#answering = true;
     let answered = false;
+    let atOnce = true;
     this.#options.onRequest({
       head,
       body: body.bytes,
@@ -249,6 +312,10 @@ export class Connection {
         answered = true;
         this.#write(head, reply, body);
         if (!head.keepAlive) this.#closing = true;
+        if (this.#unread.length > 0 && this.#options.isPaused?.(head, reply, atOnce) === true) {
+          this.#chunkBytes = this.#unread.length;
+          this.#readsUsed = 0;
+        }
         // A client that asks and does not read is not asked for more.
         if (this.#socket.writableNeedDrain) this.#socket.once("drain", () => this.#next());
         else this.#next();
@@ -260,6 +327,7 @@ export class Connection {
         return this.#stream(head, reply, client);
       },
     });
+    atOnce = false;
   }
 
   /** In chunks, where its size is not stated; to HTTP/1.0 as it is, up to the end of the connection. */
@@ -362,20 +430,13 @@ export class Connection {
   #break(): void {
     this.#closing = true;
     this.#ended = true;
+    this.#continue = "";
     this.#unread = Buffer.alloc(0);
     this.#reader?.abandon();
     this.#incoming?.fail();
     this.#socket.destroy();
   }
 }
-
-/** Whether a line ends in LF alone: the real server closes at once (2.51.0). */
-const hasBareLineFeed = (bytes: Buffer, from: number): boolean => {
-  for (let at = bytes.indexOf(LF, from); at >= 0; at = bytes.indexOf(LF, at + 1)) {
-    if (bytes[at - 1] !== CR) return true;
-  }
-  return false;
-};
 
 const asBuffer = (bytes: Uint8Array): Buffer =>
   bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

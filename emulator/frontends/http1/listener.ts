@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer, type Server } from "node:net";
 import type { Log } from "../../common/log.ts";
 import { SlabPool } from "./body-reader.ts";
-import { Connection, type HttpExchange } from "./connection.ts";
+import { Connection, type ConnectionOptions, type HttpExchange } from "./connection.ts";
 import type { RequestHead } from "./request-head.ts";
 
 export interface ListenerOptions {
@@ -15,6 +15,8 @@ export interface ListenerOptions {
   readonly nowUs?: () => number;
   /** Whether a body is handed over as it comes (`HttpExchange.incoming`); none where nothing is said. */
   readonly isStreamed?: (head: RequestHead) => boolean;
+  /** How requests are taken that come with the one before (`ConnectionOptions`); one after the other where nothing is said. */
+  readonly isPaused?: ConnectionOptions["isPaused"];
   readonly onRequest: (exchange: HttpExchange) => void;
 }
 
@@ -37,6 +39,7 @@ export const listen = async (options: ListenerOptions, log: Log): Promise<Listen
     alignAt: options.alignAt ?? (() => 0),
     nowUs: options.nowUs ?? (() => 0),
     isStreamed: options.isStreamed ?? (() => false),
+    isPaused: options.isPaused ?? null,
     onRequest: options.onRequest,
   };
   const drained = Promise.withResolvers<void>();

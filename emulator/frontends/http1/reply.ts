@@ -39,6 +39,10 @@ const reasonPhrase: Readonly<Record<number, string>> = {
   507: "UNKNOWN",
 };
 
+/** A request without a version is answered as one of HTTP/1.0 (2.51.0). */
+const versionOf = ({ version, versionMinor }: RequestHead): string =>
+  version === undefined ? `1.${versionMinor}` : version.startsWith("0") ? "1.0" : version;
+
 /**
  * Status line and headers, up to the empty line, in the order of the real server (spec/triton-wire.md 1.1): the handler's
  * own, the length of a body (null = it comes in chunks), `Connection: close`, the length 0, `Connection: keep-alive`, and `Content-Type: text/plain`
@@ -47,7 +51,7 @@ const reasonPhrase: Readonly<Record<number, string>> = {
 export const replyHead = (request: RequestHead, reply: HttpReply, bodyByteSize: number | null): string => {
   const { headers, status } = reply;
   const modern = request.versionMinor === 1;
-  let text = `HTTP/1.${request.versionMinor} ${status} ${reasonPhrase[status] ?? ""}\r\n`;
+  let text = `HTTP/${versionOf(request)} ${status} ${reasonPhrase[status] ?? ""}\r\n`;
   let typed = false;
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i]!;

@@ -13,31 +13,42 @@ export interface RequestHead {
   readonly path: string;
   /** What stands after the `?`, as sent; empty where there is none. */
   readonly query: string;
-  /** HTTP/1.0 or HTTP/1.1 */
+  /** The version whose rules hold: HTTP/1.0 or HTTP/1.1. */
   readonly versionMinor: 0 | 1;
+  /** As the client names it, where that is neither: `2.0`, and `0.9` for none at all. */
+  readonly version?: string;
   /** By lower-case name; of several equal names the first. */
   readonly headers: ReadonlyMap<string, string>;
   /** In the client's order and spelling. */
   readonly rawHeaders: readonly RawHeader[];
   /** Bytes of the body; null = it comes in chunks. */
   readonly contentLength: number | null;
+  /**
+   * What the first `Content-Length` says, where that is not `contentLength`: the real server's inference believes it, however the
+   * body came (2.51.0).
+   */
+  readonly statedLength?: number;
   /** Whether the connection stays open after the answer. */
   readonly keepAlive: boolean;
   /** The client waits for `100 Continue` before it sends the body. */
   readonly expectsContinue: boolean;
+  /** Its line ends in its target: the real server neither answers it nor closes (2.51.0). */
+  readonly unanswered?: true;
 }
 
-const requestLine = /^([A-Z_]+) +([^ \r\n]+) +HTTP\/1\.([01]) *$/;
-const absoluteForm = /^[a-zA-Z][a-zA-Z0-9+.-]*:\/\/[^/?#@]*(?=\/|$)/;
-const authority = /^[^/\s]+:\d+$/;
+const requestLine = /^([A-Z_]+) +(\/[^ \r\n]*) +HTTP\/1\.([01]) *$/;
 
 /** Longer ones end the connection (seen on 2.51.0). */
-const LONGEST_TARGET = 8189;
-const LONGEST_FIELD = 8191;
+export const LONGEST_TARGET = 8189;
+export const LONGEST_FIELD = 8191;
+
+/** Only these ways of writing `Connection` count (2.51.0). */
+export const isClose = (value: string): boolean => value === "close" || value === "Close";
+export const isKeepAlive = (value: string): boolean => /^[Kk]eep-[Aa]live$/.test(value);
 
 /**
- * Reads a head. Null = broken: the connection is then to end without an answer, as the real server does it (2.51.0). Any
- * upper-case word is a method there. Heads whose length of a body can be read in two ways are broken here only.
+ * Reads a head as it should be. Null = it is not: what it comes to then, `LenientHeadReader` finds out. Any upper-case word is a
+ * method (2.51.0).
  * @param text latin1, without the empty line
  */
 export const parseRequestHead = (text: string): RequestHead | null => {
@@ -45,8 +56,7 @@ export const parseRequestHead = (text: string): RequestHead | null => {
   const request = requestLine.exec(lines[0]!);
   if (request === null) return null;
   const [, method = "", target = ""] = request;
-  const path = target.length > LONGEST_TARGET ? null : pathOf(method, target);
-  if (path === null) return null;
+  if (target.length > LONGEST_TARGET || method.length > LONGEST_FIELD || method === "CONNECT") return null;
   const headers = new Map<string, string>();
   const rawHeaders: RawHeader[] = [];
   let asksForClose = false;
@@ -60,9 +70,8 @@ export const parseRequestHead = (text: string): RequestHead | null => {
     if (first === undefined) headers.set(key, header.value);
     else if (first !== header.value && (key === "content-length" || key === "transfer-encoding")) return null;
     if (key === "connection") {
-      // Only these ways of writing them count (2.51.0).
-      asksForClose ||= /^[Cc]lose$/.test(header.value);
-      asksForKeepAlive ||= /^[Kk]eep-[Aa]live$/.test(header.value);
+      asksForClose ||= isClose(header.value);
+      asksForKeepAlive ||= isKeepAlive(header.value);
     }
   }
   const versionMinor = request[3] === "0" ? 0 : 1;
@@ -70,13 +79,13 @@ export const parseRequestHead = (text: string): RequestHead | null => {
   if (contentLength === undefined) return null;
   return {
     method,
-    path,
+    path: pathOf(target),
     query: queryOf(target),
     versionMinor,
     headers,
     rawHeaders,
     contentLength,
-    keepAlive: !asksForClose && (versionMinor === 1 || asksForKeepAlive),
+    keepAlive: versionMinor === 1 ? !asksForClose : asksForKeepAlive,
     expectsContinue: headers.has("expect"),
   };
 };
@@ -99,30 +108,21 @@ const parseHeader = (line: string): RawHeader | null => {
 const SPACE = 0x20;
 const DELETE = 0x7f;
 
-/** Null = chunked; undefined = no length that can be believed. */
+/** Null = chunked; undefined = not as it should be. */
 const bodyLength = (headers: ReadonlyMap<string, string>): number | null | undefined => {
-  const encoding = headers.get("transfer-encoding")?.trimEnd().toLowerCase() ?? "identity";
-  if (encoding === "chunked") return null;
-  if (encoding !== "identity") return undefined;
-  const length = headers.get("content-length")?.trimEnd() ?? "";
-  // A header without a value counts as 0 (seen on 2.51.0).
-  if (length === "") return 0;
+  const encoding = headers.get("transfer-encoding");
+  const length = headers.get("content-length");
+  if (encoding !== undefined) return encoding === "chunked" && length === undefined ? null : undefined;
+  if (length === undefined) return 0;
   return /^\d{1,15}$/.test(length) ? Number(length) : undefined;
 };
 
-/** Null = no target of a request. A path ends at a NUL, as in the real server (2.51.0). */
-const pathOf = (method: string, target: string): string | null => {
-  if (method === "CONNECT") return authority.test(target) ? target : null;
-  let start = 0;
-  if (!target.startsWith("/")) {
-    const origin = absoluteForm.exec(target)?.[0];
-    if (origin === undefined) return null;
-    start = origin.length;
-  }
-  let end = target.indexOf("?", start);
-  if (end < 0) end = target.length;
-  const nul = target.indexOf("\0", start);
-  return target.slice(start, nul < 0 ? end : Math.min(nul, end));
+/** A path ends at a NUL, as in the real server (2.51.0). */
+const pathOf = (target: string): string => {
+  const mark = target.indexOf("?");
+  const end = mark < 0 ? target.length : mark;
+  const nul = target.indexOf("\0");
+  return target.slice(0, nul < 0 ? end : Math.min(nul, end));
 };
 
 const queryOf = (target: string): string => {

@@ -109,6 +109,9 @@ export const decodeInferRequest = (
   sharedMemory: SharedMemoryRegions = noSharedMemory,
 ): Result<DecodedInferRequest> => {
   if (headerLength === 0) return ok(rawRequest(body));
+  const missing = headerLength - body.length;
+  if (missing > 0)
+    return fail("INVALID_ARG", `unexpected size for request JSON, expecting ${missing} more bytes`);
   const json = readHeader(body, headerLength);
   if (!json.ok) return json;
   try {

@@ -14,7 +14,8 @@ export const startMetricsFrontend = (
   options: { readonly address: string; readonly port: number },
   text: () => string,
   log: Log,
-): Promise<MetricsFrontend> => listen({ ...options, onRequest: (exchange) => answer(exchange, text) }, log);
+): Promise<MetricsFrontend> =>
+  listen({ ...options, isPaused: () => false, onRequest: (exchange) => answer(exchange, text) }, log);
 
 const answer = ({ head, reply }: HttpExchange, text: () => string): void => {
   if (head.method !== "GET") {

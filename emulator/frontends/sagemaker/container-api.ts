@@ -39,7 +39,8 @@ export interface ContainerApiDependencies {
 const DEFAULT_THREADS = 8;
 
 /** `/models` with a name and an action, both optional; the name may follow without a slash. */
-const modelsPath = /^\/models\/?([^/]+)?(\/invoke)?$/;
+/** Bytes that are not ASCII match no path of the real server. */
+const modelsPath = /^\/models\/?([^/\x80-\xff]+)?(\/invoke)?$/;
 
 const isLoadOrUnload = ({ method, path }: ContainerExchange["head"]): boolean => {
   const match = modelsPath.exec(path);

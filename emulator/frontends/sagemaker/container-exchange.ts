@@ -3,7 +3,7 @@ import type { RequestHead } from "../http1/request-head.ts";
 
 /** A request of the container API and the one way to answer it, whatever carries them. */
 export interface ContainerExchange {
-  readonly head: Pick<RequestHead, "method" | "path" | "headers">;
+  readonly head: Pick<RequestHead, "method" | "path" | "headers" | "statedLength">;
   readonly body: Buffer;
   /** To be called once, in this turn or later. */
   reply(reply: HttpReply): void;

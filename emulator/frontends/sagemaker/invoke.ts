@@ -88,7 +88,7 @@ const invoke = (
     requestError(misplaced);
     return;
   }
-  const length = inferenceHeaderLength(jsonHeaderSize(head), body.length);
+  const length = inferenceHeaderLength(jsonHeaderSize(head), head.statedLength ?? body.length);
   if (!length.ok) {
     if (style.typedLookUp) requestError(length.error);
     else exchange.reply(plainErrorReply(style.status(length.error), length.error.message));

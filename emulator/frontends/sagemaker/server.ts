@@ -23,6 +23,9 @@ export const startSageMakerFrontend = async (
       address: options.address,
       port: options.port,
       alignAt: binaryDataOffset,
+      // Errors from before the pause come at once, and have no type.
+      isPaused: ({ path }, { headers }, atOnce) =>
+        /\/(?:invoke|invocations)$/.test(path) && (!atOnce || headers.includes("Content-Type")),
       onRequest: (exchange) => {
         try {
           container.handle(exchange);

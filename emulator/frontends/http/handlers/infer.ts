@@ -119,7 +119,9 @@ const infer = (
   trace: Trace | null,
   context: InferContext,
 ): void => {
-  const length = inferenceHeaderLength(exchange.head.headers.get(HEADER_LENGTH), body.length);
+  const { headers, statedLength } = exchange.head;
+  const told = body === exchange.body ? (statedLength ?? body.length) : body.length;
+  const length = inferenceHeaderLength(headers.get(HEADER_LENGTH), told);
   if (!length.ok) {
     trace?.drop();
     exchange.reply(untypedError(length.error));

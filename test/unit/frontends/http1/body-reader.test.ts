@@ -135,10 +135,11 @@ describe("chunks", () => {
     ["A\r\n0123456789\r\n0\r\n\r\n", "0123456789"],
     ["0000000000000000000002\r\n{}\r\n0\r\n\r\n", "{}"],
     ["2\r\n\r\n\r\n0\r\n\r\n", "\r\n"],
-    ["2\r\n{}\r\n0\r\nA: b\r\nnonsense\r\n\r\n", "{}"],
-    // The real server takes no extensions.
-    ["2;a=b\r\n{}\r\n0\r\n\r\n", "{}"],
-    ["2 \r\n{}\r\n0\r\n\r\n", "{}"],
+    ["2\r\n{}\r\n00\r\n\r\n", "{}"],
+    ["2\r\n{}\r\n0\r\nA: b\r\n", "{}"],
+    ["2\r\n{}\r\n0\r\nnonsense\r\n", "{}"],
+    ["2\r\n{}\r\n0\r\nnonsense\n\tor not\r\n", "{}"],
+    ["10000000000000002\r\n{}\r\n0\r\n\r\n", "{}"],
   ])("%j is %j, in pieces of any size", (text, body) => {
     for (let pieceSize = 1; pieceSize <= text.length; pieceSize++) {
       expect(read(text, pieceSize)?.whole?.bytes.toString("latin1")).toBe(body);
@@ -155,17 +156,24 @@ describe("chunks", () => {
     "2\r\n{}x\r\n",
     "2\n{}\r\n",
     "2\r\n{}\n0\r\n\r\n",
-    "10000000000002\r\n{}",
-    "ffffffffffffffff\r\n{}",
-    `${"0".repeat(20_000)}`,
+    "2;a=b\r\n{}\r\n0\r\n\r\n",
+    "2 \r\n{}\r\n0\r\n\r\n",
+    "0\r\nA: b\n",
+    "0\r\n\nA",
+    "0\r\n\rA",
     `0\r\n${"a".repeat(20_000)}`,
   ])("%# is broken", (text) => {
     for (const pieceSize of [text.length, 1]) expect(read(text, pieceSize)).toBeNull();
   });
 
-  test("what follows the last chunk is not taken", () => {
-    const reader = createBodyReader(null, 0, new SlabPool());
-    expect(reader.take(Buffer.from("xx2\r\n{}\r\n0\r\n\r\nGET"), 2)).toBe(12);
+  test("what follows the last chunk and one more line is not taken", () => {
+    for (const [text, taken] of [
+      ["xx2\r\n{}\r\n0\r\n\r\nGET", 12],
+      ["xx2\r\n{}\r\n0\r\nA: b\r\nC: d\r\n\r\n", 16],
+    ] as const) {
+      const reader = createBodyReader(null, 0, new SlabPool());
+      expect(reader.take(Buffer.from(text), 2)).toBe(taken);
+    }
   });
 
   test("a declared chunk takes no memory before its bytes are there", () => {

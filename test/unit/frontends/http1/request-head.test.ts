@@ -27,7 +27,6 @@ test("parseRequestHead: a plain request without headers", () => {
 
 test.each([
   ["GET /v2?a=b?c#d HTTP/1.1", "a=b?c#d"],
-  ["GET http://a:80/v2?x HTTP/1.1", "x"],
   ["GET /v2? HTTP/1.1", ""],
 ])("parseRequestHead: the query of %s is %s", (line, query) => {
   expect(parsed(line).query).toBe(query);
@@ -48,11 +47,6 @@ describe("request line", () => {
     ["GET /v2?a\0b HTTP/1.1", "/v2"],
     ["GET /v2/models/a\tb HTTP/1.1", "/v2/models/a\tb"],
     ["GET /v2/models/a\xa0b HTTP/1.1", "/v2/models/a\xa0b"],
-    ["GET http://a/v2 HTTP/1.1", "/v2"],
-    ["GET HTTP://a:80/v2?x HTTP/1.1", "/v2"],
-    ["GET ftp://a/v2 HTTP/1.1", "/v2"],
-    ["GET http://a HTTP/1.1", ""],
-    ["CONNECT x:1 HTTP/1.1", "x:1"],
     ["A_B /v2 HTTP/1.1", "/v2"],
     [`${"A".repeat(40)} /v2 HTTP/1.1`, "/v2"],
   ])("%j: its path is %j", (line, path) => {
@@ -82,7 +76,7 @@ describe("request line", () => {
     "CONNECT /v2 HTTP/1.1",
     "GET /v2\rx HTTP/1.1",
     "GET /v2\nx HTTP/1.1",
-  ])("%j: is broken", (line) => {
+  ])("%j: is not as it should be", (line) => {
     expect(parseRequestHead(line)).toBeNull();
   });
 
@@ -131,16 +125,11 @@ describe("headers", () => {
   });
 
   test.each(["Host", ": x", " folded", "\tfolded", "A: x\ry", "A: x\ny", "A: b\r\n c"])(
-    "%j: is broken",
+    "%j: is not as it should be",
     (line) => {
       expect(parseRequestHead(withHeaders(line))).toBeNull();
     },
   );
-
-  // The real server takes these; to other HTTP software they mean something else.
-  test.each(["Host : x", "Content-Length : 2", "A b: x", "A\0b: x"])("%j: is broken here only", (line) => {
-    expect(parseRequestHead(withHeaders(line))).toBeNull();
-  });
 
   test("names and values of 8191 bytes are the longest", () => {
     const long = "a".repeat(8191);
@@ -158,37 +147,19 @@ describe("length of the body", () => {
   test.each([
     [[], 0],
     [["Content-Length: 5"], 5],
-    [["Content-Length: 5  "], 5],
     [["Content-Length: 005"], 5],
-    [["Content-Length:"], 0],
     [["Content-Length: 5", "content-length: 5"], 5],
     [["Transfer-Encoding: chunked"], null],
-    [["Transfer-Encoding: Chunked"], null],
-    [["Transfer-Encoding: chunked", "Content-Length: 3"], null],
-    [["Content-Length: 3", "Transfer-Encoding: chunked"], null],
-    [["Transfer-Encoding: identity", "Content-Length: 2"], 2],
-    [["Transfer-Encoding: identity"], 0],
   ])("%j: is %j", (headers, length) => {
     expect(parsed(withHeaders(...headers)).contentLength).toBe(length);
   });
 
   test.each(["+2", "-2", "0x2", "2 2", "2,2", "2abc", "1e3", "18446744073709551618"])(
-    "Content-Length: %s is broken",
+    "Content-Length: %s is not as it should be",
     (length) => {
       expect(parseRequestHead(withHeaders(`Content-Length: ${length}`))).toBeNull();
     },
   );
-
-  // The real server takes the last of two lengths, and ignores encodings other than chunked.
-  test.each([
-    [["Content-Length: 2", "Content-Length: 4"]],
-    [["Transfer-Encoding: chunked", "Transfer-Encoding: identity"]],
-    [["Transfer-Encoding: gzip, chunked"]],
-    [["Transfer-Encoding: xchunked", "Content-Length: 2"]],
-    [["Content-Length: 9223372036854775808"]],
-  ])("%j: is broken here only", (headers) => {
-    expect(parseRequestHead(withHeaders(...headers))).toBeNull();
-  });
 });
 
 describe("connection", () => {
@@ -203,6 +174,7 @@ describe("connection", () => {
     ["1.1", ["Connection: Upgrade", "Upgrade: h2c"], true],
     ["1.0", [], false],
     ["1.0", ["Connection: Keep-Alive"], true],
+    ["1.0", ["Connection: Keep-Alive", "Connection: close"], true],
     ["1.0", ["Connection: keep-alive, TE"], false],
     ["1.0", ["Proxy-Connection: keep-alive"], false],
   ])("HTTP/%s %j: stays open = %j", (version, headers, keepAlive) => {
