@@ -27,7 +27,8 @@ export interface ModelFolder {
 export interface Storage {
   /** Names of the direct subfolders of a repository root, sorted. */
   listModels(root: string, done: (result: Result<readonly string[]>) => void): void;
-  /** @param configName `--model-config-name`: `configs/<name>.pbtxt` wins over `config.pbtxt` where it exists.
+  /** @param folder one part of a path; empty = the root itself
+   *  @param configName `--model-config-name`: `configs/<name>.pbtxt` wins over `config.pbtxt` where it exists.
    *  Answers null when the folder does not exist. */
   readModelFolder(
     root: string,

@@ -26,11 +26,13 @@ export class DiskStorage implements Storage {
     done: (result: Result<ModelFolder | null>) => void,
   ): void {
     // A name that is not one path part cannot be a model folder, whatever it points at.
-    if (folder === "" || folder === "." || folder === ".." || /[/\\\0]/.test(folder)) {
+    if (folder === "." || folder === ".." || /[/\\\0]/.test(folder)) {
       done(ok(null));
       return;
     }
-    this.#answer(readFolder(join(root, folder), configName), done);
+    // As the real server writes it, whose errors name it: what the root's path holds that it need not is kept.
+    const path = folder === "" || root.endsWith("/") ? root + folder : `${root}/${folder}`;
+    this.#answer(readFolder(path, configName), done);
   }
 
   readFile(path: string, done: (result: Result<Uint8Array>) => void): void {
@@ -73,8 +75,8 @@ export class DiskStorage implements Storage {
 }
 
 const listFolders = async (root: string): Promise<Result<readonly string[]>> => {
-  const entries = await readdir(root, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
-    throw new TritonError("INTERNAL", `failed to open directory ${root}: ${reason(error)}`);
+  const entries = await readdir(root, { withFileTypes: true }).catch(() => {
+    throw new TritonError("INTERNAL", `failed to open directory ${root}`);
   });
   const names: string[] = [];
   for (const entry of entries) {

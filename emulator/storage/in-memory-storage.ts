@@ -108,7 +108,7 @@ export class InMemoryStorage implements Storage {
     this.#clock.defer(() => {
       const folder = this.#findFolder(root);
       if (folder === null) {
-        done(fail("INTERNAL", `failed to open directory ${root}: No such file or directory`));
+        done(fail("INTERNAL", `failed to open directory ${root}`));
         return;
       }
       done(ok([...folder.entries].flatMap(([name, { kind }]) => (kind === "folder" ? [name] : [])).sort()));
@@ -121,7 +121,7 @@ export class InMemoryStorage implements Storage {
     configName: string | null,
     done: (result: Result<ModelFolder | null>) => void,
   ): void {
-    this.#clock.defer(() => done(ok(this.#folder(`${root}/${folder}`, configName))));
+    this.#clock.defer(() => done(ok(this.#folder(folder === "" ? root : `${root}/${folder}`, configName))));
   }
 
   readFile(path: string, done: (result: Result<Uint8Array>) => void): void {

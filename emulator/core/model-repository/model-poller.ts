@@ -110,13 +110,11 @@ export class ModelPoller {
     });
   }
 
-  /** The folder of a model as it is now; null = there is none any more. */
-  findFolder(identifier: ModelIdentifier, done: (folder: ModelFolder | null) => void): void {
-    const key = identifierText(identifier);
-    this.#findFolders(identifier.name, (found) => {
-      const same = found.ok ? found.value.find((one) => identifierText(one.identifier) === key) : undefined;
-      done(same?.folder ?? null);
-    });
+  /** The folder of a model as it is now, in a repository or not any more; null = there is none. */
+  readFolder(path: string, done: (folder: ModelFolder | null) => void): void {
+    this.#storage.readModelFolder(path, "", this.#options.configName, (read) =>
+      done(read.ok ? read.value : null),
+    );
   }
 
   #pollFolder(identifier: ModelIdentifier, override: string | null, folder: ModelFolder): Polled["outcome"] {

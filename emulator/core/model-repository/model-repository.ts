@@ -493,7 +493,7 @@ export class ModelRepository {
       known: this.#known,
       isElsewhere: (key) => this.#held.has(key) && !affected.has(key),
       justRead,
-      findFolder: (identifier, found) => this.#poller.findFolder(identifier, found),
+      readFolder: (path, found) => this.#poller.readFolder(path, found),
     });
     settlement.run(() =>
       this.#turns.takeFirst((leave) => {

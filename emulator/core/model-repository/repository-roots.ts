@@ -3,6 +3,7 @@ import { TritonError } from "../../common/status.ts";
 /** A folder of models, in the repository root it lies in. */
 export interface ModelPlace {
   readonly root: string;
+  /** Empty = the root itself, which a mapping may name. */
   readonly folder: string;
 }
 
@@ -66,6 +67,7 @@ export class RepositoryRoots {
   placesOf(name: string): ModelPlace[] {
     const mapped = this.#places.get(name);
     if (mapped !== undefined) return [mapped];
+    if (name === "") return [];
     return [...this.#roots]
       .filter(([, { served }]) => !served.has(name))
       .map(([root]) => ({ root, folder: name }));

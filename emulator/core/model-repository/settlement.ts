@@ -3,7 +3,7 @@ import { ok, type Result, TritonError } from "../../common/status.ts";
 import { fitEnsemble } from "../model-config/fit-ensemble.ts";
 import type { EnsembleStep, ModelConfig, ModelEnsembling } from "../model-config/model-config.ts";
 import { parseConfigText } from "../model-config/text-format.ts";
-import { identifierText, type ModelIdentifier } from "../model-identifier.ts";
+import { identifierText } from "../model-identifier.ts";
 import type { ModelLifecycle } from "../model-lifecycle/model-lifecycle.ts";
 import type { ModelFolder } from "../storage.ts";
 import { type DependencyGraph, type GraphNode, membersInTurn, type NodeState } from "./dependency-graph.ts";
@@ -35,7 +35,7 @@ export interface SettlementParts {
   readonly isElsewhere: (key: string) => boolean;
   /** Texts of models that were just read; the folders of others are looked at again. */
   readonly justRead: ReadonlySet<string>;
-  readonly findFolder: (identifier: ModelIdentifier, done: (folder: ModelFolder | null) => void) => void;
+  readonly readFolder: (path: string, done: (folder: ModelFolder | null) => void) => void;
 }
 
 /**
@@ -166,7 +166,7 @@ export class Settlement {
   }
 
   #load(node: GraphNode, done: () => void): void {
-    const { graph, turns, known, justRead, findFolder } = this.#parts;
+    const { graph, turns, known, justRead, readFolder } = this.#parts;
     const { identifier } = node;
     const key = identifierText(identifier);
     turns.take(key, (leave) => {
@@ -180,7 +180,7 @@ export class Settlement {
       else if (justRead.has(key) || model.source.temporary)
         this.#loadFrom(model.source.folder, node, model, leaveAndGoOn);
       else
-        findFolder(identifier, (folder) => {
+        readFolder(model.source.folder.path, (folder) => {
           if (folder !== null) this.#loadFrom(folder, node, model, leaveAndGoOn);
           else {
             const cause = `failed to open directory ${model.source.folder.path}`;

@@ -79,7 +79,8 @@ test("models: are the subfolders and the links to folders, sorted", async () => 
 
 test("models: of a root that is not there are an INTERNAL error", async () => {
   const result = await answer<readonly string[]>((done) => storage.listModels("/no/such/root", done));
-  expect(result).toMatchObject({ ok: false, error: { code: "INTERNAL" } });
+  const error = { code: "INTERNAL", message: "failed to open directory /no/such/root" };
+  expect(result).toMatchObject({ ok: false, error });
 });
 
 test("model folder: lists everything below with sizes, sorted by path", async () => {
@@ -95,21 +96,23 @@ test("model folder: lists everything below with sizes, sorted by path", async ()
   expect(folder!.config).toEqual({ path: "config.pbtxt", text: "name: 'm'" });
 });
 
+test("model folder: is the root itself, when it has no name, and its path is as the root's is written", async () => {
+  const root = repository({ "m/1/x": "" });
+  const read = async (written: string, name: string): Promise<string | undefined> => {
+    const answered = await answer<ModelFolder | null>((done) =>
+      storage.readModelFolder(written, name, null, done),
+    );
+    return granted(answered)?.path;
+  };
+  expect(await read(root, "")).toBe(root);
+  expect(await read(`${root}/`, "m")).toBe(`${root}/m`);
+  expect(await read(`${root}//`, "m")).toBe(`${root}//m`);
+  expect(await read(`${root}/m/..`, "m")).toBe(`${root}/m/../m`);
+});
+
 test("model folder: is null, when there is none of that name or the name is no folder's", async () => {
   const root = repository({ "m/1/x": "", "outside/secret/1/x": "", plain: "" });
-  for (const name of [
-    "absent",
-    "",
-    ".",
-    "..",
-    "../m",
-    "m/1",
-    "outside/secret",
-    "plain",
-    "m\\1",
-    "m\0",
-    "m\0x",
-  ]) {
+  for (const name of ["absent", ".", "..", "../m", "m/1", "outside/secret", "plain", "m\\1", "m\0", "m\0x"]) {
     expect(await readModel(join(root), name), JSON.stringify(name)).toBeNull();
   }
 });
