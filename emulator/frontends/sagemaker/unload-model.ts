@@ -127,8 +127,10 @@ export class ModelUnloader {
     const { server, clock } = this.#dependencies;
     const look = (done: (gone: boolean) => void): void =>
       server.repositoryIndexOf(model, (rows) => {
+        // The real server dies where the index cannot be read, as when the archive is not there any more.
         const gone =
-          rows.ok && rows.value.some(({ state, reason }) => state === "UNAVAILABLE" && reason === "unloaded");
+          !rows.ok ||
+          rows.value.some(({ state, reason }) => state === "UNAVAILABLE" && reason === "unloaded");
         this.#pause(PAUSE_US, () => {
           if (gone) done(true);
           else if (clock.now() - startUs >= LIMIT_US) done(false);
