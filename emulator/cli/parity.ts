@@ -32,6 +32,8 @@ Whom to compare:
 What to ask:
   --requests=<number>     default 10000; 0 = none
   --sequences=<number>    default 500; 0 = none
+  --container-sequences=<number>
+                          of the container API; default 60; 0 = none
   --surfaces=<names>      of requests, with commas: ${surfaces.map(({ name }) => name).join(", ")}
   --no-cases              leaves the conformance cases out
   --seed=<number>         default: another one each day; the one that was taken is printed
@@ -169,6 +171,7 @@ interface Arguments {
   readonly models: string | null;
   readonly requests: number;
   readonly sequences: number;
+  readonly containerSequences: number;
   readonly surfaces: readonly string[];
   readonly cases: boolean;
   readonly seed: number;
@@ -186,6 +189,7 @@ const valued = [
   "models",
   "requests",
   "sequences",
+  "container-sequences",
   "surfaces",
   "seed",
   "only",
@@ -207,6 +211,7 @@ const readArguments = (args: readonly string[]): Arguments | string => {
   const standards = {
     requests: 10_000,
     sequences: 500,
+    "container-sequences": 60,
     tolerance: 0,
     seed: Math.floor(Date.now() / 86_400_000),
   };
@@ -238,6 +243,7 @@ const readArguments = (args: readonly string[]): Arguments | string => {
     models,
     requests: numbers.requests ?? 0,
     sequences: numbers.sequences ?? 0,
+    containerSequences: numbers["container-sequences"] ?? 0,
     surfaces: chosen,
     cases:
       onlyText === undefined &&
@@ -248,9 +254,16 @@ const readArguments = (args: readonly string[]): Arguments | string => {
     only: surface === undefined ? null : { surface, number: Number(number) },
     tolerance: numbers.tolerance ?? 0,
     report: values.get("report") ?? null,
-    isWhole: ["requests", "sequences", "surfaces", "only", "models", "ours", "cases"].every(
-      (name) => !values.has(name),
-    ),
+    isWhole: [
+      "requests",
+      "sequences",
+      "container-sequences",
+      "surfaces",
+      "only",
+      "models",
+      "ours",
+      "cases",
+    ].every((name) => !values.has(name)),
   };
 };
 
@@ -282,6 +295,7 @@ const optionsOf = (read: Arguments, { kind, target }: Chosen, additions: ParityA
     seed: target === null ? TRAFFIC_SEED : seed,
     requests,
     sequences,
+    containerSequences: read.containerSequences,
     surfaces: read.surfaces,
     only,
     tolerance,

@@ -6,10 +6,17 @@ import { type AcceptedDifference, readAcceptedDifferences } from "./difference/a
 import type { Finding } from "./difference/finding.ts";
 import { hasGrpc } from "./exchange/grpc-client.ts";
 import { type CasesResult, caseAreas, playCases } from "./play-cases.ts";
+import { CONTAINER_SEQUENCES, playContainerSequences } from "./play-container-sequences.ts";
 import { playRequests, type RequestsResult } from "./play-requests.ts";
 import { playSequences, type SequencesResult } from "./play-sequences.ts";
 import { Unavailable } from "./real-triton/unavailable.ts";
-import { caseRow, type ParityReport, requestRows, sequenceRow } from "./report/parity-report.ts";
+import {
+  caseRow,
+  containerSequenceRow,
+  type ParityReport,
+  requestRows,
+  sequenceRow,
+} from "./report/parity-report.ts";
 import { NO_GRPC, StartedPair } from "./started-pair.ts";
 import type { Target } from "./targets/target.ts";
 import { sketchModels } from "./traffic/model-sketch.ts";
@@ -33,6 +40,8 @@ export interface ParityOptions {
   readonly seed: number;
   readonly requests: number;
   readonly sequences: number;
+  /** Of the container API. */
+  readonly containerSequences: number;
   /** Names; empty = all. */
   readonly surfaces: readonly string[];
   /** One request or sequence of a run, `infer-json:17`; null = all. */
@@ -60,8 +69,9 @@ export const runParity = async (options: ParityOptions, listener: ParityListener
     theirs === null
       ? [options.requests === 0 ? null : ((await options.recordedRequests?.(ours, listener)) ?? null), null]
       : [await runRequests(options, theirs, listener), await runSequences(options, theirs, listener)];
+  const container = theirs === null ? null : await runContainerSequences(options, theirs, listener);
   const cases = options.cases ? await runCases(options, listener) : null;
-  const findings = [...(requests?.findings ?? []), ...(sequences?.findings ?? [])];
+  const findings = [requests, sequences, container].flatMap((result) => result?.findings ?? []);
   const used = new Set(findings.map(({ accepted }) => accepted));
   return {
     kind: options.kind,
@@ -75,12 +85,13 @@ export const runParity = async (options: ParityOptions, listener: ParityListener
     rows: [
       ...(requests === null ? [] : requestRows(requests)),
       ...(sequences === null ? [] : [sequenceRow(sequences)]),
+      ...(container === null ? [] : [containerSequenceRow(container)]),
       ...(cases === null ? [] : [caseRow(cases)]),
     ],
     findings,
     cases: cases?.findings ?? [],
     deaths: requests?.deaths ?? [],
-    races: sequences?.deaths ?? 0,
+    races: (sequences?.deaths ?? 0) + (container?.deaths ?? 0),
     leftOut: Object.fromEntries(requests?.leftOut ?? []),
     unused: (theirs === null ? [] : acceptedBetween(ours, theirs))
       .map(({ name }) => name)
@@ -113,7 +124,8 @@ const runRequests = async (
   listener: ParityListener,
 ): Promise<RequestsResult | null> => {
   const { ours, models, seed, only, own, tolerance } = options;
-  if (only?.surface === "sequences" || (only === null && options.requests === 0)) return null;
+  if (only?.surface === "sequences" || only?.surface === CONTAINER_SEQUENCES) return null;
+  if (only === null && options.requests === 0) return null;
   const sample = models === null && own;
   const chosen = surfaces.filter(
     ({ name, changes }) =>
@@ -162,6 +174,29 @@ const runSequences = async (
     onFinding: (finding) => listener.found(finding),
     pause,
   });
+};
+
+const runContainerSequences = async (
+  { ours, seed, only, own, models, tolerance, containerSequences: count }: ParityOptions,
+  theirs: Target,
+  listener: ParityListener,
+): Promise<SequencesResult | null> => {
+  if (only !== null && only.surface !== CONTAINER_SEQUENCES) return null;
+  if (!own || models !== null || (only === null && count === 0)) return null;
+  return await playContainerSequences(
+    { ours, theirs, tolerance },
+    {
+      seed,
+      count,
+      only: only?.number ?? null,
+      accepted: acceptedBetween(ours, theirs),
+      shrinkLimit: SHRINK_SEQUENCES,
+      onProgress: (done, found) =>
+        listener.progress("sequences of the container API", done, only === null ? count : 1, found),
+      onFinding: (finding) => listener.found(finding),
+      pause,
+    },
+  );
 };
 
 const runCases = async (options: ParityOptions, listener: ParityListener): Promise<CasesResult> => {

@@ -358,6 +358,13 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "parity/started-pair.ts": ["parity/exchange", "parity/targets", "parity/traffic", "parity/pair.ts"],
   "parity/play-requests.ts": ["parity/exchange", "parity/traffic", "parity/difference", "parity/pair.ts"],
   "parity/play-sequences.ts": ["parity/exchange", "parity/traffic", "parity/difference", "parity/pair.ts"],
+  "parity/play-container-sequences.ts": [
+    "parity/targets",
+    "parity/traffic",
+    "parity/difference",
+    "parity/started-pair.ts",
+    "parity/play-sequences.ts",
+  ],
   "parity/side-by-side.ts": [],
   "parity/play-cases.ts": ["parity/targets", "parity/cases", "parity/side-by-side.ts"],
   "parity/report": [
@@ -380,6 +387,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "parity/started-pair.ts",
     "parity/play-requests.ts",
     "parity/play-sequences.ts",
+    "parity/play-container-sequences.ts",
     "parity/play-cases.ts",
     "parity/report",
   ],

@@ -1,13 +1,11 @@
-import type { Sequence } from "../traffic/sequences/sequence.ts";
-
 /**
  * Whether some order of the operations that a step does at the same time comes out right.
- * @param isRight plays the sequence up to there with them one after the other; `order` = which of the step comes when
+ * @param isRight plays the steps up to there with them one after the other; `order` = which of the step comes when
  */
-export const isOneOfTheOrders = async (
-  sequence: Sequence,
+export const isOneOfTheOrders = async <S extends { readonly steps: readonly (readonly unknown[])[] }>(
+  sequence: S,
   at: number,
-  isRight: (candidate: Sequence, order: readonly number[]) => Promise<boolean>,
+  isRight: (candidate: S, order: readonly number[]) => Promise<boolean>,
 ): Promise<boolean> => {
   const step = sequence.steps[at] ?? [];
   for (const order of permutations([...step.keys()])) {

@@ -67,6 +67,11 @@ export const sequenceRow = ({
   notComparable,
 });
 
+export const containerSequenceRow = (result: SequencesResult): ReportRow => ({
+  ...sequenceRow(result),
+  title: "sequences of the container API",
+});
+
 export const caseRow = ({ areas }: CasesResult): ReportRow => {
   const sum = (field: "agree" | "differ" | "accepted" | "notComparable"): number =>
     areas.reduce((total, row) => total + row[field], 0);

@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import { readJsonText, writeJsonText } from "../../../../emulator/parity/exchange/json-text.ts";
 import { Chance } from "../../../../emulator/parity/traffic/chance.ts";
+import { generateContainerSequence } from "../../../../emulator/parity/traffic/container-sequences/generate.ts";
+import { containerSequenceText } from "../../../../emulator/parity/traffic/container-sequences/sequence.ts";
 import { isLeftOut } from "../../../../emulator/parity/traffic/left-out.ts";
 import type { ModelSketch } from "../../../../emulator/parity/traffic/model-sketch.ts";
 import { bytesOf, get, plainBody, post, shellCommand } from "../../../../emulator/parity/traffic/request.ts";
@@ -72,4 +74,24 @@ test("shellCommand: sends the same bytes as curl", () => {
     "curl -i --path-as-is -X POST -H 'A;' http://$SAGEMAKER'/models' --data-binary '\"it'\\''s\"'",
   );
   expect(bytesOf(posted, {}).toString()).toContain('\r\nContent-Length: 6\r\n\r\n"it\'s"');
+});
+
+test("generateContainerSequence: one seed and one number make the same sequence, and the real server survives its loads", () => {
+  for (let number = 0; number < 100; number++) {
+    const made = generateContainerSequence(new Chance(7, number));
+    expect(containerSequenceText(generateContainerSequence(new Chance(7, number)))).toBe(
+      containerSequenceText(made),
+    );
+    for (const operation of made.steps.flat()) {
+      if (operation.do === "unpack" || operation.request.method !== "POST") continue;
+      const { path, body } = operation.request;
+      const isLoad = path.startsWith("/models") && !/^\/models\/[^/]+\/invoke$/.test(path);
+      if (!isLoad || body?.json?.kind !== "object") continue;
+      const members = new Map(body.json.members);
+      for (const value of members.values()) expect(value.kind).not.toBe("token");
+      // A model without a name is never answered.
+      if (JSON.stringify(members.get("model_name") ?? "").includes('"value":""'))
+        expect(JSON.stringify(members.get("url"))).toContain('"value":""');
+    }
+  }
 });
