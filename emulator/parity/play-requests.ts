@@ -3,6 +3,7 @@ import { type Comparison, compareAnswers, describeAnswer } from "./difference/co
 import { countsDiffer, type Finding, keyOf } from "./difference/finding.ts";
 import { shrink } from "./difference/shrink.ts";
 import type { Answer } from "./exchange/answer.ts";
+import { HURRIED, PATIENT } from "./exchange/http-connection.ts";
 import type { Pair } from "./pair.ts";
 import { Chance } from "./traffic/chance.ts";
 import { isLeftOut } from "./traffic/left-out.ts";
@@ -80,8 +81,10 @@ const onlyLooks = (request: TrafficRequest): boolean => {
   }
 };
 
-const patienceFor = ({ name }: Surface, request: TrafficRequest): number =>
-  PATIENCE[name] ?? (onlyLooks(request) ? PATIENCE_OF_LOOKS : 0);
+const patienceFor = ({ name }: Surface, request: TrafficRequest): number => {
+  if (request.kind === "raw") return 1;
+  return PATIENCE[name] ?? (onlyLooks(request) ? PATIENCE_OF_LOOKS : 0);
+};
 
 class RequestPlayer {
   readonly #pair: Pair;
@@ -164,7 +167,8 @@ class RequestPlayer {
       ? Math.max(this.#pair.tolerance, ARITHMETIC_TOLERANCE)
       : this.#pair.tolerance;
     for (let tries = 0; ; tries++) {
-      const [a, b] = await Promise.all([send(ours, request), send(theirs, request)]);
+      const waits = tries < patience ? HURRIED : PATIENT;
+      const [a, b] = await Promise.all([send(ours, request, waits), send(theirs, request, waits)]);
       const comparison = compareAnswers(a, b, { tolerance });
       if (comparison.divergences.length === 0 || tries === patience)
         return { ours: a, theirs: b, comparison };

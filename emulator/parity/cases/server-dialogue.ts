@@ -161,7 +161,7 @@ class ServerDialogue implements Dialogue {
     if ("path" in request) return this.#sendHttp(request);
     if ("raw" in request) {
       const bytes = Buffer.from(request.raw, "latin1");
-      return { kind: "raw", answer: await exchangeUntilQuiet(this.#server.httpPort, bytes) };
+      return { kind: "raw", answer: await exchangeUntilQuiet(this.#server.httpPort, [bytes]) };
     }
     if ("messages" in request) {
       const answer = await this.#grpc.stream(request.grpc, request.messages, request.metadata ?? {});

@@ -1,7 +1,7 @@
 import { gunzipSync, inflateSync } from "node:zlib";
 import type { Answer } from "../exchange/answer.ts";
 import type { GrpcAnswer } from "../exchange/grpc-client.ts";
-import type { HttpAnswer } from "../exchange/http-connection.ts";
+import type { HttpAnswer, RawAnswer } from "../exchange/http-connection.ts";
 import {
   array,
   type JsonText,
@@ -57,6 +57,13 @@ export const describeAnswer = (answer: Answer): string => {
   }
 };
 
+/** Which of the two a closing looks like depends on what the kernel had read by then. */
+const endOf = (how: string): string => (how === "reset" ? "closed" : how);
+
+/** Metrics are no two times the same; a surface of their own compares them. */
+const rawText = ({ received }: RawAnswer): string =>
+  printable(received).replace(/(Content-Length: )\d+(\D(?:(?!Content-Length)[^#])*# HELP ).*/s, "$1*$2*");
+
 const printable = (bytes: Buffer): string => {
   const text = bytes.toString("utf8");
   const clean = Buffer.from(text).equals(bytes) ? text : bytes.toString("latin1");
@@ -103,8 +110,8 @@ class Comparer {
     else if (ours.kind === "grpc" && theirs.kind === "grpc") this.#grpc(ours.answer, theirs.answer);
     else if (ours.kind === "stream" && theirs.kind === "stream") this.#grpc(ours.answer, theirs.answer);
     else if (ours.kind === "raw" && theirs.kind === "raw") {
-      this.#texts("bytes", printable(ours.answer.received), printable(theirs.answer.received));
-      this.#texts("connection", String(ours.answer.ended), String(theirs.answer.ended));
+      this.#texts("bytes", rawText(ours.answer), rawText(theirs.answer));
+      this.#texts("connection", endOf(String(ours.answer.ended)), endOf(String(theirs.answer.ended)));
     } else this.#connections(ours, theirs);
   }
 
@@ -112,8 +119,7 @@ class Comparer {
   #connections(ours: Answer, theirs: Answer): void {
     const how = (answer: Answer): string => {
       if (answer.kind !== "connection") return `an answer: ${firstLine(describeAnswer(answer))}`;
-      // Which of the two a closing looks like depends on what the kernel had read by then.
-      return answer.how === "reset" ? "closed" : answer.how;
+      return endOf(answer.how);
     };
     this.#texts("connection", how(ours), how(theirs));
   }

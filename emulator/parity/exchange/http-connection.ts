@@ -20,38 +20,68 @@ export const exchange = (
   bytes: Uint8Array,
   complete: (received: Buffer) => boolean,
   timeoutMs: number,
-): Promise<RawAnswer> => converse(port, bytes, complete, timeoutMs, timeoutMs);
-
-/** Sends bytes and gathers whatever comes, until nothing more does for a while or the server closes. */
-export const exchangeUntilQuiet = (port: number, bytes: Uint8Array): Promise<RawAnswer> =>
-  converse(port, bytes, () => false, FIRST_BYTE_MS, QUIET_MS);
-
-const FIRST_BYTE_MS = 1500;
-const QUIET_MS = 250;
-
-const converse = (
-  port: number,
-  bytes: Uint8Array,
-  complete: (received: Buffer) => boolean,
-  firstByteMs: number,
-  quietMs: number,
 ): Promise<RawAnswer> =>
+  converse(port, [bytes], { complete, ends: false, firstByteMs: timeoutMs, quietMs: timeoutMs });
+
+/** How long to wait until what comes back is taken for all. */
+export interface Patience {
+  readonly firstByteMs: number;
+  readonly quietMs: number;
+}
+
+export const PATIENT: Patience = { firstByteMs: 1500, quietMs: 250 };
+/** For a question that is asked again where the answers are not the same. */
+export const HURRIED: Patience = { firstByteMs: 250, quietMs: 30 };
+
+/**
+ * Sends bytes and gathers whatever comes, until nothing more does for a while or the server closes.
+ * @param parts each sent when nothing more comes after the one before
+ * @param ends whether our side is closed with the last of them
+ */
+export const exchangeUntilQuiet = (
+  port: number,
+  parts: readonly Uint8Array[],
+  ends = false,
+  patience: Patience = PATIENT,
+): Promise<RawAnswer> => converse(port, parts, { complete: () => false, ends, ...patience });
+
+interface Manner extends Patience {
+  readonly complete: (received: Buffer) => boolean;
+  readonly ends: boolean;
+}
+
+const converse = (port: number, parts: readonly Uint8Array[], manner: Manner): Promise<RawAnswer> =>
   new Promise((resolve) => {
+    const { complete, ends, firstByteMs, quietMs } = manner;
     const chunks: Buffer[] = [];
     let size = 0;
-    const socket: Socket = connect({ host: "127.0.0.1", port, noDelay: true });
+    let sent = 0;
+    const socket: Socket = connect({ host: "127.0.0.1", port, noDelay: true, allowHalfOpen: true });
     const finish = (ended: RawAnswer["ended"]): void => {
       clearTimeout(timer);
       socket.destroy();
       resolve({ received: Buffer.concat(chunks, size), ended });
     };
+    const goOn = (): void => {
+      const part = parts[sent++];
+      if (part === undefined) {
+        finish(null);
+        return;
+      }
+      socket.write(part);
+      if (ends && sent === parts.length) socket.end();
+      timer = setTimeout(goOn, firstByteMs);
+    };
     let timer = setTimeout(() => finish(null), firstByteMs);
-    socket.once("connect", () => socket.write(bytes));
+    socket.once("connect", () => {
+      clearTimeout(timer);
+      goOn();
+    });
     socket.on("data", (chunk: Buffer) => {
       chunks.push(chunk);
       size += chunk.length;
       clearTimeout(timer);
-      timer = setTimeout(() => finish(null), quietMs);
+      timer = setTimeout(goOn, quietMs);
       if (complete(Buffer.concat(chunks, size))) finish(null);
     });
     socket.once("end", () => finish("closed"));

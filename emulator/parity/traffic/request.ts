@@ -30,7 +30,13 @@ export interface HttpBody {
 /** Bytes on a connection of their own; everything that comes back is compared. */
 export interface RawTraffic {
   readonly kind: "raw";
+  /** Absent = the HTTP port. */
+  readonly port?: HttpPort;
   readonly bytes: Buffer;
+  /** Sent when nothing more comes after `bytes`. */
+  readonly later?: Buffer;
+  /** Our side is closed with the last byte. */
+  readonly ends?: true;
 }
 
 /** Messages are protobuf JSON: int64 as strings, bytes as base64. */
@@ -127,8 +133,13 @@ export const shellCommand = (request: TrafficRequest): string => {
   switch (request.kind) {
     case "http":
       return curl(request);
-    case "raw":
-      return `printf ${quoted(printfText(request.bytes))} | nc $HTTP`;
+    case "raw": {
+      const { port = "http", bytes, later, ends } = request;
+      const printed = `printf ${quoted(printfText(bytes))}`;
+      const all =
+        later === undefined ? printed : `(${printed}; sleep 1; printf ${quoted(printfText(later))})`;
+      return `${all} | nc ${ends === undefined ? "" : "-N "}$${port.toUpperCase()}`;
+    }
     case "grpc":
       return grpcurl(request.rpc, [request.message], request.metadata);
     case "stream":

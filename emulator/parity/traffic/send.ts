@@ -1,6 +1,12 @@
 import type { Answer } from "../exchange/answer.ts";
 import type { GrpcClient } from "../exchange/grpc-client.ts";
-import { exchange, exchangeUntilQuiet, parseAnswer } from "../exchange/http-connection.ts";
+import {
+  exchange,
+  exchangeUntilQuiet,
+  PATIENT,
+  type Patience,
+  parseAnswer,
+} from "../exchange/http-connection.ts";
 import type { RunningServer } from "../targets/target.ts";
 import { bytesOf, type HttpPort, type Places, type TrafficRequest } from "./request.ts";
 
@@ -15,9 +21,15 @@ export interface Side {
 
 const ANSWER_TIMEOUT_MS = 10_000;
 
-/** Sends a request and waits for the whole answer. Every way in which there is none is an answer too. */
-export const send = async (side: Side, request: TrafficRequest): Promise<Answer> =>
-  withoutPlaces(await inTime(exchangeWith(side, request)), side.places);
+/**
+ * Sends a request and waits for the whole answer. Every way in which there is none is an answer too.
+ * @param patience where nobody but time tells that an answer is whole
+ */
+export const send = async (
+  side: Side,
+  request: TrafficRequest,
+  patience: Patience = PATIENT,
+): Promise<Answer> => withoutPlaces(await inTime(exchangeWith(side, request, patience)), side.places);
 
 /** A call of gRPC waits for ever of its own. */
 const inTime = async (answer: Promise<Answer>): Promise<Answer> => {
@@ -49,7 +61,7 @@ const withoutPlaces = (answer: Answer, places: Places): Answer => {
   return { ...answer, answer: replaced };
 };
 
-const exchangeWith = async (side: Side, request: TrafficRequest): Promise<Answer> => {
+const exchangeWith = async (side: Side, request: TrafficRequest, patience: Patience): Promise<Answer> => {
   switch (request.kind) {
     case "http": {
       const started = performance.now();
@@ -65,8 +77,11 @@ const exchangeWith = async (side: Side, request: TrafficRequest): Promise<Answer
       if (answer !== null) return { kind: "http", answer, seconds };
       return { kind: "connection", how: raw.ended ?? "no answer" };
     }
-    case "raw":
-      return { kind: "raw", answer: await exchangeUntilQuiet(side.server.httpPort, request.bytes) };
+    case "raw": {
+      const { port = "http", bytes, later, ends = false } = request;
+      const parts = later === undefined ? [bytes] : [bytes, later];
+      return { kind: "raw", answer: await exchangeUntilQuiet(portOf(side, port), parts, ends, patience) };
+    }
     case "grpc":
       return {
         kind: "grpc",
