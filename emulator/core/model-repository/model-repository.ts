@@ -194,7 +194,7 @@ export class ModelRepository {
   indexOf(name: string, done: (result: Result<readonly RepositoryIndexRow[]>) => void): void {
     const places = this.#roots
       .placesOf(name)
-      .map(({ root, folder }) => ({ root, folder, identifier: this.#poller.identifier(name, root) }))
+      .map(({ root }) => ({ root, identifier: this.#poller.identifier(name, root) }))
       .filter(({ identifier }) => this.#lifecycle.rows(identifier) !== null);
     const models = new Map<string, ListedModel>();
     const next = (index: number): void => {
@@ -208,7 +208,8 @@ export class ModelRepository {
           done(listed);
           return;
         }
-        if (listed.value.includes(place.folder)) count(models, place.identifier);
+        for (const folder of listed.value)
+          if (this.#roots.servedName(place.root, folder) === name) count(models, place.identifier);
         next(index + 1);
       });
     };
