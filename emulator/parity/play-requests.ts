@@ -73,7 +73,7 @@ const PATIENCE_OF_LOOKS = 20;
 const onlyLooks = (request: TrafficRequest): boolean => {
   switch (request.kind) {
     case "http":
-      return request.method === "GET" || request.path.startsWith("/v2/repository/index");
+      return request.method === "GET" || /^\/v2\/repository(\/[^/]+)?\/index/.test(request.path);
     case "grpc":
       return /(Ready|Live|Metadata|Config|Statistics|Index|Check)$/.test(request.rpc);
     default:
