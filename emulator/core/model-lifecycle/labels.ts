@@ -1,11 +1,11 @@
-import { ok, type Result } from "../../common/status.ts";
+import { fail, ok, type Result } from "../../common/status.ts";
 import type { ModelConfig } from "../model-config/model-config.ts";
 import type { ModelFolder, Storage } from "../storage.ts";
 
 /** The labels of each output that has them: one label a line, by line number. */
 export type Labels = ReadonlyMap<string, readonly string[]>;
 
-/** Reads the label files of all outputs. */
+/** Reads the label files of all outputs. Error: INTERNAL for a file that cannot be read, or two of one output. */
 export const readLabels = (
   storage: Storage,
   config: ModelConfig,
@@ -23,6 +23,10 @@ export const readLabels = (
     storage.readFile(`${folder.path}/${output.label_filename}`, (read) => {
       if (!read.ok) {
         done(read);
+        return;
+      }
+      if (labels.has(output.name)) {
+        done(fail("INTERNAL", `multiple label files for '${output.name}'`));
         return;
       }
       labels.set(output.name, new TextDecoder().decode(read.value).split("\n"));
