@@ -18,7 +18,11 @@ import {
   playContainerStep,
   stateOfContainer,
 } from "./traffic/container-sequences/play.ts";
-import { type ContainerSequence, containerSequenceText } from "./traffic/container-sequences/sequence.ts";
+import {
+  type ContainerSequence,
+  containerSequenceText,
+  operationText,
+} from "./traffic/container-sequences/sequence.ts";
 import type { StepTold } from "./traffic/sequences/play.ts";
 
 export interface ContainerServers {
@@ -123,6 +127,10 @@ class ContainerSequencePlayer {
       known.count++;
       return known;
     }
+    const acceptedIn = (played: ContainerSequence, { at, what, divergences }: typeof outcome) => {
+      const step = (played.steps[at] ?? []).map(operationText).join("  ||  ");
+      return acceptedBy(this.#options.accepted, CONTAINER_SEQUENCES, `${what}\n${step}`, divergences);
+    };
     let last = outcome;
     const same = async (candidate: ContainerSequence): Promise<boolean> => {
       const played = await this.#play(candidate);
@@ -130,17 +138,15 @@ class ContainerSequencePlayer {
       last = played;
       return true;
     };
-    const again = await same(sequence);
-    const smallest = again
-      ? await smallestContainerSequence(sequence, same, this.#options.shrinkLimit)
-      : sequence;
+    let accepted = acceptedIn(sequence, outcome);
+    const again = accepted !== null || (await same(sequence));
+    // What is known need not be shrunk, which takes long where operations met.
+    const smallest =
+      again && accepted === null
+        ? await smallestContainerSequence(sequence, same, this.#options.shrinkLimit)
+        : sequence;
+    accepted ??= acceptedIn(smallest, last);
     const command = containerSequenceText(smallest);
-    const accepted = acceptedBy(
-      this.#options.accepted,
-      CONTAINER_SEQUENCES,
-      `${last.what}\n${command}`,
-      last.divergences,
-    );
     const finding: Finding = {
       surface: CONTAINER_SEQUENCES,
       key,
