@@ -593,6 +593,8 @@ const resolve = (
   };
   checkPorts(config);
   checkCoreOptions(config);
+  if (config.repoagentDirectory === "")
+    throw cannotCreate("Invalid argument - --repoagent-directory can not be empty");
   const cacheBytes = readCache(config.cacheConfig, config.cacheDirectory);
   checkStartupModels(config.loadModel);
   return deepFreeze({ ...config, responseCacheByteSize: cacheBytes });
