@@ -1,6 +1,7 @@
 import { readDifferences } from "../cases/conformance-case.ts";
 import { readAcceptedDifferences } from "../difference/accepted-differences.ts";
 import { allMasks } from "../difference/masks.ts";
+import { leftOutOfContainer } from "../traffic/container-sequences/left-out.ts";
 import { leftOut } from "../traffic/left-out.ts";
 import { type ParityReport, tableOf } from "./parity-report.ts";
 
@@ -32,7 +33,7 @@ ${table([["What", "Why"], ...allMasks.map(({ name, reason }) => [name, reason])]
 
 Requests of which tritonserver 2.51.0 dies, or that it never answers. Ours answers an error and goes on.
 
-${table([["Requests", "What happens"], ...leftOut.map(({ name, reason }) => [name, reason])])}
+${table([["Requests", "What happens"], ...[...leftOut, ...leftOutOfContainer].map(({ name, reason }) => [name, reason])])}
 
 Beside these, 2.51.0 dies now and then of a stream with several requests, of a load that meets an unload of the same model,
 and of a container's load whose body is no JSON. A run counts such deaths, starts it anew and goes on.

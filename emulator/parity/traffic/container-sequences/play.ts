@@ -18,7 +18,7 @@ const SETTLE_TRIES = 400;
 /** In the place of an answer to what is not sent. */
 export const LEFT_OUT: Answer = {
   kind: "connection",
-  how: "left out: an unload that waits 350 s for a model that is not there, or ends the server where the archive is gone",
+  how: "left out: an unload of a model that the index does not show",
 };
 
 /** What a server of its own is started with for a sequence. */
