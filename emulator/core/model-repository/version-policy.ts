@@ -35,7 +35,6 @@ export const selectVersions = (
     } else present.add(version);
   }
   const sorted = [...present].sort((a, b) => a - b);
-  if (policy?.all !== undefined) return { versions: sorted, warnings };
   if (policy?.specific !== undefined) {
     const wanted = new Set(policy.specific.versions);
     for (const version of wanted) {
@@ -47,6 +46,8 @@ export const selectVersions = (
     }
     return { versions: sorted.filter((version) => wanted.has(version)), warnings };
   }
-  const count = Math.max(1, policy?.latest?.num_versions ?? 1);
-  return { versions: sorted.slice(-count), warnings };
+  // A policy that makes no choice takes all, and the latest 0 are none (2.51.0).
+  if (policy !== undefined && policy.latest === undefined) return { versions: sorted, warnings };
+  const count = policy?.latest?.num_versions ?? 1;
+  return { versions: count === 0 ? [] : sorted.slice(-count), warnings };
 };

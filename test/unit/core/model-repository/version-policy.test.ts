@@ -48,3 +48,9 @@ test("version folder: leading zeros, letters and numbers past every limit are le
     ],
   });
 });
+
+test("version policy: the latest 0 are none, and a policy that makes no choice takes all", () => {
+  const names = ["1", "2", "10"];
+  expect(select(names, { latest: { num_versions: 0 } }).versions).toEqual([]);
+  expect(select(names, {}).versions).toEqual([1, 2, 10]);
+});
