@@ -35,7 +35,14 @@ export interface BatchPlan {
     { readonly from: readonly number[]; readonly to: readonly number[] }
   >;
   /** Outputs whose rows belong to requests by the shape of an input, and that input. */
-  readonly scattered: ReadonlyMap<string, { readonly sourceInput: string; readonly dims: readonly number[] }>;
+  readonly scattered: ReadonlyMap<string, ScatteredOutput>;
+}
+
+interface ScatteredOutput {
+  readonly sourceInput: string;
+  readonly dims: readonly number[];
+  /** The real library answers every output of a `batch_output` under the name of its first (2.51.0). */
+  readonly shownAs: string;
 }
 
 export const planBatches = (config: ModelConfig, description: ModelDescription): BatchPlan => {
@@ -65,9 +72,9 @@ export const planBatches = (config: ModelConfig, description: ModelDescription):
     ),
     scattered: new Map(
       config.batch_output.flatMap(({ target_name, source_input }) =>
-        target_name.map((name): [string, { sourceInput: string; dims: readonly number[] }] => [
+        target_name.map((name): [string, ScatteredOutput] => [
           name,
-          { sourceInput: source_input[0] ?? "", dims: dimsOf(name) },
+          { sourceInput: source_input[0] ?? "", dims: dimsOf(name), shownAs: target_name[0] ?? name },
         ]),
       ),
     ),
@@ -404,7 +411,7 @@ const stringStarts = (data: Uint8Array): number[] => {
 const scatterOutput = (
   plan: BatchPlan,
   output: RunOutput,
-  { sourceInput, dims }: { readonly sourceInput: string; readonly dims: readonly number[] },
+  { sourceInput, dims, shownAs }: ScatteredOutput,
   batch: readonly InferenceRequest[],
   lists: OutputTensor[][],
 ): void => {
@@ -415,7 +422,8 @@ const scatterOutput = (
     const shape = [source[0] ?? 1, ...dims.map((dim, axis) => (dim === -1 ? (source[axis + 1] ?? 1) : dim))];
     const start = element;
     element += elementCount(shape);
-    lists[index]!.push(asOutput(plan, output, shape, output.data.subarray(bounds(start), bounds(element))));
+    const data = output.data.subarray(bounds(start), bounds(element));
+    lists[index]!.push({ ...asOutput(plan, output, shape, data), name: shownAs });
   }
 };
 

@@ -134,7 +134,8 @@ export class RequestValidator {
     const shape = input.shape;
     const offset = batching ? 1 : 0;
     for (let i = offset; i < shape.length; i++) {
-      if (shape[i]! < 0) {
+      // Other negative dimensions are taken as they are, and make a negative size (2.51.0).
+      if (shape[i] === -1) {
         return invalid(
           `${request.logPrefix}All input dimensions should be specified for input '${input.name}' for model '${this.#model}', got ${shapeText(shape)}`,
         );

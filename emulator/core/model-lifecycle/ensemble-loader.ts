@@ -74,7 +74,7 @@ export const loadEnsemble = (
             log,
           }),
           backendModel: noBackend,
-          warmup: [],
+          warmup: null,
           instances: [],
           labels: withMembersLabels(own.value, config, scheduling, findMember),
           reservation: reserved.value,

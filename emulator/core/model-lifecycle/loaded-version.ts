@@ -11,14 +11,22 @@ import type { InstanceSlot } from "../scheduler/instance-slot.ts";
 import type { Scheduler } from "../scheduler/scheduler.ts";
 import type { VersionStatistics } from "../statistics/version-statistics.ts";
 import type { InferenceRequest } from "../tensor/inference-request.ts";
-import type { WarmupSample } from "./warmup.ts";
+import type { Warmup } from "./warmup.ts";
 
 /** An instance with what was reserved for it. `signature` tells instances apart for an in-place update. */
 export interface LoadedInstance {
   readonly slot: InstanceSlot;
   readonly signature: string;
+  /** Gets no requests, and is not warmed up. */
+  readonly passive: boolean;
   readonly reservation: Reservation;
 }
+
+/** Those that serve. Where all are passive the real server dies of the first request; here they serve. */
+const servingSlots = (instances: readonly LoadedInstance[]): InstanceSlot[] => {
+  const active = instances.filter(({ passive }) => !passive);
+  return (active.length > 0 ? active : instances).map(({ slot }) => slot);
+};
 
 /** One loaded copy of a model version: everything that serves a request, and what it holds. */
 export class LoadedVersion implements ServableVersion, EnsembleMember {
@@ -31,7 +39,7 @@ export class LoadedVersion implements ServableVersion, EnsembleMember {
   readonly scheduler: Scheduler;
   readonly backendModel: BackendModel;
   /** Run on every instance before it serves. */
-  readonly warmup: readonly WarmupSample[];
+  readonly warmup: Warmup | null;
   config: ModelConfig;
   instances: readonly LoadedInstance[];
   readonly #clock: Clock;
@@ -50,7 +58,7 @@ export class LoadedVersion implements ServableVersion, EnsembleMember {
     readonly statistics: VersionStatistics;
     readonly scheduler: Scheduler;
     readonly backendModel: BackendModel;
-    readonly warmup: readonly WarmupSample[];
+    readonly warmup: Warmup | null;
     readonly instances: readonly LoadedInstance[];
     readonly labels: ReadonlyMap<string, readonly string[]>;
     readonly reservation: Reservation;
@@ -70,10 +78,7 @@ export class LoadedVersion implements ServableVersion, EnsembleMember {
     this.#validator = new RequestValidator(parts.config);
     this.#labels = parts.labels;
     this.#reservation = parts.reservation;
-    this.scheduler.setInstances(
-      parts.instances.map(({ slot }) => slot),
-      () => {},
-    );
+    this.scheduler.setInstances(servingSlots(parts.instances), () => {});
   }
 
   labels(output: string): readonly string[] | null {
@@ -115,16 +120,18 @@ export class LoadedVersion implements ServableVersion, EnsembleMember {
     );
     // Whatever else has changed, the version policy, is not shown (2.51.0).
     this.config = { ...this.config, instance_group: config.instance_group };
+    const served = servingSlots(this.instances);
     this.instances = instances;
     let left = surplus.size;
-    this.scheduler.setInstances(
-      instances.map(({ slot }) => slot),
-      (slot) => {
-        releaseInstances([surplus.get(slot)!], () => {
-          if (--left === 0) done();
-        });
-      },
-    );
+    const gone = (slot: InstanceSlot): void => {
+      const instance = surplus.get(slot);
+      if (instance === undefined) return;
+      releaseInstances([instance], () => {
+        if (--left === 0) done();
+      });
+    };
+    this.scheduler.setInstances(servingSlots(instances), gone);
+    for (const slot of surplus.keys()) if (!served.includes(slot)) gone(slot);
     if (surplus.size === 0) done();
   }
 

@@ -28,7 +28,7 @@ import { loadEnsemble } from "./ensemble-loader.ts";
 import { createInstanceProcess } from "./instance-process.ts";
 import { type Labels, readLabels } from "./labels.ts";
 import { type LoadedInstance, LoadedVersion, releaseInstances } from "./loaded-version.ts";
-import { readWarmupSamples, runWarmup, type WarmupSample } from "./warmup.ts";
+import { Warmup } from "./warmup.ts";
 
 export interface LoaderDependencies {
   readonly clock: Clock;
@@ -78,6 +78,11 @@ export class VersionLoader {
       return;
     }
     const backend = backends.get(config.backend);
+    const missing = missingRuntime(config, version, folder, backend !== undefined);
+    if (missing !== null) {
+      done({ ok: false, error: missing });
+      return;
+    }
     if (backend === undefined) {
       done(
         fail(
@@ -190,29 +195,7 @@ export class VersionLoader {
         done(labels);
         return;
       }
-      readWarmupSamples(config, context.folder, this.#dependencies, (samples) => {
-        if (!samples.ok) {
-          done(samples);
-          return;
-        }
-        readInitialStates(config, context.folder, storage, (states) => {
-          if (!states.ok) {
-            done(states);
-            return;
-          }
-          this.#populate(
-            identifier,
-            context,
-            backendModel,
-            config,
-            labels.value,
-            samples.value,
-            states.value,
-            reservation,
-            done,
-          );
-        });
-      });
+      this.#populate(identifier, context, backendModel, config, labels.value, reservation, done);
     });
   }
 
@@ -222,17 +205,39 @@ export class VersionLoader {
     backendModel: BackendModel,
     config: ModelConfig,
     labels: Labels,
-    samples: readonly WarmupSample[],
-    states: InitialStates,
     reservation: Reservation,
     done: (result: Result<LoadedVersion>) => void,
   ): void {
-    const { clock, instanceChance, log, metrics, responseCache } = this.#dependencies;
+    const { clock, instanceChance, log, metrics, responseCache, storage } = this.#dependencies;
     const version = String(context.version);
     const statistics = new VersionStatistics(
       metrics.acquire(identifier, version, config.metric_tags, config.response_cache?.enable),
     );
     const specs = instanceSpecs(config);
+    const warmup = new Warmup(config, context.folder, this.#dependencies);
+    const loadedWith = (instances: readonly LoadedInstance[], states: InitialStates): LoadedVersion =>
+      new LoadedVersion({
+        identifier,
+        clock,
+        config,
+        version: context.version,
+        statistics,
+        scheduler: withResponseCache(
+          createScheduler(config, states, statistics, clock, log, instanceChance),
+          config,
+          responseCache,
+          { model: identifier.name, version, statistics, clock, log },
+        ),
+        backendModel,
+        warmup,
+        instances,
+        labels,
+        reservation,
+      });
+    const refuse = (failed: Result<never>): void => {
+      metrics.release(statistics.metrics);
+      done(failed);
+    };
     this.#createInstances(
       identifier,
       config,
@@ -240,36 +245,17 @@ export class VersionLoader {
       backendModel,
       specs,
       statistics,
-      samples,
+      warmup,
       (made) => {
         if (!made.ok) {
-          metrics.release(statistics.metrics);
-          done(made);
+          refuse(made);
           return;
         }
-        const scheduler = withResponseCache(
-          createScheduler(config, states, statistics, clock, log, instanceChance),
-          config,
-          responseCache,
-          { model: identifier.name, version, statistics, clock, log },
-        );
-        done(
-          ok(
-            new LoadedVersion({
-              identifier,
-              clock,
-              config,
-              version: context.version,
-              statistics,
-              scheduler,
-              backendModel,
-              warmup: samples,
-              instances: made.value,
-              labels,
-              reservation,
-            }),
-          ),
-        );
+        // What a scheduler is made of is looked at when the instances are there and warm.
+        readInitialStates(config, context.folder, storage, (states) => {
+          if (states.ok) done(ok(loadedWith(made.value, states.value)));
+          else releaseInstances([...made.value], () => refuse(states));
+        });
       },
     );
   }
@@ -322,7 +308,7 @@ export class VersionLoader {
     backendModel: BackendModel,
     planned: readonly PlannedInstance[],
     statistics: VersionStatistics,
-    samples: readonly WarmupSample[],
+    warmup: Warmup | null,
     done: (result: Result<readonly LoadedInstance[]>) => void,
   ): void {
     const left = [...planned];
@@ -338,7 +324,7 @@ export class VersionLoader {
         return;
       }
       const together = [...made.values()].map(({ reservation }) => reservation);
-      const parts = { identifier, config, version, backendModel, plan, statistics, samples, together };
+      const parts = { identifier, config, version, backendModel, plan, statistics, warmup, together };
       this.#createInstance(parts, (result) => {
         if (result.ok) {
           made.set(plan, result.value);
@@ -353,10 +339,10 @@ export class VersionLoader {
   }
 
   #createInstance(
-    { identifier, config, version, backendModel, plan, statistics, samples, together }: InstanceParts,
+    { identifier, config, version, backendModel, plan, statistics, warmup, together }: InstanceParts,
     done: (result: Result<LoadedInstance>) => void,
   ): void {
-    const { spec, signature } = plan;
+    const { spec, signature, passive } = plan;
     const { account, clock } = this.#dependencies;
     const declared = this.#declaredMemory(config);
     if (!declared.ok) {
@@ -384,12 +370,14 @@ export class VersionLoader {
       }
       granted.value.endStaging();
       const slot = new InstanceSlot(spec.name, created.value, statistics, clock);
-      const instance: LoadedInstance = { slot, signature, reservation: granted.value };
-      runWarmup(slot, samples, clock, (failed) => {
+      const instance: LoadedInstance = { slot, signature, passive, reservation: granted.value };
+      const finish = (failed: TritonError | null): void => {
         const error = failed ?? this.#refuseAboveGpuLimit(spec);
         if (error === null) done(ok(instance));
         else releaseInstances([instance], () => done({ ok: false, error }));
-      });
+      };
+      if (warmup === null || passive) finish(null);
+      else warmup.run(slot, clock, finish);
     });
   }
 
@@ -407,9 +395,34 @@ export class VersionLoader {
   }
 }
 
+/** Where the release has its backends. */
+const backendDirectory = "/opt/tritonserver/backends";
+
+/** What the real server says of a `runtime` that is not the library of the backend; ours has no others (2.51.0). */
+const missingRuntime = (
+  { name, backend, runtime }: ModelConfig,
+  version: number,
+  { path }: ModelFolder,
+  isKnown: boolean,
+): TritonError | null => {
+  const own = `${backendDirectory}/${backend}`;
+  if (runtime === "" || (isKnown && runtime === `libtriton_${backend}.so`)) return null;
+  if (runtime === "model.py") {
+    return fail(
+      "INVALID_ARG",
+      `unable to find Python backend based backend library 'model.py' for model '${name}', searched: '${own}/model.py'`,
+    ).error;
+  }
+  return fail(
+    "INVALID_ARG",
+    `unable to find backend library '${runtime}' for model '${name}', searched: '${path}/${version}' '${path}' '${own}' `,
+  ).error;
+};
+
 interface PlannedInstance {
   readonly spec: InstanceSpec;
   readonly signature: string;
+  readonly passive: boolean;
 }
 
 interface InstanceParts {
@@ -419,7 +432,7 @@ interface InstanceParts {
   readonly backendModel: BackendModel;
   readonly plan: PlannedInstance;
   readonly statistics: VersionStatistics;
-  readonly samples: readonly WarmupSample[];
+  readonly warmup: Warmup | null;
   /** Of the instances that are loaded with it. */
   readonly together: readonly Reservation[];
 }
@@ -453,6 +466,7 @@ const instanceSpecs = (config: ModelConfig): PlannedInstance[] =>
       Array.from({ length: count }, () => ({
         spec: { name: `${name}_${index++}`, kind: kind === "KIND_AUTO" ? "KIND_CPU" : kind, deviceId },
         signature: JSON.stringify([kind, deviceId, rest]),
+        passive: rest.passive,
       })),
     );
   });

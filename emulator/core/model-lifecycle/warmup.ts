@@ -9,7 +9,7 @@ import { dataTypeOfConfig, elementByteSize, isDataType } from "../tensor/data-ty
 import { InferenceRequest, type InputTensor } from "../tensor/inference-request.ts";
 
 /** A sample with its inputs ready: what each of its `rows` requests carries. */
-export interface WarmupSample {
+interface WarmupSample {
   readonly name: string;
   readonly rows: number;
   readonly batching: boolean;
@@ -17,11 +17,42 @@ export interface WarmupSample {
   readonly inputs: readonly InputTensor[];
 }
 
+/** The samples of a loaded version, which are made when its first instance is there. */
+export class Warmup {
+  #make: ((done: (result: Result<readonly WarmupSample[]>) => void) => void) | null;
+  #samples: readonly WarmupSample[] = [];
+
+  constructor(
+    config: ModelConfig,
+    folder: ModelFolder,
+    dependencies: { readonly storage: Storage; readonly random: Random },
+  ) {
+    this.#make = (done) => readWarmupSamples(config, folder, dependencies, done);
+  }
+
+  /** Runs all samples on one instance before it serves. They count in the statistics like requests. */
+  run(slot: InstanceSlot, clock: Clock, done: (error: TritonError | null) => void): void {
+    if (this.#make === null) {
+      runSamples(slot, this.#samples, clock, done);
+      return;
+    }
+    this.#make((samples) => {
+      if (!samples.ok) {
+        done(samples.error);
+        return;
+      }
+      this.#samples = samples.value;
+      this.#make = null;
+      runSamples(slot, samples.value, clock, done);
+    });
+  }
+}
+
 /**
  * Makes the samples of a configuration and checks them as requests are checked; a sample with batch_size 0 is left out,
- * as in the real server.
+ * as in the real server. Inputs that the configuration does not name, such as controls of sequences, go past the check.
  */
-export const readWarmupSamples = (
+const readWarmupSamples = (
   config: ModelConfig,
   folder: ModelFolder,
   dependencies: { readonly storage: Storage; readonly random: Random },
@@ -41,7 +72,8 @@ export const readWarmupSamples = (
         done(inputs);
         return;
       }
-      const request = new InferenceRequest({ inputs: inputs.value, respond: () => {} });
+      const isNamed = ({ name }: InputTensor): boolean => config.input.some((input) => input.name === name);
+      const request = new InferenceRequest({ inputs: inputs.value.filter(isNamed), respond: () => {} });
       const error = validator.validate(request);
       if (error !== null) {
         done({ ok: false, error });
@@ -52,7 +84,7 @@ export const readWarmupSamples = (
         rows: sample.batch_size,
         batching: config.max_batch_size > 0,
         runs: Math.max(1, sample.count),
-        inputs: request.inputs,
+        inputs: [...request.inputs, ...inputs.value.filter((input) => !isNamed(input))],
       });
       next();
     });
@@ -77,7 +109,7 @@ const readInputs = (
     }
     const [name, input] = entry;
     const datatype = dataTypeOfConfig(input.data_type);
-    if (input.dims.some((dim) => dim < 0)) {
+    if (input.dims.includes(-1)) {
       done(
         fail(
           "INVALID_ARG",
@@ -97,7 +129,7 @@ const readInputs = (
     if (input.input_data_file !== undefined) {
       storage.readFile(`${folder.path}/warmup/${input.input_data_file}`, (read) => {
         if (!read.ok) done(read);
-        else if (read.value.length < byteSize) {
+        else if (datatype !== "BYTES" && read.value.length < byteSize) {
           done(
             fail(
               "INVALID_ARG",
@@ -121,23 +153,22 @@ const readInputs = (
   next();
 };
 
-/** Zero or random bytes; strings are empty either way. Null when the input says neither. */
+/** Zero or random bytes, whatever either is set to; strings are empty. Null when the input says neither. */
 const generate = (
   input: WarmupInput,
   byteSize: number,
   strings: boolean,
   random: Random,
 ): Uint8Array | null => {
-  if (input.zero_data !== true && input.random_data !== true) return null;
-  const data = new Uint8Array(byteSize);
-  if (input.random_data === true && !strings) {
+  if (input.zero_data === undefined && input.random_data === undefined) return null;
+  const data = new Uint8Array(Math.max(0, byteSize));
+  if (input.random_data !== undefined && !strings) {
     for (let i = 0; i < byteSize; i++) data[i] = random.nextUint32() & 0xff;
   }
   return data;
 };
 
-/** Runs all samples on one instance before it serves. They count in the statistics like requests. */
-export const runWarmup = (
+const runSamples = (
   slot: InstanceSlot,
   samples: readonly WarmupSample[],
   clock: Clock,

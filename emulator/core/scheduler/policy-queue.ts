@@ -36,7 +36,8 @@ export class PolicyQueue {
       waiting: [],
       delayed: [],
     }));
-    this.#defaultLevel = Math.max(1, batching.default_priority_level);
+    // Without levels nobody has checked it, and all wait in one queue (2.51.0).
+    this.#defaultLevel = Math.min(count, Math.max(1, batching.default_priority_level));
   }
 
   get size(): number {
