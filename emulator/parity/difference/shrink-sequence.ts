@@ -1,3 +1,4 @@
+import { smallerTexts } from "../traffic/configurations/smaller.ts";
 import type { Operation, Sequence } from "../traffic/sequences/sequence.ts";
 import { smallest } from "./smallest.ts";
 
@@ -33,7 +34,13 @@ const shorter = function* (sequence: Sequence): Generator<Sequence> {
         ...model,
         versions: Object.fromEntries(versions.filter(([name]) => name !== version)),
       });
-    if (model.config !== null) yield withModel({ ...model, config: null });
+    if (model.files !== undefined) {
+      const { files: _, ...withoutFiles } = model;
+      yield withModel(withoutFiles);
+    }
+    if (model.config === null) continue;
+    yield withModel({ ...model, config: null });
+    for (const config of smallerTexts(model.config)) yield withModel({ ...model, config });
   }
   for (const [index, step] of steps.entries())
     for (const [place, operation] of step.entries())
@@ -52,6 +59,8 @@ const simplerOperations = function* (operation: Operation): Generator<Operation>
     if (files !== undefined) yield { ...plain, ...(config === undefined ? {} : { config }) };
     if (config !== undefined) yield { ...plain, ...(files === undefined ? {} : { files }) };
     if (config !== undefined && config !== "{}") yield { ...operation, config: "{}" };
+    if (config !== undefined)
+      for (const smaller of smallerTexts(config)) yield { ...operation, config: smaller };
   }
   if (operation.do === "unload" && operation.dependents !== undefined)
     yield { do: "unload", model: operation.model };

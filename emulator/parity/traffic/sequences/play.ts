@@ -1,5 +1,5 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Answer } from "../../exchange/answer.ts";
 import {
   array,
@@ -45,9 +45,13 @@ const SETTLE_TRIES = 400;
 
 /** Writes the models of a sequence into a repository. */
 export const layOutSequence = ({ models }: Sequence, folder: SequenceFolder): void => {
-  for (const { letter, versions, config } of models) {
+  for (const { letter, versions, config, files = {} } of models) {
     const place = join(folder.path, folder.prefix + letter);
     mkdirSync(place, { recursive: true });
+    for (const [path, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(place, path)), { recursive: true });
+      writeFileSync(join(place, path), text, "latin1");
+    }
     for (const [version, graph] of Object.entries(versions)) put(folder, letter, version, graph);
     if (config !== null) writeFileSync(join(place, "config.pbtxt"), named(config, folder));
   }
@@ -141,7 +145,9 @@ const perform = async (operation: Operation, side: Side, folder: SequenceFolder)
     }
     case "infer": {
       const version = operation.version === undefined ? "" : `/versions/${operation.version}`;
-      const body = plainBody(object([["inputs", array([input()])]]));
+      const body = plainBody(
+        operation.body === undefined ? object([["inputs", array([input()])]]) : token(operation.body),
+      );
       return plain(await send(side, post(`/v2/models/${name}${version}/infer`, body)), folder);
     }
     case "configure":
@@ -185,7 +191,7 @@ const settle = async (side: Side, folder: SequenceFolder, pause: Pause): Promise
 };
 
 /** Index, readiness, versions, configuration and counters of the sequence's models. */
-const stateOf = async (
+export const stateOf = async (
   at: number,
   { models }: Sequence,
   side: Side,
@@ -219,9 +225,15 @@ const ofPlay = (answer: Answer, { prefix }: SequenceFolder): Answer => {
   return { ...answer, answer: { ...answer.answer, body: Buffer.from(writeJsonText(array(own)), "latin1") } };
 };
 
+/** Each server has its backends in a folder of its own. */
+const backendFolder = /'[^' ]*\/backends\//g;
+
 /** Names without the prefix of this play, so that plays can be compared. */
 const plain = (answer: Answer, { prefix }: SequenceFolder): Answer => {
   if (answer.kind !== "http") return answer;
-  const body = Buffer.from(answer.answer.body.toString("latin1").replaceAll(prefix, ""), "latin1");
+  const body = Buffer.from(
+    answer.answer.body.toString("latin1").replaceAll(prefix, "").replace(backendFolder, "'{backends}/"),
+    "latin1",
+  );
   return { ...answer, answer: { ...answer.answer, body } };
 };

@@ -11,6 +11,8 @@ export interface SequenceModel {
   readonly versions: Readonly<Record<string, string>>;
   /** Text of config.pbtxt, `{a}` standing for the name of model a; null = no such file. */
   readonly config: string | null;
+  /** Other files: path in the model's folder -> text, one character a byte. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 export type Operation =
@@ -23,7 +25,13 @@ export type Operation =
       readonly files?: Readonly<Record<string, string>>;
     }
   | { readonly do: "unload"; readonly model: string; readonly dependents?: boolean }
-  | { readonly do: "infer"; readonly model: string; readonly version?: string }
+  | {
+      readonly do: "infer";
+      readonly model: string;
+      readonly version?: string;
+      /** JSON; absent = four numbers for X. */
+      readonly body?: string;
+    }
   /** Changes of the folder, which only later loads see. */
   | { readonly do: "configure"; readonly model: string; readonly config: string | null }
   | { readonly do: "touch"; readonly model: string }
@@ -44,7 +52,7 @@ export const operationText = (operation: Operation): string => {
     case "unload":
       return `unload ${model}${operation.dependents === undefined ? "" : `, unload_dependents ${operation.dependents}`}`;
     case "infer":
-      return `infer ${model}${operation.version === undefined ? "" : ` version ${operation.version}`}`;
+      return `infer ${model}${operation.version === undefined ? "" : ` version ${operation.version}`}${operation.body === undefined ? "" : ` with ${operation.body}`}`;
     case "configure":
       return operation.config === null
         ? `remove ${model}/config.pbtxt`
