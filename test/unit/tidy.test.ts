@@ -365,6 +365,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "parity/started-pair.ts",
     "parity/play-sequences.ts",
   ],
+  "parity/play-dialogues.ts": ["parity/traffic", "parity/difference", "parity/play-sequences.ts"],
   "parity/side-by-side.ts": [],
   "parity/play-cases.ts": ["parity/targets", "parity/cases", "parity/side-by-side.ts"],
   "parity/report": [
@@ -375,6 +376,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "parity/difference",
     "parity/play-requests.ts",
     "parity/play-sequences.ts",
+    "parity/play-dialogues.ts",
     "parity/play-cases.ts",
   ],
   "parity/parity.ts": [
@@ -387,6 +389,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "parity/started-pair.ts",
     "parity/play-requests.ts",
     "parity/play-sequences.ts",
+    "parity/play-dialogues.ts",
     "parity/play-container-sequences.ts",
     "parity/play-cases.ts",
     "parity/report",

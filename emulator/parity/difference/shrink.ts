@@ -21,10 +21,10 @@ export const shrink = (
   request: TrafficRequest,
   stillDiffers: (candidate: TrafficRequest) => Promise<boolean>,
   limit: number,
-): Promise<TrafficRequest> => smallest(request, smaller, stillDiffers, limit);
+): Promise<TrafficRequest> => smallest(request, smallerRequests, stillDiffers, limit);
 
 /** Everything that is a step simpler, the boldest steps first. */
-const smaller = function* (request: TrafficRequest): Generator<TrafficRequest> {
+export const smallerRequests = function* (request: TrafficRequest): Generator<TrafficRequest> {
   switch (request.kind) {
     case "http":
       for (const [index] of request.headers.entries())

@@ -24,7 +24,7 @@ export const inferMessage = (chance: Chance, { models }: World): JsonObject => {
   return chance.oneIn(3) ? message : mistaken(chance, message, inference);
 };
 
-const soundMessage = (
+export const soundMessage = (
   chance: Chance,
   { model, version, id, inputs, outputs, parameters }: Inference,
 ): JsonObject => {
