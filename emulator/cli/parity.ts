@@ -19,7 +19,7 @@ import { renderTable } from "./table.ts";
 export const PARITY_USAGE = `Usage: triton-local parity [options]
 
 Asks our server and a real tritonserver the same, and says where they answer differently: conformance cases, generated
-requests, and sequences of loads, unloads and inferences. Each difference is shrunk to the smallest request that shows it.
+requests, sequences of loads, unloads and inferences, and dialogues of inferences that belong together. Each difference is shrunk to the smallest request that shows it.
 
 Whom to compare:
   --real=<which>          container, native, recordings, several of them with commas, or the URL of a server that runs;
@@ -32,18 +32,20 @@ Whom to compare:
 What to ask:
   --requests=<number>     default 10000; 0 = none
   --sequences=<number>    default 500; 0 = none
+  --dialogues=<number>    default 300; 0 = none
+  --configurations=<number>  of models, each loaded, asked and unloaded; default 1000; 0 = none
   --container-sequences=<number>
                           of the container API; default 60; 0 = none
   --surfaces=<names>      of requests, with commas: ${surfaces.map(({ name }) => name).join(", ")}
   --no-cases              leaves the conformance cases out
   --seed=<number>         default: another one each day; the one that was taken is printed
-  --only=<place>          one request or sequence of a run, as a difference names it: infer-json:17, sequences:4
+  --only=<place>          one request or sequence of a run, as a difference names it: infer-json:17, sequences:4, configurations:9
   --tolerance=<number>    by how much floating-point results may differ, relative to the larger; default 0
 
   --report=<file>         writes all that was found as JSON
   --help                  print this
 
-A server that runs already is not changed: no loads, no settings, no sequences.
+A server that runs already is not changed: no loads, no settings, no sequences, no configurations.
 Exit codes: 0 = they agree, or each difference is listed with its reason; 1 = some differ; 2 = it cannot be run so.
 `;
 
@@ -171,6 +173,8 @@ interface Arguments {
   readonly models: string | null;
   readonly requests: number;
   readonly sequences: number;
+  readonly dialogues: number;
+  readonly configurations: number;
   readonly containerSequences: number;
   readonly surfaces: readonly string[];
   readonly cases: boolean;
@@ -189,6 +193,8 @@ const valued = [
   "models",
   "requests",
   "sequences",
+  "configurations",
+  "dialogues",
   "container-sequences",
   "surfaces",
   "seed",
@@ -211,6 +217,8 @@ const readArguments = (args: readonly string[]): Arguments | string => {
   const standards = {
     requests: 10_000,
     sequences: 500,
+    dialogues: 300,
+    configurations: 1000,
     "container-sequences": 60,
     tolerance: 0,
     seed: Math.floor(Date.now() / 86_400_000),
@@ -243,6 +251,8 @@ const readArguments = (args: readonly string[]): Arguments | string => {
     models,
     requests: numbers.requests ?? 0,
     sequences: numbers.sequences ?? 0,
+    dialogues: numbers.dialogues ?? 0,
+    configurations: numbers.configurations ?? 0,
     containerSequences: numbers["container-sequences"] ?? 0,
     surfaces: chosen,
     cases:
@@ -257,6 +267,8 @@ const readArguments = (args: readonly string[]): Arguments | string => {
     isWhole: [
       "requests",
       "sequences",
+      "configurations",
+      "dialogues",
       "container-sequences",
       "surfaces",
       "only",
@@ -276,7 +288,8 @@ const kindsOf = (text: string): readonly TargetKind[] =>
   });
 
 const optionsOf = (read: Arguments, { kind, target }: Chosen, additions: ParityAdditions): ParityOptions => {
-  const { ours, real, models, seed, requests, sequences, only, tolerance, cases } = read;
+  const { ours, real, models, seed, requests, sequences, dialogues, configurations, only, tolerance, cases } =
+    read;
   return {
     kind,
     ours: ours === null ? ownTarget(additions) : endpoint(ours),
@@ -295,6 +308,8 @@ const optionsOf = (read: Arguments, { kind, target }: Chosen, additions: ParityA
     seed: target === null ? TRAFFIC_SEED : seed,
     requests,
     sequences,
+    configurations,
+    dialogues,
     containerSequences: read.containerSequences,
     surfaces: read.surfaces,
     only,

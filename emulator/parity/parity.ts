@@ -7,21 +7,27 @@ import type { Finding } from "./difference/finding.ts";
 import { hasGrpc } from "./exchange/grpc-client.ts";
 import { type CasesResult, caseAreas, playCases } from "./play-cases.ts";
 import { CONTAINER_SEQUENCES, playContainerSequences } from "./play-container-sequences.ts";
+import { type DialoguesResult, playDialogues } from "./play-dialogues.ts";
 import { playRequests, type RequestsResult } from "./play-requests.ts";
 import { playSequences, type SequencesResult } from "./play-sequences.ts";
 import { Unavailable } from "./real-triton/unavailable.ts";
 import {
   caseRow,
+  configurationRow,
   containerSequenceRow,
+  dialogueRow,
   type ParityReport,
   requestRows,
   sequenceRow,
 } from "./report/parity-report.ts";
 import { NO_GRPC, StartedPair } from "./started-pair.ts";
 import type { Target } from "./targets/target.ts";
+import { generateConfiguration } from "./traffic/configurations/generate.ts";
+import { dialogueContent } from "./traffic/dialogues/content.ts";
 import { sketchModels } from "./traffic/model-sketch.ts";
 import type { PairContent } from "./traffic/pair-content.ts";
 import { arithmeticModels, sequenceContent, spareModels, trafficContent } from "./traffic/repository.ts";
+import { generateSequence } from "./traffic/sequences/generate.ts";
 import { surfaces } from "./traffic/surfaces.ts";
 
 export interface ParityOptions {
@@ -40,6 +46,8 @@ export interface ParityOptions {
   readonly seed: number;
   readonly requests: number;
   readonly sequences: number;
+  readonly configurations: number;
+  readonly dialogues: number;
   /** Of the container API. */
   readonly containerSequences: number;
   /** Names; empty = all. */
@@ -60,18 +68,31 @@ export interface ParityListener {
 
 const SHRINK_REQUESTS = 400;
 const SHRINK_SEQUENCES = 60;
+const SHRINK_CONFIGURATIONS = 150;
+const SHRINK_DIALOGUES = 60;
 const PAUSE_MS = 20;
 
 /** Compares the two servers in every way that was asked for. */
 export const runParity = async (options: ParityOptions, listener: ParityListener): Promise<ParityReport> => {
   const { ours, theirs, seed } = options;
-  const [requests, sequences] =
+  const [requests, sequences, configurations] =
     theirs === null
-      ? [options.requests === 0 ? null : ((await options.recordedRequests?.(ours, listener)) ?? null), null]
-      : [await runRequests(options, theirs, listener), await runSequences(options, theirs, listener)];
+      ? [
+          options.requests === 0 ? null : ((await options.recordedRequests?.(ours, listener)) ?? null),
+          null,
+          null,
+        ]
+      : [
+          await runRequests(options, theirs, listener),
+          await runSequences("sequences", options, theirs, listener),
+          await runSequences("configurations", options, theirs, listener),
+        ];
   const container = theirs === null ? null : await runContainerSequences(options, theirs, listener);
+  const dialogues = theirs === null ? null : await runDialogues(options, theirs, listener);
   const cases = options.cases ? await runCases(options, listener) : null;
-  const findings = [requests, sequences, container].flatMap((result) => result?.findings ?? []);
+  const findings = [requests, sequences, configurations, container, dialogues].flatMap(
+    (result) => result?.findings ?? [],
+  );
   const used = new Set(findings.map(({ accepted }) => accepted));
   return {
     kind: options.kind,
@@ -85,13 +106,19 @@ export const runParity = async (options: ParityOptions, listener: ParityListener
     rows: [
       ...(requests === null ? [] : requestRows(requests)),
       ...(sequences === null ? [] : [sequenceRow(sequences)]),
+      ...(dialogues === null ? [] : [dialogueRow(dialogues)]),
+      ...(configurations === null ? [] : [configurationRow(configurations)]),
       ...(container === null ? [] : [containerSequenceRow(container)]),
       ...(cases === null ? [] : [caseRow(cases)]),
     ],
     findings,
     cases: cases?.findings ?? [],
     deaths: requests?.deaths ?? [],
-    races: (sequences?.deaths ?? 0) + (container?.deaths ?? 0),
+    races:
+      (sequences?.deaths ?? 0) +
+      (configurations?.deaths ?? 0) +
+      (container?.deaths ?? 0) +
+      (dialogues?.deaths ?? 0),
     leftOut: Object.fromEntries(requests?.leftOut ?? []),
     unused: (theirs === null ? [] : acceptedBetween(ours, theirs))
       .map(({ name }) => name)
@@ -124,7 +151,9 @@ const runRequests = async (
   listener: ParityListener,
 ): Promise<RequestsResult | null> => {
   const { ours, models, seed, only, own, tolerance } = options;
-  if (only?.surface === "sequences" || only?.surface === CONTAINER_SEQUENCES) return null;
+  if (only !== null && Object.hasOwn(generators, only.surface)) return null;
+  if (only?.surface === "sequences" || only?.surface === CONTAINER_SEQUENCES || only?.surface === "dialogues")
+    return null;
   if (only === null && options.requests === 0) return null;
   const sample = models === null && own;
   const chosen = surfaces.filter(
@@ -154,23 +183,29 @@ const runRequests = async (
   });
 };
 
+/** What is played with models of its own, step by step. */
+const generators = { sequences: generateSequence, configurations: generateConfiguration };
+
 const runSequences = async (
+  surface: keyof typeof generators,
   options: ParityOptions,
   theirs: Target,
   listener: ParityListener,
 ): Promise<SequencesResult | null> => {
   const { ours, seed, only, own, tolerance } = options;
-  if (only !== null && only.surface !== "sequences") return null;
-  if (!own || (only === null && options.sequences === 0)) return null;
+  if (only !== null && only.surface !== surface) return null;
+  if (!own || (only === null && options[surface] === 0)) return null;
   await using pair = await StartedPair.start({ ours, theirs, tolerance, content: sequenceContent, own });
   return await playSequences(pair, {
+    surface,
+    make: generators[surface],
     seed,
-    count: options.sequences,
+    count: options[surface],
     only: only?.number ?? null,
     accepted: acceptedBetween(ours, theirs),
-    shrinkLimit: SHRINK_SEQUENCES,
+    shrinkLimit: surface === "configurations" ? SHRINK_CONFIGURATIONS : SHRINK_SEQUENCES,
     onProgress: (done, found) =>
-      listener.progress("sequences", done, only === null ? options.sequences : 1, found),
+      listener.progress(surface, done, only === null ? options[surface] : 1, found),
     onFinding: (finding) => listener.found(finding),
     pause,
   });
@@ -197,6 +232,32 @@ const runContainerSequences = async (
       pause,
     },
   );
+};
+
+const runDialogues = async (
+  options: ParityOptions,
+  theirs: Target,
+  listener: ParityListener,
+): Promise<DialoguesResult | null> => {
+  const { ours, seed, only, own, tolerance } = options;
+  if (only !== null && only.surface !== "dialogues") return null;
+  if (!own || (only === null && options.dialogues === 0)) return null;
+  if (!hasGrpc()) {
+    listener.say(NO_GRPC);
+    return null;
+  }
+  await using pair = await StartedPair.start({ ours, theirs, tolerance, content: dialogueContent, own });
+  return await playDialogues(pair, {
+    seed,
+    count: options.dialogues,
+    only: only?.number ?? null,
+    accepted: acceptedBetween(ours, theirs),
+    shrinkLimit: SHRINK_DIALOGUES,
+    onProgress: (done, found) =>
+      listener.progress("dialogues", done, only === null ? options.dialogues : 1, found),
+    onFinding: (finding) => listener.found(finding),
+    rest: (milliseconds) => sleep(milliseconds),
+  });
 };
 
 const runCases = async (options: ParityOptions, listener: ParityListener): Promise<CasesResult> => {

@@ -7,13 +7,13 @@ import { smallestSequence } from "./difference/shrink-sequence.ts";
 import type { Pair } from "./pair.ts";
 import { Chance } from "./traffic/chance.ts";
 import type { Side } from "./traffic/send.ts";
-import { generateSequence } from "./traffic/sequences/generate.ts";
 import {
   clearSequence,
   layOutSequence,
   playStep,
   type SequenceFolder,
   type StepTold,
+  stateOf,
 } from "./traffic/sequences/play.ts";
 import { type Sequence, sequenceText } from "./traffic/sequences/sequence.ts";
 
@@ -29,6 +29,12 @@ export interface SequencesOptions {
   readonly onFinding: (finding: Finding) => void;
   /** Waits a moment. */
   readonly pause: () => Promise<void>;
+}
+
+export interface GeneratedSequences extends SequencesOptions {
+  /** What a finding calls them. */
+  readonly surface: "sequences" | "configurations";
+  readonly make: (chance: Chance) => Sequence;
 }
 
 export interface SequencesResult {
@@ -54,17 +60,21 @@ type Outcome =
       readonly kind: "differ";
       readonly at: number;
       readonly what: string;
+      /** Not an answer to an operation, but what the repository looked like after it. */
+      readonly isState: boolean;
       readonly divergences: readonly Divergence[];
       readonly ours: string;
       readonly theirs: string;
     };
 
 const TRIES = 5;
+/** Counters follow an answer by a moment: a state that is not the same is looked at again. */
+const LOOKS = 10;
 /** A model that failed keeps a server from being ready for good, so that readiness says nothing more: both start afresh. */
 const PLAYS_BETWEEN_RESTARTS = 40;
 
 /** Plays generated sequences on both servers, and compares answers and the state of the repository after each step. */
-export const playSequences = (pair: SequencePair, options: SequencesOptions): Promise<SequencesResult> =>
+export const playSequences = (pair: SequencePair, options: GeneratedSequences): Promise<SequencesResult> =>
   new SequencePlayer(pair, options).run();
 
 /** Both with the path of the repository that they serve. */
@@ -74,7 +84,7 @@ export interface SequencePair extends Pair {
 
 class SequencePlayer {
   readonly #pair: SequencePair;
-  readonly #options: SequencesOptions;
+  readonly #options: GeneratedSequences;
   readonly #findings = new Map<string, Finding>();
   readonly #result: Omit<SequencesResult, "findings"> = {
     agree: 0,
@@ -87,16 +97,16 @@ class SequencePlayer {
   };
   #plays = 0;
 
-  constructor(pair: SequencePair, options: SequencesOptions) {
+  constructor(pair: SequencePair, options: GeneratedSequences) {
     this.#pair = pair;
     this.#options = options;
   }
 
   async run(): Promise<SequencesResult> {
-    const { seed, count, only, onProgress } = this.#options;
+    const { make, seed, count, only, onProgress } = this.#options;
     const numbers = only === null ? Array.from({ length: count }, (_, number) => number) : [only];
     for (const [done, number] of numbers.entries()) {
-      const sequence = generateSequence(new Chance(seed, number));
+      const sequence = make(new Chance(seed, number));
       await this.#one(number, sequence);
       this.#result.steps += sequence.steps.length;
       onProgress(done + 1, this.#findings.size);
@@ -124,7 +134,7 @@ class SequencePlayer {
 
   async #record(number: number, sequence: Sequence, outcome: Outcome & { kind: "differ" }): Promise<Finding> {
     const keyOfOutcome = ({ what, divergences }: Outcome & { kind: "differ" }): string =>
-      `${what.replace(/\d+/g, "#")}: ${keyOf(divergences)}`;
+      `${what.replace(/ with .*/s, "").replace(/\d+/g, "#")}: ${keyOf(divergences)}`;
     const key = keyOfOutcome(outcome);
     const known = this.#findings.get(key);
     if (known !== undefined) {
@@ -141,16 +151,17 @@ class SequencePlayer {
     const again = await same(sequence);
     const smallest = again ? await smallestSequence(sequence, same, this.#options.shrinkLimit) : sequence;
     const command = sequenceText(smallest);
+    const { surface } = this.#options;
     const accepted = acceptedBy(
       this.#options.accepted,
-      "sequences",
+      surface,
       `${last.what}\n${command}`,
       last.divergences,
     );
     const finding: Finding = {
-      surface: "sequences",
+      surface,
       key,
-      first: `sequences:${number}`,
+      first: `${surface}:${number}`,
       count: 1,
       command: `${command}\ndiffers after step ${last.at}, in ${last.what}`,
       ours: last.ours,
@@ -196,9 +207,18 @@ class SequencePlayer {
       for (const [at, step] of sequence.steps.entries()) {
         const play = (side: Side, folder: SequenceFolder): Promise<StepTold> =>
           playStep(step, at, sequence, side, folder, this.#options.pause);
-        const [x, y] = await Promise.all([play(ours, a), play(theirs, b)]);
+        let [x, y] = await Promise.all([play(ours, a), play(theirs, b)]);
+        let outcome = this.#compare(x, y);
+        for (let looks = 0; outcome?.isState === true && looks < LOOKS; looks++) {
+          await this.#options.pause();
+          const look = async (told: StepTold, side: Side, folder: SequenceFolder): Promise<StepTold> => ({
+            ...told,
+            state: await stateOf(at, sequence, side, folder),
+          });
+          [x, y] = await Promise.all([look(x, ours, a), look(y, theirs, b)]);
+          outcome = this.#compare(x, y);
+        }
         told.push(x);
-        const outcome = this.#compare(x, y);
         if (outcome === null) continue;
         if (await this.#hangsUp(outcome)) return { kind: "died" };
         // Where operations met, the real server might as well have come to what ours did.
@@ -234,6 +254,7 @@ class SequencePlayer {
             kind: "differ",
             at: told.at,
             what: part === "state" ? `state: ${told.what}` : told.what,
+            isState: part === "state",
             divergences,
             ours: describeAnswer(own.answer),
             theirs: describeAnswer(told.answer),

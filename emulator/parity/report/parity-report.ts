@@ -1,5 +1,6 @@
 import type { Finding } from "../difference/finding.ts";
 import type { CasesResult } from "../play-cases.ts";
+import type { DialoguesResult } from "../play-dialogues.ts";
 import type { RequestsResult } from "../play-requests.ts";
 import type { SequencesResult } from "../play-sequences.ts";
 import type { TargetKind } from "../targets/choose.ts";
@@ -27,7 +28,7 @@ export interface ParityReport {
 }
 
 export interface ReportRow {
-  readonly what: "requests" | "sequences" | "cases";
+  readonly what: "requests" | "sequences" | "configurations" | "dialogues" | "cases";
   readonly title: string;
   readonly agree: number;
   /** Of these, within the tolerance or in another order of what ran side by side. */
@@ -67,9 +68,25 @@ export const sequenceRow = ({
   notComparable,
 });
 
+export const configurationRow = (result: SequencesResult): ReportRow => ({
+  ...sequenceRow(result),
+  what: "configurations",
+  title: "model configurations, as files and as overrides",
+});
+
 export const containerSequenceRow = (result: SequencesResult): ReportRow => ({
   ...sequenceRow(result),
   title: "sequences of the container API",
+});
+
+export const dialogueRow = ({ agree, differ, accepted, notComparable }: DialoguesResult): ReportRow => ({
+  what: "dialogues",
+  title: "dialogues of inferences",
+  agree,
+  nearly: 0,
+  differ,
+  listed: accepted,
+  notComparable,
 });
 
 export const caseRow = ({ areas }: CasesResult): ReportRow => {
