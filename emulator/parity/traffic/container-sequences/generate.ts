@@ -16,7 +16,18 @@ const BINARY = "application/vnd.sagemaker-triton.binary+json;json-header-size=";
 const names = ["h1", "h2", "h-3"];
 
 /** What callers name, and with it the model inside Triton; null = without the header, it has the platform's name. */
-const targets = ["x.tar.gz", "y.tar.gz", "team/x.tar.gz", "BLOOM.tar.gz", "a", "e", "h1"];
+const targets = [
+  "x.tar.gz",
+  "y.tar.gz",
+  "team/x.tar.gz",
+  "BLOOM.tar.gz",
+  "a",
+  "e",
+  "h1",
+  "",
+  'q"b',
+  "x.onnx",
+];
 
 /** A few archives, and four to nine steps of what the platform asks of a container, and of what others ask beside it. */
 export const generateContainerSequence = (chance: Chance): ContainerSequence => {
@@ -55,10 +66,13 @@ class Maker {
     if (!chance.oneIn(4)) return [this.#operation()];
     // No two invocations: they may share an execution or not.
     const first = chance.oneIn(2) ? this.#invoke() : this.#look();
-    return [
-      first,
-      ...chance.times(chance.between(1, 2), () => (chance.oneIn(4) ? this.#look() : this.#change())),
-    ];
+    const together = [first];
+    for (let left = chance.between(1, 2); left > 0; left--) {
+      const next = chance.oneIn(4) ? this.#look() : this.#change();
+      if (!together.some((one) => unloaded(one) !== null && unloaded(one) === unloaded(next)))
+        together.push(next);
+    }
+    return together;
   }
 
   #operation(): ContainerOperation {
@@ -141,6 +155,11 @@ class Maker {
     const inference = { ...soundInference(chance, [sketch]), version: null };
     if (!chance.oneIn(3)) {
       const sound = inferenceJson(chance, inference);
+      if (chance.oneIn(12))
+        return {
+          body: { ...plainBody(sound), packing: chance.pick(["gzip", "deflate"]) },
+          headers: [["Accept-Encoding", "gzip"]],
+        };
       const type: HttpTraffic["headers"] = chance.oneIn(4)
         ? [["Content-Type", chance.pick(["application/json", "application/octet-stream", "text/csv", ""])]]
         : [];
@@ -189,6 +208,12 @@ class Maker {
     return this.#chance.oneIn(20) ? "none" : this.#chance.pick([...this.#usual.keys()]);
   }
 }
+
+/** The name that an unload has in its path. */
+const unloaded = (operation: ContainerOperation): string | null =>
+  operation.do === "ask" && operation.request.method === "DELETE"
+    ? (/^\/models\/([^/]+)/.exec(operation.request.path)?.[1] ?? null)
+    : null;
 
 const ask = (request: HttpTraffic): ContainerOperation => ({ do: "ask", request });
 

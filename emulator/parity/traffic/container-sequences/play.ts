@@ -81,7 +81,9 @@ const waitsInVain = async ({ path, headers }: HttpTraffic, side: Side): Promise<
   const name = /^\/models\/([^/]+)/.exec(path)?.[1] ?? "";
   const listed = await send(side, get(`/models/${name}`, "sagemaker"));
   if (listed.kind === "http" && listed.answer.status === 404) return false;
-  const model = headers.find(([header]) => header === TARGET_MODEL)?.[1] ?? name;
+  const target = headers.find(([header]) => header === TARGET_MODEL)?.[1];
+  // A header without a value names a model of one blank.
+  const model = target === "" ? " " : (target ?? name);
   return !(await index(side)).some((row) => textOf(row, "name") === model && textOf(row, "state") !== "");
 };
 
@@ -121,7 +123,7 @@ export const stateOfContainer = async (
   const used = steps
     .flat()
     .flatMap((operation) => (operation.do === "ask" ? operation.request.headers : []))
-    .flatMap(([header, value]) => (header === TARGET_MODEL && !value.includes("/") ? [value] : []));
+    .flatMap(([header, value]) => (header === TARGET_MODEL && /^[\w.]+$/.test(value) ? [value] : []));
   for (const model of new Set([...Object.keys(archives), ...used, "a", "b"].sort())) {
     const path = `/v2/models/${model}`;
     await ask(`${model} ready`, get(`${path}/ready`));
