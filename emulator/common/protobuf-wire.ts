@@ -6,7 +6,12 @@
 export const WIRE_VARINT = 0;
 export const WIRE_FIXED64 = 1;
 export const WIRE_LENGTH = 2;
+const WIRE_START_GROUP = 3;
+const WIRE_END_GROUP = 4;
 export const WIRE_FIXED32 = 5;
+
+/** As protobuf itself has it. */
+const MAX_NESTED_GROUPS = 100;
 
 /** The bytes are not a protobuf message. */
 export class ProtobufError extends Error {
@@ -157,9 +162,25 @@ export class ProtobufReader {
       case WIRE_FIXED32:
         this.#take(4);
         return;
+      case WIRE_START_GROUP:
+        this.#skipGroup(MAX_NESTED_GROUPS);
+        return;
       default:
         throw new ProtobufError(`wire type ${this.wireType}`);
     }
+  }
+
+  /** Up to its end, which names the same field. */
+  #skipGroup(depth: number): void {
+    if (depth === 0) throw new ProtobufError("groups nested too deeply");
+    const { field } = this;
+    while (this.next()) {
+      if (this.wireType === WIRE_START_GROUP) this.#skipGroup(depth - 1);
+      else if (this.wireType !== WIRE_END_GROUP) this.skip();
+      else if (this.field === field) return;
+      else throw new ProtobufError("end of another group");
+    }
+    throw new ProtobufError("group without an end");
   }
 
   get #view(): DataView {

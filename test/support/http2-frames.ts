@@ -41,9 +41,9 @@ export class RawHttp2Client {
     });
   }
 
-  /** The preface and empty SETTINGS. */
+  /** The preface, empty SETTINGS, and the other side's acknowledged. */
   start(): this {
-    return this.write(Buffer.from(PREFACE)).frame(4, 0, 0);
+    return this.write(Buffer.from(PREFACE)).frame(4, 0, 0).frame(4, 1, 0);
   }
 
   write(bytes: Uint8Array): this {

@@ -9,6 +9,7 @@ import {
   type Parameter,
   type ResponseSink,
 } from "../../core/tensor/inference-request.ts";
+import { upToNul } from "./codec/fields.ts";
 import type { InferInputTensor, InferRequestMessage } from "./codec/infer-request.ts";
 import type { InferResponseMessage } from "./codec/infer-response.ts";
 import { readRequestParameters } from "./codec/request-parameters.ts";
@@ -31,7 +32,7 @@ export const findVersion = (
   message: InferRequestMessage,
 ): Result<ServableVersion> => {
   const version = parseModelVersion(message.modelVersion);
-  return version.ok ? server.findVersion(message.modelName, version.value) : version;
+  return version.ok ? server.findVersion(upToNul(message.modelName), version.value) : version;
 };
 
 /**

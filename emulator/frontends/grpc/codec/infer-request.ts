@@ -1,4 +1,5 @@
 import { ProtobufReader } from "../../../common/protobuf-wire.ts";
+import { upToNul } from "./fields.ts";
 import {
   type InferParameter,
   type InferParameters,
@@ -54,7 +55,7 @@ export const decodeInferRequest = (bytes: Uint8Array): InferRequestMessage => {
         modelVersion = reader.utf8String();
         break;
       case 3:
-        id = reader.utf8String();
+        id = upToNul(reader.utf8String());
         break;
       case 4:
         parameters ??= new Map();
@@ -101,7 +102,7 @@ const readInput = (reader: ProtobufReader): InferInputTensor => {
     }
     switch (reader.field) {
       case 1:
-        name = reader.utf8String();
+        name = upToNul(reader.utf8String());
         break;
       case 2:
         datatype = reader.utf8String();
@@ -128,7 +129,7 @@ const readRequestedOutput = (reader: ProtobufReader): RequestedOutputTensor => {
   let name = "";
   let parameters: Map<string, InferParameter> | null = null;
   while (reader.next()) {
-    if (reader.wireType === 2 && reader.field === 1) name = reader.utf8String();
+    if (reader.wireType === 2 && reader.field === 1) name = upToNul(reader.utf8String());
     else if (reader.wireType === 2 && reader.field === 2) {
       parameters ??= new Map();
       readParameterEntry(reader.message(), parameters);

@@ -1,4 +1,4 @@
-import { lengthTag, readFields } from "./fields.ts";
+import { lengthTag, readFields, upToNul } from "./fields.ts";
 
 /** `ModelReadyRequest`, `ModelMetadataRequest`, `ModelConfigRequest` and `ModelStatisticsRequest` all say this. */
 export interface ModelVersionRequest {
@@ -9,7 +9,7 @@ export interface ModelVersionRequest {
 export const decodeModelVersionRequest = (bytes: Uint8Array): ModelVersionRequest => {
   const request = { name: "", version: "" };
   readFields(bytes, (reader, tag) => {
-    if (tag === lengthTag(1)) request.name = reader.utf8String();
+    if (tag === lengthTag(1)) request.name = upToNul(reader.utf8String());
     else if (tag === lengthTag(2)) request.version = reader.utf8String();
     else return false;
     return true;

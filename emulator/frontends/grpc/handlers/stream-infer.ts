@@ -11,7 +11,7 @@ import {
   encodeStreamResponse,
   type InferResponseMessage,
 } from "../codec/infer-response.ts";
-import { grpcStatusOf, unparsable } from "../grpc-status.ts";
+import { grpcStatusOf } from "../grpc-status.ts";
 import type { HeaderForwarding } from "../header-forwarding.ts";
 import { createInferCall, createResponseMessage, findVersion, type InferCall } from "../infer-call.ts";
 import { type CallHandler, OK, type ServerCall } from "../wire/server-call.ts";
@@ -48,6 +48,8 @@ class InferStream implements CallHandler {
   /** Ordered requests from the first one whose responses are not all sent. */
   readonly #order: Slot[] = [];
   #halfClosed = false;
+  /** A message was none; nothing more is read. */
+  #unreadable = false;
   /** When the last message was done with. */
   #waitingUs: number;
 
@@ -66,6 +68,7 @@ class InferStream implements CallHandler {
   }
 
   message(bytes: Uint8Array): void {
+    if (this.#unreadable) return;
     this.#start(bytes, this.#server.tracer.now());
     this.#waitingUs = this.#server.tracer.now();
   }
@@ -73,8 +76,9 @@ class InferStream implements CallHandler {
   #start(bytes: Uint8Array, readUs: number): void {
     const message = decodeOrNull(bytes, decodeInferRequest);
     if (message === null) {
-      this.#call.end(unparsable);
-      this.cancel();
+      // To the real server the stream is at its end then (2.51.0).
+      this.#unreadable = true;
+      this.halfClose();
       return;
     }
     const version = findVersion(this.#server, message);

@@ -12,13 +12,15 @@ export const frameType = {
   CONTINUATION: 9,
 } as const;
 
-export const flag = { END_STREAM: 0x1, ACK: 0x1, END_HEADERS: 0x4, PADDED: 0x8, PRIORITY: 0x20 } as const;
+export const flag = { END_STREAM: 0x1, ACK: 0x1, END_HEADERS: 0x4, PRIORITY: 0x20 } as const;
 
 export const setting = {
   ENABLE_PUSH: 2,
   INITIAL_WINDOW_SIZE: 4,
   MAX_FRAME_SIZE: 5,
   MAX_HEADER_LIST_SIZE: 6,
+  /** gRPC's own: values of `-bin` headers may come as they are, behind a zero byte. */
+  ALLOW_TRUE_BINARY_METADATA: 0xfe03,
 } as const;
 
 export const errorCode = {
@@ -26,7 +28,6 @@ export const errorCode = {
   PROTOCOL_ERROR: 1,
   INTERNAL_ERROR: 2,
   FLOW_CONTROL_ERROR: 3,
-  STREAM_CLOSED: 5,
   FRAME_SIZE_ERROR: 6,
   REFUSED_STREAM: 7,
   COMPRESSION_ERROR: 9,
@@ -42,11 +43,12 @@ export const DEFAULT_WINDOW = 65_535;
 export const DEFAULT_MAX_FRAME_BYTES = 16_384;
 export const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
-/** The peer broke the protocol: the connection ends with this code. */
+/** The peer broke the protocol: the connection ends. */
 export class Http2Error extends Error {
-  readonly code: ErrorCode;
+  /** What GOAWAY says; null = the connection ends without a word. */
+  readonly code: ErrorCode | null;
 
-  constructor(code: ErrorCode, message: string) {
+  constructor(message: string, code: ErrorCode | null = null) {
     super(message);
     this.name = "Http2Error";
     this.code = code;

@@ -7,6 +7,9 @@ import { staticTable } from "./hpack-tables.ts";
  */
 export type Headers = Readonly<Record<string, string | undefined>>;
 
+/** The name under which a field is found that nobody can read. */
+export const UNREADABLE = "\n";
+
 /** The block is not HPACK, or says more than is good: either way the connection's compression state is lost. */
 export class HpackError extends Error {
   constructor(message: string) {
@@ -18,8 +21,8 @@ export class HpackError extends Error {
 /** Dynamic table the client may use: HTTP/2's default, which the server does not change. */
 const MAX_TABLE_BYTES = 4096;
 const ENTRY_OVERHEAD_BYTES = 32;
-/** A short block can stand for a long list. */
-const MAX_LIST_BYTES = 64 * 1024;
+/** A short block can stand for a long list; what the real server bears is more. */
+const MAX_LIST_BYTES = 1024 * 1024;
 
 type Entry = readonly [name: string, value: string];
 
@@ -33,6 +36,12 @@ export class HpackDecoder {
   #lastBlock: Uint8Array | null = null;
   #lastHeaders: Headers = {};
   #changed = false;
+  readonly #isReadable: (name: string, value: string) => boolean;
+
+  /** @param isReadable asked once for each literal; a field that is not stands under the name `UNREADABLE` */
+  constructor(isReadable: (name: string, value: string) => boolean = () => true) {
+    this.#isReadable = isReadable;
+  }
 
   /** @throws HpackError */
   decode(block: Uint8Array): Headers {
@@ -76,7 +85,8 @@ export class HpackDecoder {
   #readLiteral(cursor: BlockCursor, prefixBits: number): Entry {
     const index = cursor.integer(prefixBits);
     const name = index === 0 ? cursor.string() : this.#entry(index)[0];
-    return [name, cursor.string()];
+    const value = cursor.string();
+    return [this.#isReadable(name, value) ? name : UNREADABLE, value];
   }
 
   #entry(index: number): Entry {

@@ -4,7 +4,8 @@ import type { Log } from "../../../common/log.ts";
 import { Http2Connection } from "../http2/connection.ts";
 import type { CompressionLevel } from "./compression.ts";
 import { ConnectionKeeper, type KeepaliveOptions } from "./keepalive.ts";
-import { acceptCall, type CallContext, type Method } from "./server-call.ts";
+import { isReadable } from "./request-headers.ts";
+import { acceptCall, type CallContext, endBroken, type Method } from "./server-call.ts";
 
 /** Contents of PEM files. */
 export interface TlsOptions {
@@ -42,7 +43,9 @@ export const listen = async (
   const connections = new Set<Http2Connection>();
   const accept = (socket: Socket): void => {
     const connection: Http2Connection = new Http2Connection(socket, {
+      isReadable,
       stream: (stream, headers) => acceptCall(stream, headers, context),
+      broken: endBroken,
       ping: () => keeper.pinged(),
       failed: (error) =>
         log.error(`unexpected failure of a gRPC connection: ${error instanceof Error ? error.stack : error}`),

@@ -19,6 +19,8 @@ export class MessageReader {
   #message: Buffer | null = null;
   #received = 0;
   #length = 0;
+  /** A flag byte was none: there is one empty message more, and then nothing is read (2.51.0). */
+  #broken = false;
 
   constructor(sink: MessageSink) {
     this.#sink = sink;
@@ -27,18 +29,15 @@ export class MessageReader {
   /** Answers what is wrong with the stream, after which it is not to be called again. */
   push(chunk: Uint8Array): GrpcStatus | null {
     let at = 0;
-    while (at < chunk.length) {
+    while (at < chunk.length && !this.#broken) {
       if (this.#prefixBytes < PREFIX_BYTES) {
         const byte = chunk[at++]!;
-        if (this.#prefixBytes++ === 0) this.#compressed = (byte & 1) === 1;
-        else this.#length = this.#length * 256 + byte;
+        if (this.#prefixBytes++ === 0) {
+          this.#compressed = byte === 1;
+          this.#broken = byte > 1;
+          if (this.#broken) this.#end(noBytes);
+        } else this.#length = this.#length * 256 + byte;
         if (this.#prefixBytes < PREFIX_BYTES) continue;
-        if (this.#length > MAX_MESSAGE_BYTES) {
-          return {
-            code: grpcCode.RESOURCE_EXHAUSTED,
-            message: `Received message larger than max (${this.#length} vs. ${MAX_MESSAGE_BYTES})`,
-          };
-        }
         if (this.#length === 0) this.#end(noBytes);
         continue;
       }
@@ -49,6 +48,13 @@ export class MessageReader {
         continue;
       }
       const taken = Math.min(missing, chunk.length - at);
+      // A length alone is no reason: the message may never come.
+      if (this.#received + taken > MAX_MESSAGE_BYTES) {
+        return {
+          code: grpcCode.RESOURCE_EXHAUSTED,
+          message: `Received message larger than max (${this.#length} vs. ${MAX_MESSAGE_BYTES})`,
+        };
+      }
       this.#append(chunk.subarray(at, at + taken));
       at += taken;
       if (this.#received === this.#length) this.#end(this.#message!);

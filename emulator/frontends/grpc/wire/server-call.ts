@@ -1,6 +1,6 @@
 import type { Log } from "../../../common/log.ts";
 import { errorCode } from "../http2/frames.ts";
-import { encodeHeaders, type Headers } from "../http2/hpack.ts";
+import { encodeHeaders, type Headers, UNREADABLE } from "../http2/hpack.ts";
 import type { Http2Stream, StreamListener } from "../http2/stream.ts";
 import {
   ACCEPTED_ENCODINGS,
@@ -12,6 +12,7 @@ import {
   isCompressionAlgorithm,
 } from "./compression.ts";
 import { frameMessage, MAX_MESSAGE_BYTES, MessageReader } from "./message-reader.ts";
+import { lastOf, refusal } from "./request-headers.ts";
 import { Sequence } from "./sequence.ts";
 import { type GrpcStatus, grpcCode, percentEncode } from "./status.ts";
 import { parseTimeoutMs } from "./timeout.ts";
@@ -146,7 +147,8 @@ export class ServerCall implements StreamListener {
   data(chunk: Uint8Array): void {
     if (this.#deaf) return;
     const problem = this.#reader.push(chunk);
-    if (problem !== null) this.#abort(problem);
+    // What follows the message of a unary call is not looked at.
+    if (problem !== null && !this.#deaf) this.#abort(problem);
   }
 
   #receive(message: Uint8Array, compressed: boolean): void {
@@ -154,7 +156,7 @@ export class ServerCall implements StreamListener {
     this.#messages++;
     if (this.#method.unary) this.#deaf = true;
     // The real server takes the flag for noise where the call names no encoding (2.51.0).
-    const algorithm = compressed ? this.#encoding : null;
+    const algorithm = compressed && message.length > 0 ? this.#encoding : null;
     if (algorithm === null && this.#inbox === null) {
       this.#deliver(message);
       return;
@@ -211,10 +213,7 @@ export class ServerCall implements StreamListener {
   }
 
   #setDeadline(timeoutMs: number): void {
-    this.#deadline = setTimeout(
-      () => this.#abort({ code: grpcCode.DEADLINE_EXCEEDED, message: "Deadline Exceeded" }),
-      Math.min(timeoutMs, MAX_TIMER_MS),
-    );
+    this.#deadline = setTimeout(() => this.#abort(deadlineExceeded), Math.min(timeoutMs, MAX_TIMER_MS));
     this.#deadline.unref();
   }
 
@@ -258,17 +257,20 @@ export class ServerCall implements StreamListener {
   /** @param lastMessage sent before the status */
   #finish(status: GrpcStatus, lastMessage: readonly Uint8Array[] | null): void {
     const stream = this.#stream;
-    if (status.code !== grpcCode.OK && !stream.headersSent) {
+    if (lastMessage === null && !stream.headersSent) {
       this.#context.beforeReply();
       stream.respondAndEnd(errorHeaders(status));
       return;
     }
-    // A stream that ends well without a message still has its headers before its trailers.
-    this.#sendHeaders();
-    if (lastMessage !== null) stream.write(frameMessage(lastMessage, false));
+    if (lastMessage !== null) {
+      this.#sendHeaders();
+      stream.write(frameMessage(lastMessage, false));
+    }
     stream.end(status === OK ? okTrailers : encodeHeaders(statusFields(status)));
   }
 }
+
+const deadlineExceeded: GrpcStatus = { code: grpcCode.DEADLINE_EXCEEDED, message: "Deadline Exceeded" };
 
 export const OK: GrpcStatus = { code: grpcCode.OK, message: "" };
 
@@ -295,35 +297,37 @@ const statusFields = ({ code, message }: GrpcStatus): Fields => [
   ...(message === "" ? [] : [["grpc-message", percentEncode(message)] as const]),
 ];
 
-/** A response that is nothing but its status. */
+/** A response that is nothing but its status, be it that of a stream that ends well. */
 const errorHeaders = (status: GrpcStatus): Buffer =>
   encodeHeaders([...commonFields, ...statusFields(status)]);
 
+const connectionBroken: GrpcStatus = { code: grpcCode.UNAVAILABLE, message: "Failed parsing HTTP/2" };
+
+/** The last that a stream hears when the client's bytes were not HTTP/2. */
+export const endBroken = (stream: Http2Stream): void => {
+  if (stream.headersSent) stream.end(encodeHeaders(statusFields(connectionBroken)));
+  else stream.respondAndEnd(errorHeaders(connectionBroken));
+};
+
 /** Starts a call on a stream, or ends the stream as the real server does when it carries no call it knows. */
 export const acceptCall = (stream: Http2Stream, headers: Headers, context: CallContext): void => {
-  const encoding = headers["grpc-encoding"] ?? "identity";
-  const timeout = headers["grpc-timeout"];
-  const timeoutMs = timeout === undefined ? null : parseTimeoutMs(timeout);
-  const contentType = headers["content-type"];
-  if (
-    (contentType !== undefined &&
-      contentType !== "application/grpc" &&
-      !/^application\/grpc(?:$|[+;])/.test(contentType)) ||
-    (encoding !== "identity" && !isCompressionAlgorithm(encoding)) ||
-    (timeout !== undefined && timeoutMs === null)
-  ) {
+  if (headers[UNREADABLE] !== undefined) {
     stream.reset(errorCode.INTERNAL_ERROR);
     return;
   }
-  if (headers[":method"] !== "POST") {
-    stream.respondAndEnd(errorHeaders({ code: grpcCode.UNKNOWN, message: "Bad method header" }));
+  const timeout = headers["grpc-timeout"];
+  const timeoutMs = timeout === undefined ? null : parseTimeoutMs(lastOf(timeout));
+  const refused = refusal(headers) ?? (timeoutMs === 0 ? deadlineExceeded : null);
+  if (refused !== null) {
+    stream.respondAndEnd(errorHeaders(refused));
     return;
   }
-  const method = context.methods.get(headers[":path"] ?? "");
+  const method = context.methods.get(lastOf(headers[":path"] ?? ""));
   if (method === undefined) {
     stream.respondAndEnd(errorHeaders({ code: grpcCode.UNIMPLEMENTED, message: "" }));
     return;
   }
+  const encoding = lastOf(headers["grpc-encoding"] ?? "identity");
   const algorithm = isCompressionAlgorithm(encoding) ? encoding : null;
   new ServerCall(stream, headers, method, algorithm, timeoutMs, context);
 };

@@ -1,5 +1,6 @@
 import { connect, constants } from "node:http2";
 import { describe, expect, test } from "vitest";
+import { PREFACE } from "../../../../../emulator/frontends/grpc/http2/frames.ts";
 import { encodeHeaders, HpackDecoder } from "../../../../../emulator/frontends/grpc/http2/hpack.ts";
 import { GrpcFixture } from "../../../../support/grpc-frontend.ts";
 import { encodeRequest } from "../../../../support/grpc-messages.ts";
@@ -31,6 +32,8 @@ const request = (rpc: string, extra: readonly (readonly [string, string])[] = []
     [":method", "POST"],
     [":scheme", "http"],
     [":path", `/inference.GRPCInferenceService/${rpc}`],
+    [":authority", "a"],
+    ["te", "trailers"],
     ["content-type", "application/grpc"],
     ...extra,
   ]);
@@ -72,7 +75,7 @@ test("HTTP/2: settings are those of the real server, and the client's are acknow
   withClient(async (client) => {
     client.start();
     const settings = await client.until(({ type, flags }) => type === SETTINGS && flags === 0);
-    expect(settings.payload.toString("hex")).toBe("000400400000000500400000000600004000");
+    expect(settings.payload.toString("hex")).toBe("000400400000000500400000000600004000fe0300000001");
     await client.until(({ type, flags }) => type === SETTINGS && flags === ACK);
   }));
 
@@ -91,24 +94,26 @@ test("HTTP/2: frames may come byte by byte", () =>
     expect(await statusOf(client, 1)).toBe("0");
   }));
 
-test("HTTP/2: padding, priorities, continuations and unknown frames are read over", () =>
+test("HTTP/2: priorities, continuations and unknown frames are read over", () =>
   withClient(async (client) => {
     const block = request("ServerLive");
     client.start();
     client.frame(2, 0, 3, Buffer.alloc(5));
     client.frame(0xfe, 0xff, 0, Buffer.alloc(20));
-    const head = Buffer.concat([Buffer.from([3]), Buffer.alloc(5), block.subarray(0, 4), Buffer.alloc(3)]);
-    client.frame(HEADERS, PADDED | PRIORITY, 1, head);
+    client.frame(HEADERS, PRIORITY, 1, Buffer.concat([Buffer.alloc(5), block.subarray(0, 4)]));
     client.frame(CONTINUATION, 0, 1, block.subarray(4, 10));
     client.frame(CONTINUATION, END_HEADERS, 1, block.subarray(10));
-    client.frame(
-      DATA,
-      PADDED,
-      1,
-      Buffer.concat([Buffer.from([2]), emptyMessage.subarray(0, 3), Buffer.alloc(2)]),
-    );
-    client.frame(DATA, PADDED | END_STREAM, 1, Buffer.concat([Buffer.from([0]), emptyMessage.subarray(3)]));
+    client.frame(DATA, 0, 1, emptyMessage.subarray(0, 3));
+    client.frame(DATA, END_STREAM, 1, emptyMessage.subarray(3));
     expect(await statusOf(client, 1)).toBe("0");
+  }));
+
+test("HTTP/2: padding is not known, as in the real server: the stream is reset", () =>
+  withClient(async (client) => {
+    client.start().frame(HEADERS, END_HEADERS, 1, block);
+    client.frame(DATA, PADDED | END_STREAM, 1, Buffer.concat([Buffer.from([0]), emptyMessage]));
+    const reset = await client.until(({ type, streamId }) => type === RST_STREAM && streamId === 1);
+    expect(reset.payload.readUInt32BE(0)).toBe(1);
   }));
 
 test("HTTP/2: trailers end a request", () =>
@@ -227,32 +232,79 @@ test("HTTP/2: the end of the connection cancels its calls", () =>
 const block = request("ServerLive");
 
 test.each([
-  ["HEADERS on an even stream", 1, (c: RawHttp2Client) => c.frame(HEADERS, END_HEADERS, 2, block)],
-  ["DATA on a stream that never began", 1, (c: RawHttp2Client) => c.frame(DATA, 0, 5, emptyMessage)],
-  ["a push", 1, (c: RawHttp2Client) => c.frame(PUSH_PROMISE, END_HEADERS, 1, block)],
-  ["settings of a stream", 1, (c: RawHttp2Client) => c.frame(SETTINGS, 0, 1)],
+  ["HEADERS on an even stream", (c: RawHttp2Client) => c.frame(HEADERS, END_HEADERS, 2, block)],
+  ["HEADERS on no stream", (c: RawHttp2Client) => c.frame(HEADERS, END_HEADERS, 0, block)],
+  ["DATA on a stream that never began", (c: RawHttp2Client) => c.frame(DATA, 0, 5, emptyMessage)],
+  ["a reset of a stream that never began", (c: RawHttp2Client) => c.frame(RST_STREAM, 0, 99, uint32(8))],
+  ["a window that is too large", (c: RawHttp2Client) => c.frame(WINDOW_UPDATE, 0, 0, uint32(2 ** 31 - 1))],
+  ["a push", (c: RawHttp2Client) => c.frame(PUSH_PROMISE, END_HEADERS, 1, block)],
+  ["a priority of the wrong size", (c: RawHttp2Client) => c.frame(2, 0, 1, Buffer.alloc(4))],
+])("HTTP/2: %s is read over", (_, send) =>
+  withClient(async (client) => {
+    client.start();
+    send(client);
+    client.frame(HEADERS, END_HEADERS, 7, block).frame(DATA, END_STREAM, 7, emptyMessage);
+    expect(await statusOf(client, 7)).toBe("0");
+  }),
+);
+
+test.each([
+  ["settings of a stream", (c: RawHttp2Client) => c.frame(SETTINGS, 0, 1)],
+  ["an acknowledgement with settings", (c: RawHttp2Client) => c.frame(SETTINGS, ACK, 0, Buffer.alloc(6))],
+  ["a window that does not grow", (c: RawHttp2Client) => c.frame(WINDOW_UPDATE, 0, 0, uint32(0))],
+  ["settings that are cut off", (c: RawHttp2Client) => c.frame(SETTINGS, 0, 0, Buffer.alloc(5))],
+  ["a ping of the wrong size", (c: RawHttp2Client) => c.frame(PING, 0, 0, Buffer.alloc(7))],
+  ["a goaway of the wrong size", (c: RawHttp2Client) => c.frame(7, 0, 0, Buffer.alloc(7))],
+  ["a continuation of nothing", (c: RawHttp2Client) => c.frame(CONTINUATION, END_HEADERS, 1, block)],
+  [
+    "a frame that is too long",
+    (c: RawHttp2Client) => c.write(Buffer.from([0x7f, 0xff, 0xff, DATA, 0, 0, 0, 0, 1])),
+  ],
+])("HTTP/2: %s ends the connection without a word", (_, send) =>
+  withClient(async (client) => {
+    client.start();
+    send(client);
+    expect(await client.end()).toBeNull();
+  }),
+);
+
+test.each([
+  [
+    "a header block that is no HPACK",
+    (c: RawHttp2Client) => c.frame(HEADERS, END_HEADERS, 1, Buffer.from([0x80])),
+  ],
+  [
+    "a header block that is not continued",
+    (c: RawHttp2Client) => c.frame(HEADERS, 0, 1, block).frame(PING, 0, 0),
+  ],
+  [
+    "trailers without an end",
+    (c: RawHttp2Client) =>
+      c.frame(HEADERS, END_HEADERS, 1, block).frame(HEADERS, END_HEADERS, 1, encodeHeaders([["x", "y"]])),
+  ],
+  [
+    "a window of a stream that does not grow",
+    (c: RawHttp2Client) => c.frame(HEADERS, END_HEADERS, 1, block).frame(WINDOW_UPDATE, 0, 1, uint32(0)),
+  ],
+])("HTTP/2: %s ends the connection, and its streams hear of it", (_, send) =>
+  withClient(async (client) => {
+    client.start();
+    send(client);
+    expect(await statusOf(client, 1)).toBe("14");
+    expect(await client.end()).toBeNull();
+  }),
+);
+
+test.each([
   [
     "a bad frame size setting",
     1,
     (c: RawHttp2Client) => c.frame(SETTINGS, 0, 0, Buffer.from([0, 5, 0, 0, 0, 1])),
   ],
-  ["a window that is too large", 3, (c: RawHttp2Client) => c.frame(WINDOW_UPDATE, 0, 0, uint32(2 ** 31 - 1))],
-  ["settings that are cut off", 6, (c: RawHttp2Client) => c.frame(SETTINGS, 0, 0, Buffer.alloc(5))],
-  ["a ping of the wrong size", 6, (c: RawHttp2Client) => c.frame(PING, 0, 0, Buffer.alloc(7))],
   [
-    "a frame that is too long",
-    6,
-    (c: RawHttp2Client) => c.write(Buffer.from([0x7f, 0xff, 0xff, DATA, 0, 0, 0, 0, 1])),
-  ],
-  [
-    "a header block that is no HPACK",
-    9,
-    (c: RawHttp2Client) => c.frame(HEADERS, END_HEADERS, 1, Buffer.from([0x80])),
-  ],
-  [
-    "a header block that is not continued",
-    1,
-    (c: RawHttp2Client) => c.frame(HEADERS, 0, 1, block).frame(PING, 0, 0),
+    "a window setting that is too large",
+    3,
+    (c: RawHttp2Client) => c.frame(SETTINGS, 0, 0, Buffer.from([0, 4, 128, 0, 0, 0])),
   ],
   [
     "a header block without an end",
@@ -270,7 +322,7 @@ test.each([
         c.frame(HEADERS, END_HEADERS, id, block).frame(RST_STREAM, 0, id, uint32(8));
     },
   ],
-])("HTTP/2: %s ends the connection with the right code", (_, code, send) =>
+])("HTTP/2: %s ends the connection, saying why", (_, code, send) =>
   withClient(async (client) => {
     client.start();
     send(client);
@@ -278,11 +330,26 @@ test.each([
   }),
 );
 
-test("HTTP/2: a client that speaks something else is told so and cut off", () =>
+test("HTTP/2: before our settings are acknowledged, no frame may be longer than HTTP/2 has it", () =>
   withClient(async (client) => {
-    client.write(Buffer.from("GET / HTTP/1.1\r\n\r\n"));
-    expect(await client.end()).toMatchObject({ code: 1 });
+    client.write(PREFACE).frame(SETTINGS, 0, 0).frame(HEADERS, END_HEADERS, 1, request("ModelInfer"));
+    client.frame(DATA, 0, 1, Buffer.alloc(16_385));
+    expect(await statusOf(client, 1)).toBe("14");
+    expect(await client.end()).toBeNull();
   }));
+
+test.each([
+  ["something else", Buffer.from("GET / HTTP/1.1\r\n\r\n")],
+  [
+    "frames before its settings",
+    Buffer.concat([PREFACE, Buffer.from([0, 0, 8, PING, 0, 0, 0, 0, 0]), Buffer.alloc(8)]),
+  ],
+])("HTTP/2: a client that speaks %s is cut off", (_, bytes) =>
+  withClient(async (client) => {
+    client.write(bytes);
+    expect(await client.end()).toBeNull();
+  }),
+);
 
 test("HTTP/2: draining refuses new streams, finishes those that run and then closes", () =>
   withClient(async (client, fixture) => {

@@ -3,6 +3,7 @@ import {
   encodeHeaders,
   HpackDecoder,
   HpackError,
+  UNREADABLE,
 } from "../../../../../emulator/frontends/grpc/http2/hpack.ts";
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(" ", ""), "hex");
@@ -92,5 +93,12 @@ test.each([
 test("HPACK: a short block that stands for a long list is an error", () => {
   const decoder = new HpackDecoder();
   decoder.decode(Buffer.concat([hex("40 01 61 7f 81 17"), Buffer.alloc(3072, 0x78)]));
-  expect(() => decoder.decode(Buffer.alloc(100, 0xbe))).toThrow("header list too long");
+  expect(() => decoder.decode(Buffer.alloc(400, 0xbe))).toThrow("header list too long");
+});
+
+test("HPACK: a field that cannot be read has another name, also when it comes again from the table", () => {
+  const decoder = new HpackDecoder((name) => name !== "b");
+  const block = hex("40 01 61 01 31 40 01 62 01 32");
+  expect({ ...decoder.decode(block) }).toEqual({ a: "1", [UNREADABLE]: "2" });
+  expect({ ...decoder.decode(hex("be")) }).toEqual({ [UNREADABLE]: "2" });
 });

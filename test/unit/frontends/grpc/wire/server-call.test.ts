@@ -16,6 +16,7 @@ interface Answer {
 
 const INFER = "/inference.GRPCInferenceService/ModelInfer";
 const LIVE = "/inference.GRPCInferenceService/ServerLive";
+const STREAM = "/inference.GRPCInferenceService/ModelStreamInfer";
 
 /** One request over plain HTTP/2, so that a test may get everything wrong. */
 const post = (
@@ -99,13 +100,16 @@ describe("call: is answered with nothing but a status", () => {
     ["for half a message", LIVE, framed(Buffer.alloc(9)).subarray(0, 8), {}, "13", "Unable to parse request"],
     ["for bytes that are none", INFER, framed(Buffer.from([10, 127])), {}, "13", "Unable to parse request"],
     [
-      "for a message that is too long",
+      "for a length that never comes",
       LIVE,
       Buffer.from([0, 0xff, 0xff, 0xff, 0xff]),
       {},
-      "8",
-      "Received message larger than max (4294967295 vs. 2147483647)",
+      "13",
+      "Unable to parse request",
     ],
+    ["for no time", LIVE, framed(Buffer.alloc(0)), { "grpc-timeout": "0S" }, "4", "Deadline Exceeded"],
+    ["for a stream without a message", STREAM, Buffer.alloc(0), {}, "0", undefined],
+    ["for a stream of bytes that are no message", STREAM, framed(Buffer.from([10, 127])), {}, "0", undefined],
     [
       "for a message that is not gzip",
       LIVE,
@@ -149,7 +153,24 @@ test("call: content types of gRPC with a suffix or parameters are accepted, and 
   }
 });
 
+test("call: what follows the message of a unary call is not looked at", async () => {
+  await using fixture = await start();
+  const live = framed(Buffer.alloc(0));
+  for (const rest of [live, Buffer.from([0, 0xff, 0xff, 0xff, 0xff]), Buffer.from([7])]) {
+    const answer = await post(fixture.frontend.port, LIVE, Buffer.concat([live, rest]));
+    expect(answer.trailers["grpc-status"]).toBe("0");
+  }
+});
+
 describe("call: compression", () => {
+  test("an empty message is not decompressed, whatever its flag", async () => {
+    await using fixture = await start();
+    const answer = await post(fixture.frontend.port, LIVE, framed(Buffer.alloc(0), 1), {
+      "grpc-encoding": "gzip",
+    });
+    expect(answer.trailers["grpc-status"]).toBe("0");
+  });
+
   test.each([
     ["gzip", gzipSync],
     ["deflate", deflateSync],

@@ -9,10 +9,12 @@ test.each([
   ["500u", 0.5],
   ["1000000n", 1],
   ["0S", 0],
+  ["123456789S", 123_456_789_000],
+  [" 1 S ", 1000],
 ])("grpc-timeout: %s is %d ms", (header, expected) => {
   expect(parseTimeoutMs(header)).toBeCloseTo(expected, 9);
 });
 
-test.each(["", "S", "5", "-1S", "123456789S", "1.5S", "1s", " 1S"])("grpc-timeout: %j is none", (header) => {
+test.each(["", "S", "5", "-1S", "+1S", "1.5S", "1s", "1SS", "1\tS"])("grpc-timeout: %j is none", (header) => {
   expect(parseTimeoutMs(header)).toBeNull();
 });
