@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Backend } from "../core/backend.ts";
 import { type ParityListener, type ParityOptions, runParity } from "../parity/parity.ts";
+import { playKinds } from "../parity/plays/kinds.ts";
 import { Unavailable } from "../parity/real-triton/unavailable.ts";
 import { recordedPartner } from "../parity/recordings/recorded-partner.ts";
 import { playRecordedTraffic, standardTraffic, TRAFFIC_SEED } from "../parity/recordings/recorded-traffic.ts";
@@ -19,7 +20,8 @@ import { renderTable } from "./table.ts";
 export const PARITY_USAGE = `Usage: triton-local parity [options]
 
 Asks our server and a real tritonserver the same, and says where they answer differently: conformance cases, generated
-requests, sequences of loads, unloads and inferences, and dialogues of inferences that belong together. Each difference is shrunk to the smallest request that shows it.
+requests, and what takes several: loads and unloads, inferences that belong together, configurations. Each difference is
+shrunk to the smallest request that shows it.
 
 Whom to compare:
   --real=<which>          container, native, recordings, several of them with commas, or the URL of a server that runs;
@@ -31,21 +33,17 @@ Whom to compare:
 
 What to ask:
   --requests=<number>     default 10000; 0 = none
-  --sequences=<number>    default 500; 0 = none
-  --dialogues=<number>    default 300; 0 = none
-  --configurations=<number>  of models, each loaded, asked and unloaded; default 1000; 0 = none
-  --container-sequences=<number>
-                          of the container API; default 60; 0 = none
+${playKinds.map(({ name, title, standard }) => `${`  --${name}=<number>`.padEnd(34)}${title}; default ${standard}`).join("\n")}
   --surfaces=<names>      of requests, with commas: ${surfaces.map(({ name }) => name).join(", ")}
   --no-cases              leaves the conformance cases out
   --seed=<number>         default: another one each day; the one that was taken is printed
-  --only=<place>          one request or sequence of a run, as a difference names it: infer-json:17, sequences:4, configurations:9
+  --only=<place>          one of them, as a difference names it: infer-json:17, sequences:4, configurations:9
   --tolerance=<number>    by how much floating-point results may differ, relative to the larger; default 0
 
   --report=<file>         writes all that was found as JSON
   --help                  print this
 
-A server that runs already is not changed: no loads, no settings, no sequences, no configurations.
+A server that runs already is not changed: no loads, no settings, nothing that takes several.
 Exit codes: 0 = they agree, or each difference is listed with its reason; 1 = some differ; 2 = it cannot be run so.
 `;
 
@@ -172,10 +170,7 @@ interface Arguments {
   readonly ours: string | null;
   readonly models: string | null;
   readonly requests: number;
-  readonly sequences: number;
-  readonly dialogues: number;
-  readonly configurations: number;
-  readonly containerSequences: number;
+  readonly plays: ParityOptions["plays"];
   readonly surfaces: readonly string[];
   readonly cases: boolean;
   readonly seed: number;
@@ -186,22 +181,11 @@ interface Arguments {
   readonly isWhole: boolean;
 }
 
-const valued = [
-  "real",
-  "real-onnxruntime",
-  "ours",
-  "models",
-  "requests",
-  "sequences",
-  "configurations",
-  "dialogues",
-  "container-sequences",
-  "surfaces",
-  "seed",
-  "only",
-  "tolerance",
-  "report",
-];
+const playsNames = playKinds.map(({ name }) => name);
+
+/** A run without them is whole. */
+const narrowing = ["requests", ...playsNames, "surfaces", "only", "models", "ours"];
+const valued = [...narrowing, "real", "real-onnxruntime", "seed", "tolerance", "report"];
 
 /** A text says what is wrong. */
 const readArguments = (args: readonly string[]): Arguments | string => {
@@ -216,10 +200,7 @@ const readArguments = (args: readonly string[]): Arguments | string => {
   const numbers: Record<string, number> = {};
   const standards = {
     requests: 10_000,
-    sequences: 500,
-    dialogues: 300,
-    configurations: 1000,
-    "container-sequences": 60,
+    ...Object.fromEntries(playKinds.map(({ name, standard }) => [name, standard])),
     tolerance: 0,
     seed: Math.floor(Date.now() / 86_400_000),
   };
@@ -250,10 +231,7 @@ const readArguments = (args: readonly string[]): Arguments | string => {
     ours,
     models,
     requests: numbers.requests ?? 0,
-    sequences: numbers.sequences ?? 0,
-    dialogues: numbers.dialogues ?? 0,
-    configurations: numbers.configurations ?? 0,
-    containerSequences: numbers["container-sequences"] ?? 0,
+    plays: Object.fromEntries(playsNames.map((name) => [name, numbers[name] ?? 0])),
     surfaces: chosen,
     cases:
       onlyText === undefined &&
@@ -264,18 +242,7 @@ const readArguments = (args: readonly string[]): Arguments | string => {
     only: surface === undefined ? null : { surface, number: Number(number) },
     tolerance: numbers.tolerance ?? 0,
     report: values.get("report") ?? null,
-    isWhole: [
-      "requests",
-      "sequences",
-      "configurations",
-      "dialogues",
-      "container-sequences",
-      "surfaces",
-      "only",
-      "models",
-      "ours",
-      "cases",
-    ].every((name) => !values.has(name)),
+    isWhole: [...narrowing, "cases"].every((name) => !values.has(name)),
   };
 };
 
@@ -288,8 +255,7 @@ const kindsOf = (text: string): readonly TargetKind[] =>
   });
 
 const optionsOf = (read: Arguments, { kind, target }: Chosen, additions: ParityAdditions): ParityOptions => {
-  const { ours, real, models, seed, requests, sequences, dialogues, configurations, only, tolerance, cases } =
-    read;
+  const { ours, real, models, seed, requests, plays, only, tolerance, cases } = read;
   return {
     kind,
     ours: ours === null ? ownTarget(additions) : endpoint(ours),
@@ -307,10 +273,7 @@ const optionsOf = (read: Arguments, { kind, target }: Chosen, additions: ParityA
     models,
     seed: target === null ? TRAFFIC_SEED : seed,
     requests,
-    sequences,
-    configurations,
-    dialogues,
-    containerSequences: read.containerSequences,
+    plays,
     surfaces: read.surfaces,
     only,
     tolerance,

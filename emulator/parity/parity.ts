@@ -6,28 +6,20 @@ import { type AcceptedDifference, readAcceptedDifferences } from "./difference/a
 import type { Finding } from "./difference/finding.ts";
 import { hasGrpc } from "./exchange/grpc-client.ts";
 import { type CasesResult, caseAreas, playCases } from "./play-cases.ts";
-import { CONTAINER_SEQUENCES, playContainerSequences } from "./play-container-sequences.ts";
-import { type DialoguesResult, playDialogues } from "./play-dialogues.ts";
 import { playRequests, type RequestsResult } from "./play-requests.ts";
-import { playSequences, type SequencesResult } from "./play-sequences.ts";
+import { containerSequencePlays } from "./plays/container-sequences.ts";
+import { dialoguePlays } from "./plays/dialogues.ts";
+import { isPlaysName, type PlaysName, playKinds } from "./plays/kinds.ts";
+import { type Plays, type PlaysResult, runPlays } from "./plays/run-plays.ts";
+import { sequencePlays } from "./plays/sequences.ts";
 import { Unavailable } from "./real-triton/unavailable.ts";
-import {
-  caseRow,
-  configurationRow,
-  containerSequenceRow,
-  dialogueRow,
-  type ParityReport,
-  requestRows,
-  sequenceRow,
-} from "./report/parity-report.ts";
+import { caseRow, type ParityReport, playsRow, requestRows } from "./report/parity-report.ts";
 import { NO_GRPC, StartedPair } from "./started-pair.ts";
 import type { Target } from "./targets/target.ts";
-import { generateConfiguration } from "./traffic/configurations/generate.ts";
 import { dialogueContent } from "./traffic/dialogues/content.ts";
 import { sketchModels } from "./traffic/model-sketch.ts";
 import type { PairContent } from "./traffic/pair-content.ts";
 import { arithmeticModels, sequenceContent, spareModels, trafficContent } from "./traffic/repository.ts";
-import { generateSequence } from "./traffic/sequences/generate.ts";
 import { surfaces } from "./traffic/surfaces.ts";
 
 export interface ParityOptions {
@@ -45,11 +37,8 @@ export interface ParityOptions {
   readonly models: string | null;
   readonly seed: number;
   readonly requests: number;
-  readonly sequences: number;
-  readonly configurations: number;
-  readonly dialogues: number;
-  /** Of the container API. */
-  readonly containerSequences: number;
+  /** How many of each kind; absent = none. */
+  readonly plays: Readonly<Partial<Record<PlaysName, number>>>;
   /** Names; empty = all. */
   readonly surfaces: readonly string[];
   /** One request or sequence of a run, `infer-json:17`; null = all. */
@@ -67,30 +56,25 @@ export interface ParityListener {
 }
 
 const SHRINK_REQUESTS = 400;
-const SHRINK_SEQUENCES = 60;
-const SHRINK_CONFIGURATIONS = 150;
-const SHRINK_DIALOGUES = 60;
 const PAUSE_MS = 20;
 
 /** Compares the two servers in every way that was asked for. */
 export const runParity = async (options: ParityOptions, listener: ParityListener): Promise<ParityReport> => {
   const { ours, theirs, seed } = options;
-  const [requests, sequences, configurations] =
+  const requests =
     theirs === null
-      ? [
-          options.requests === 0 ? null : ((await options.recordedRequests?.(ours, listener)) ?? null),
-          null,
-          null,
-        ]
-      : [
-          await runRequests(options, theirs, listener),
-          await runSequences("sequences", options, theirs, listener),
-          await runSequences("configurations", options, theirs, listener),
-        ];
-  const container = theirs === null ? null : await runContainerSequences(options, theirs, listener);
-  const dialogues = theirs === null ? null : await runDialogues(options, theirs, listener);
+      ? options.requests === 0
+        ? null
+        : ((await options.recordedRequests?.(ours, listener)) ?? null)
+      : await runRequests(options, theirs, listener);
+  const plays: { readonly name: PlaysName; readonly result: PlaysResult }[] = [];
+  if (theirs !== null)
+    for (const { name } of playKinds) {
+      const result = await runKind(name, options, theirs, listener);
+      if (result !== null) plays.push({ name, result });
+    }
   const cases = options.cases ? await runCases(options, listener) : null;
-  const findings = [requests, sequences, configurations, container, dialogues].flatMap(
+  const findings = [requests, ...plays.map(({ result }) => result)].flatMap(
     (result) => result?.findings ?? [],
   );
   const used = new Set(findings.map(({ accepted }) => accepted));
@@ -105,20 +89,13 @@ export const runParity = async (options: ParityOptions, listener: ParityListener
     seed,
     rows: [
       ...(requests === null ? [] : requestRows(requests)),
-      ...(sequences === null ? [] : [sequenceRow(sequences)]),
-      ...(dialogues === null ? [] : [dialogueRow(dialogues)]),
-      ...(configurations === null ? [] : [configurationRow(configurations)]),
-      ...(container === null ? [] : [containerSequenceRow(container)]),
+      ...plays.map(({ name, result }) => playsRow(name, result)),
       ...(cases === null ? [] : [caseRow(cases)]),
     ],
     findings,
     cases: cases?.findings ?? [],
     deaths: requests?.deaths ?? [],
-    races:
-      (sequences?.deaths ?? 0) +
-      (configurations?.deaths ?? 0) +
-      (container?.deaths ?? 0) +
-      (dialogues?.deaths ?? 0),
+    races: plays.reduce((sum, { result }) => sum + result.deaths, 0),
     leftOut: Object.fromEntries(requests?.leftOut ?? []),
     unused: (theirs === null ? [] : acceptedBetween(ours, theirs))
       .map(({ name }) => name)
@@ -151,9 +128,7 @@ const runRequests = async (
   listener: ParityListener,
 ): Promise<RequestsResult | null> => {
   const { ours, models, seed, only, own, tolerance } = options;
-  if (only !== null && Object.hasOwn(generators, only.surface)) return null;
-  if (only?.surface === "sequences" || only?.surface === CONTAINER_SEQUENCES || only?.surface === "dialogues")
-    return null;
+  if (only !== null && isPlaysName(only.surface)) return null;
   if (only === null && options.requests === 0) return null;
   const sample = models === null && own;
   const chosen = surfaces.filter(
@@ -183,83 +158,54 @@ const runRequests = async (
   });
 };
 
-/** What is played with models of its own, step by step. */
-const generators = { sequences: generateSequence, configurations: generateConfiguration };
-
-const runSequences = async (
-  surface: keyof typeof generators,
+const runKind = async (
+  name: PlaysName,
   options: ParityOptions,
   theirs: Target,
   listener: ParityListener,
-): Promise<SequencesResult | null> => {
-  const { ours, seed, only, own, tolerance } = options;
-  if (only !== null && only.surface !== surface) return null;
-  if (!own || (only === null && options[surface] === 0)) return null;
-  await using pair = await StartedPair.start({ ours, theirs, tolerance, content: sequenceContent, own });
-  return await playSequences(pair, {
-    surface,
-    make: generators[surface],
-    seed,
-    count: options[surface],
-    only: only?.number ?? null,
-    accepted: acceptedBetween(ours, theirs),
-    shrinkLimit: surface === "configurations" ? SHRINK_CONFIGURATIONS : SHRINK_SEQUENCES,
-    onProgress: (done, found) =>
-      listener.progress(surface, done, only === null ? options[surface] : 1, found),
-    onFinding: (finding) => listener.found(finding),
-    pause,
-  });
-};
-
-const runContainerSequences = async (
-  { ours, seed, only, own, models, tolerance, containerSequences: count }: ParityOptions,
-  theirs: Target,
-  listener: ParityListener,
-): Promise<SequencesResult | null> => {
-  if (only !== null && only.surface !== CONTAINER_SEQUENCES) return null;
-  if (!own || models !== null || (only === null && count === 0)) return null;
-  return await playContainerSequences(
-    { ours, theirs, tolerance },
-    {
-      seed,
-      count,
-      only: only?.number ?? null,
-      accepted: acceptedBetween(ours, theirs),
-      shrinkLimit: SHRINK_SEQUENCES,
-      onProgress: (done, found) =>
-        listener.progress("sequences of the container API", done, only === null ? count : 1, found),
-      onFinding: (finding) => listener.found(finding),
-      pause,
-    },
-  );
-};
-
-const runDialogues = async (
-  options: ParityOptions,
-  theirs: Target,
-  listener: ParityListener,
-): Promise<DialoguesResult | null> => {
-  const { ours, seed, only, own, tolerance } = options;
-  if (only !== null && only.surface !== "dialogues") return null;
-  if (!own || (only === null && options.dialogues === 0)) return null;
-  if (!hasGrpc()) {
-    listener.say(NO_GRPC);
-    return null;
+): Promise<PlaysResult | null> => {
+  const { ours, only, own, models, tolerance } = options;
+  if (only === null ? (options.plays[name] ?? 0) === 0 : only.surface !== name) return null;
+  if (!own) return null;
+  const playAll = <S>(plays: Plays<S>): Promise<PlaysResult> => runAll(plays, options, theirs, listener);
+  const startPair = (content: PairContent): Promise<StartedPair> =>
+    StartedPair.start({ ours, theirs, tolerance, content, own });
+  switch (name) {
+    case "sequences":
+    case "configurations": {
+      await using pair = await startPair(sequenceContent);
+      return await playAll(sequencePlays(pair, name));
+    }
+    case "dialogues": {
+      if (!hasGrpc()) {
+        listener.say(NO_GRPC);
+        return null;
+      }
+      await using pair = await startPair(dialogueContent);
+      return await playAll(dialoguePlays(pair));
+    }
+    case "container-sequences":
+      // They bring archives of their own.
+      return models === null ? await playAll(containerSequencePlays({ ours, theirs, tolerance })) : null;
   }
-  await using pair = await StartedPair.start({ ours, theirs, tolerance, content: dialogueContent, own });
-  return await playDialogues(pair, {
-    seed,
-    count: options.dialogues,
-    only: only?.number ?? null,
-    accepted: acceptedBetween(ours, theirs),
-    shrinkLimit: SHRINK_DIALOGUES,
-    onProgress: (done, found) =>
-      listener.progress("dialogues", done, only === null ? options.dialogues : 1, found),
-    onFinding: (finding) => listener.found(finding),
-    rest: (milliseconds) => sleep(milliseconds),
-  });
 };
 
+const runAll = <S>(
+  plays: Plays<S>,
+  { ours, seed, only, plays: counts }: ParityOptions,
+  theirs: Target,
+  listener: ParityListener,
+): Promise<PlaysResult> => {
+  const count = counts[plays.name] ?? 0;
+  return runPlays(plays, {
+    seed,
+    count,
+    only: only?.number ?? null,
+    accepted: acceptedBetween(ours, theirs),
+    onProgress: (done, found) => listener.progress(plays.name, done, only === null ? count : 1, found),
+    onFinding: (finding) => listener.found(finding),
+  });
+};
 const runCases = async (options: ParityOptions, listener: ParityListener): Promise<CasesResult> => {
   if (!hasGrpc())
     throw new Unavailable(

@@ -1,14 +1,9 @@
 import type { ContainerOperation, ContainerSequence } from "../traffic/container-sequences/sequence.ts";
-import { smallest } from "./smallest.ts";
 
-/** The shortest sequence that still differs in the same way. @param limit sequences to play at the most */
-export const smallestContainerSequence = (
+/** A step simpler, the boldest first. */
+export const shorterContainerSequences = function* (
   sequence: ContainerSequence,
-  stillDiffers: (candidate: ContainerSequence) => Promise<boolean>,
-  limit: number,
-): Promise<ContainerSequence> => smallest(sequence, shorter, stillDiffers, limit);
-
-const shorter = function* (sequence: ContainerSequence): Generator<ContainerSequence> {
+): Generator<ContainerSequence> {
   const { steps, archives, flags, environment } = sequence;
   const withStep = (at: number, step: readonly ContainerOperation[]): ContainerSequence => ({
     ...sequence,

@@ -1,16 +1,8 @@
 import type { Dialogue, DialogueModel, Step } from "../traffic/dialogues/dialogue.ts";
 import { smallerRequests } from "./shrink.ts";
-import { smallest } from "./smallest.ts";
 
-/** The shortest dialogue that still differs in the same way. @param limit dialogues to play at the most */
-export const smallestDialogue = (
-  dialogue: Dialogue,
-  stillDiffers: (candidate: Dialogue) => Promise<boolean>,
-  limit: number,
-): Promise<Dialogue> => smallest(dialogue, shorter, stillDiffers, limit);
-
-/** A step that is gone may have been what others waited for: then they are answered late, and the dialogue differs otherwise. */
-const shorter = function* (dialogue: Dialogue): Generator<Dialogue> {
+/** A step simpler, the boldest first. A step that is gone may have been what others waited for: then they are answered late, and the dialogue differs otherwise. */
+export const shorterDialogues = function* (dialogue: Dialogue): Generator<Dialogue> {
   const { models, steps } = dialogue;
   const without = (at: number): Dialogue => ({
     ...dialogue,

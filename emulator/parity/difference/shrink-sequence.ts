@@ -1,15 +1,8 @@
 import { smallerTexts } from "../traffic/configurations/smaller.ts";
 import type { Operation, Sequence } from "../traffic/sequences/sequence.ts";
-import { smallest } from "./smallest.ts";
 
-/** The shortest sequence that still differs in the same way. @param limit sequences to play at the most */
-export const smallestSequence = (
-  sequence: Sequence,
-  stillDiffers: (candidate: Sequence) => Promise<boolean>,
-  limit: number,
-): Promise<Sequence> => smallest(sequence, shorter, stillDiffers, limit);
-
-const shorter = function* (sequence: Sequence): Generator<Sequence> {
+/** A step simpler, the boldest first. */
+export const shorterSequences = function* (sequence: Sequence): Generator<Sequence> {
   const { models, steps } = sequence;
   // What comes after the difference was never played.
   for (const [index] of steps.entries()) if (index > 0) yield { ...sequence, steps: steps.slice(0, index) };

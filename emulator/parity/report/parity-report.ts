@@ -1,8 +1,8 @@
 import type { Finding } from "../difference/finding.ts";
 import type { CasesResult } from "../play-cases.ts";
-import type { DialoguesResult } from "../play-dialogues.ts";
 import type { RequestsResult } from "../play-requests.ts";
-import type { SequencesResult } from "../play-sequences.ts";
+import { type PlaysName, playKinds } from "../plays/kinds.ts";
+import type { PlaysResult } from "../plays/run-plays.ts";
 import type { TargetKind } from "../targets/choose.ts";
 
 /** What a run of `triton-local parity` found; fixtures/parity/<release>.json is one of them. */
@@ -28,7 +28,7 @@ export interface ParityReport {
 }
 
 export interface ReportRow {
-  readonly what: "requests" | "sequences" | "configurations" | "dialogues" | "cases";
+  readonly what: "requests" | PlaysName | "cases";
   readonly title: string;
   readonly agree: number;
   /** Of these, within the tolerance or in another order of what ran side by side. */
@@ -52,38 +52,14 @@ export const requestRows = ({ surfaces }: RequestsResult): ReportRow[] =>
       notComparable,
     }));
 
-export const sequenceRow = ({
-  agree,
-  otherOrder,
-  differ,
-  accepted,
-  notComparable,
-}: SequencesResult): ReportRow => ({
-  what: "sequences",
-  title: "sequences of loads, unloads, inferences",
+export const playsRow = (
+  what: PlaysName,
+  { agree, otherOrder, differ, accepted, notComparable }: PlaysResult,
+): ReportRow => ({
+  what,
+  title: playKinds.find(({ name }) => name === what)?.title ?? what,
   agree,
   nearly: otherOrder,
-  differ,
-  listed: accepted,
-  notComparable,
-});
-
-export const configurationRow = (result: SequencesResult): ReportRow => ({
-  ...sequenceRow(result),
-  what: "configurations",
-  title: "model configurations, as files and as overrides",
-});
-
-export const containerSequenceRow = (result: SequencesResult): ReportRow => ({
-  ...sequenceRow(result),
-  title: "sequences of the container API",
-});
-
-export const dialogueRow = ({ agree, differ, accepted, notComparable }: DialoguesResult): ReportRow => ({
-  what: "dialogues",
-  title: "dialogues of inferences",
-  agree,
-  nearly: 0,
   differ,
   listed: accepted,
   notComparable,

@@ -6,7 +6,7 @@ import type { PairContent } from "../pair-content.ts";
 import { graphFile } from "../repository.ts";
 import { get, type HttpTraffic, post } from "../request.ts";
 import { type Side, send } from "../send.ts";
-import type { StepTold, Told } from "../sequences/play.ts";
+import type { StepTold, Told } from "../told.ts";
 import { TARGET_MODEL } from "./generate.ts";
 import { type Archive, type ContainerOperation, type ContainerSequence, operationText } from "./sequence.ts";
 
@@ -108,7 +108,7 @@ const settle = async (side: Side, pause: Pause): Promise<void> => {
 /** Ping, list, each model as the platform sees it, index and readiness, and each model by every name that it may have inside. */
 export const stateOfContainer = async (
   at: number,
-  { archives, steps }: ContainerSequence,
+  { archives, models }: ContainerSequence,
   side: Side,
 ): Promise<Told[]> => {
   const told: Told[] = [];
@@ -120,11 +120,7 @@ export const stateOfContainer = async (
   for (const name of Object.keys(archives)) await ask(`get ${name}`, get(`/models/${name}`, "sagemaker"));
   await ask("index", post("/v2/repository/index", null));
   await ask("server ready", get("/v2/health/ready"));
-  const used = steps
-    .flat()
-    .flatMap((operation) => (operation.do === "ask" ? operation.request.headers : []))
-    .flatMap(([header, value]) => (header === TARGET_MODEL && /^[\w.]+$/.test(value) ? [value] : []));
-  for (const model of new Set([...Object.keys(archives), ...used, "a", "b"].sort())) {
+  for (const model of models) {
     const path = `/v2/models/${model}`;
     await ask(`${model} ready`, get(`${path}/ready`));
     await ask(`${model} metadata`, get(path));

@@ -7,6 +7,8 @@ export interface ContainerSequence {
   readonly environment: Readonly<Record<string, string>>;
   /** Unpacked before the first step: the platform's name of a model -> what lies in its folder `model`. */
   readonly archives: Readonly<Record<string, Archive>>;
+  /** Names that models may have inside, which are asked about after each step. */
+  readonly models: readonly string[];
   readonly steps: readonly (readonly ContainerOperation[])[];
 }
 
@@ -30,10 +32,14 @@ const archiveText = (name: string, archive: Archive): string =>
     .map(([path, text]) => `model/${path}${text === "" ? "" : ` = ${text.trim().replace(/\s+/g, " ")}`}`)
     .join("; ")}`;
 
+/** @param at its number */
+export const stepText = (step: readonly ContainerOperation[], at: number): string =>
+  `${at}. ${step.map(operationText).join("  ||  ")}`;
+
 export const containerSequenceText = (sequence: ContainerSequence): string =>
   [
     ...Object.entries(sequence.environment).map(([name, value]) => `${name}=${value}`),
     ...sequence.flags,
     ...Object.entries(sequence.archives).map(([name, archive]) => archiveText(name, archive)),
-    ...sequence.steps.map((step, index) => `${index}. ${step.map(operationText).join("  ||  ")}`),
+    ...sequence.steps.map(stepText),
   ].join("\n");

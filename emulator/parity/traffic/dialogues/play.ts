@@ -1,26 +1,12 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Answer } from "../../exchange/answer.ts";
-import { array, memberOf, readJsonText, writeJsonText } from "../../exchange/json-text.ts";
+import { named, ownRows, type PlayFolder, plain } from "../play-folder.ts";
 import { get, post, type TrafficRequest } from "../request.ts";
 import { type Side, send } from "../send.ts";
+import type { Told } from "../told.ts";
 import type { Dialogue, Turn } from "./dialogue.ts";
 import { graphBytes } from "./graph.ts";
-
-/** An answer of one play, with what was asked; `at` is the number of the step. */
-export interface Told {
-  readonly at: number;
-  readonly what: string;
-  readonly answer: Answer;
-}
-
-/** The disk of one server, for the models of one play. */
-export interface DialogueFolder {
-  /** The server's model repository. */
-  readonly path: string;
-  /** Before each letter; no other play has it. */
-  readonly prefix: string;
-}
 
 /** Waits so many milliseconds. */
 type Rest = (milliseconds: number) => Promise<void>;
@@ -38,10 +24,7 @@ const STILL_WAITS = "still waits";
 export const isStuck = (told: readonly Told[]): boolean =>
   told.some(({ answer }) => answer.kind === "connection" && answer.how === STILL_WAITS);
 
-const named = (text: string, { prefix }: DialogueFolder): string =>
-  text.replace(/\{([a-z])\}/g, `${prefix}$1`);
-
-export const layOutDialogue = ({ models }: Dialogue, folder: DialogueFolder): void => {
+export const layOutDialogue = ({ models }: Dialogue, folder: PlayFolder): void => {
   for (const { sketch, graph, config, files } of models) {
     const place = join(folder.path, folder.prefix + sketch.name);
     for (const version of sketch.versions) {
@@ -57,11 +40,7 @@ export const layOutDialogue = ({ models }: Dialogue, folder: DialogueFolder): vo
 };
 
 /** Takes its models away again. */
-export const clearDialogue = async (
-  { models }: Dialogue,
-  side: Side,
-  folder: DialogueFolder,
-): Promise<void> => {
+export const clearDialogue = async ({ models }: Dialogue, side: Side, folder: PlayFolder): Promise<void> => {
   for (const { sketch } of [...models].reverse())
     await send(side, post(`/v2/repository/models/${folder.prefix}${sketch.name}/unload`, null));
   for (const { sketch } of models)
@@ -72,7 +51,7 @@ export const clearDialogue = async (
 export const playDialogue = async (
   { models, steps }: Dialogue,
   side: Side,
-  folder: DialogueFolder,
+  folder: PlayFolder,
   rest: Rest,
 ): Promise<Told[]> => {
   const ask = async (request: TrafficRequest): Promise<Answer> =>
@@ -131,14 +110,14 @@ class Held {
 }
 
 /** Requests that wait in the queues of all models of this play. */
-const pendingOf = async (side: Side, folder: DialogueFolder): Promise<number> => {
+const pendingOf = async (side: Side, folder: PlayFolder): Promise<number> => {
   const text = await metricsOf(side, folder);
   const samples = text.matchAll(/^nv_inference_pending_request_count\{.*\} (\d+)$/gm);
   return [...samples].reduce((sum, [, count]) => sum + Number(count), 0);
 };
 
 /** Families with the samples of the models of this play. */
-const metricsOf = async (side: Side, { prefix }: DialogueFolder): Promise<string> => {
+const metricsOf = async (side: Side, { prefix }: PlayFolder): Promise<string> => {
   const answer = await send(side, get("/metrics", "metrics"));
   if (answer.kind !== "http") return "";
   const lines = answer.answer.body.toString("utf8").split("\n");
@@ -149,12 +128,12 @@ const metricsOf = async (side: Side, { prefix }: DialogueFolder): Promise<string
 export const stateOf = async (
   { models }: Dialogue,
   side: Side,
-  folder: DialogueFolder,
+  folder: PlayFolder,
   at: number,
 ): Promise<Told[]> => {
   const told: Told[] = [];
   const index = await send(side, post("/v2/repository/index", null));
-  told.push({ at, what: "index", answer: plain(rowsOf(index, folder), folder) });
+  told.push({ at, what: "index", answer: plain(ownRows(index, folder), folder) });
   for (const { sketch } of models) {
     const answer = await send(side, get(`/v2/models/${folder.prefix}${sketch.name}/stats`));
     told.push({ at, what: `statistics of ${sketch.name}`, answer: plain(answer, folder) });
@@ -168,20 +147,8 @@ export const stateOf = async (
   return told;
 };
 
-/** An index without the rows of other plays. */
-const rowsOf = (answer: Answer, { prefix }: DialogueFolder): Answer => {
-  if (answer.kind !== "http") return answer;
-  const rows = readJsonText(answer.answer.body.toString("latin1"));
-  if (rows?.kind !== "array") return answer;
-  const own = rows.items.filter((row) => {
-    const name = memberOf(row, "name");
-    return name?.kind === "string" && name.value.startsWith(prefix);
-  });
-  return { ...answer, answer: { ...answer.answer, body: Buffer.from(writeJsonText(array(own)), "latin1") } };
-};
-
 /** The request with the names that models have in this play. */
-const ofPlay = (request: TrafficRequest, { prefix }: DialogueFolder): TrafficRequest => {
+const ofPlay = (request: TrafficRequest, { prefix }: PlayFolder): TrafficRequest => {
   switch (request.kind) {
     case "http":
       return { ...request, path: request.path.replace(/(?<=^\/v2\/(repository\/)?models\/)/, prefix) };
@@ -200,22 +167,5 @@ const ofPlay = (request: TrafficRequest, { prefix }: DialogueFolder): TrafficReq
       };
     default:
       return request;
-  }
-};
-
-/** Names without the prefix of this play, so that plays can be compared. */
-const plain = (answer: Answer, { prefix }: DialogueFolder): Answer => {
-  switch (answer.kind) {
-    case "http": {
-      const body = Buffer.from(answer.answer.body.toString("latin1").replaceAll(prefix, ""), "latin1");
-      return { ...answer, answer: { ...answer.answer, body } };
-    }
-    case "grpc":
-    case "stream": {
-      const whole: typeof answer.answer = JSON.parse(JSON.stringify(answer.answer).replaceAll(prefix, ""));
-      return { ...answer, answer: whole };
-    }
-    default:
-      return answer;
   }
 };

@@ -5,38 +5,18 @@ import {
   array,
   type JsonText,
   type Member,
-  memberOf,
   object,
   readJsonText,
   string,
   token,
   writeJsonText,
 } from "../../exchange/json-text.ts";
+import { named, ownRows, type PlayFolder, plain } from "../play-folder.ts";
 import { graphFile } from "../repository.ts";
 import { get, plainBody, post } from "../request.ts";
 import { type Side, send } from "../send.ts";
+import type { StepTold, Told } from "../told.ts";
 import { type Operation, operationText, type Sequence } from "./sequence.ts";
-
-/** An answer of one play, with what was asked; `at` is the number of the step. */
-export interface Told {
-  readonly at: number;
-  readonly what: string;
-  readonly answer: Answer;
-}
-
-/** What one step showed: the answers to its operations, then the state of the repository when it had settled. */
-export interface StepTold {
-  readonly operations: readonly Told[];
-  readonly state: readonly Told[];
-}
-
-/** The disk of one server, for the models of one play. */
-export interface SequenceFolder {
-  /** The server's model repository. */
-  readonly path: string;
-  /** Before each letter; no other play has it. */
-  readonly prefix: string;
-}
 
 /** Waits a moment. */
 type Pause = () => Promise<void>;
@@ -44,7 +24,7 @@ type Pause = () => Promise<void>;
 const SETTLE_TRIES = 400;
 
 /** Writes the models of a sequence into a repository. */
-export const layOutSequence = ({ models }: Sequence, folder: SequenceFolder): void => {
+export const layOutSequence = ({ models }: Sequence, folder: PlayFolder): void => {
   for (const { letter, versions, config, files = {} } of models) {
     const place = join(folder.path, folder.prefix + letter);
     mkdirSync(place, { recursive: true });
@@ -61,7 +41,7 @@ export const layOutSequence = ({ models }: Sequence, folder: SequenceFolder): vo
 export const clearSequence = async (
   { models }: Sequence,
   side: Side,
-  folder: SequenceFolder,
+  folder: PlayFolder,
   pause: Pause,
 ): Promise<void> => {
   for (const { letter } of [...models].reverse())
@@ -77,7 +57,7 @@ export const playStep = async (
   at: number,
   sequence: Sequence,
   side: Side,
-  folder: SequenceFolder,
+  folder: PlayFolder,
   pause: Pause,
 ): Promise<StepTold> => {
   // Times of files are coarse: what is written must be seen to be newer than what was loaded.
@@ -98,10 +78,7 @@ export const playStep = async (
 const isOnDisk = (operation: Operation): boolean =>
   operation.do !== "load" && operation.do !== "unload" && operation.do !== "infer";
 
-const named = (text: string, { prefix }: SequenceFolder): string =>
-  text.replace(/\{([a-z]+)\}/g, `${prefix}$1`);
-
-const put = (folder: SequenceFolder, letter: string, version: string, graph: string): void => {
+const put = (folder: PlayFolder, letter: string, version: string, graph: string): void => {
   const place = join(folder.path, folder.prefix + letter, version);
   mkdirSync(place, { recursive: true });
   // An ensemble has no file.
@@ -117,7 +94,7 @@ const input = (): JsonText =>
   ]);
 
 /** Null for what is done on the disk. */
-const perform = async (operation: Operation, side: Side, folder: SequenceFolder): Promise<Answer | null> => {
+const perform = async (operation: Operation, side: Side, folder: PlayFolder): Promise<Answer | null> => {
   const name = folder.prefix + operation.model;
   const place = join(folder.path, name);
   switch (operation.do) {
@@ -175,7 +152,7 @@ const touch = (place: string): void => {
     utimesSync(join(place, path), now, now);
 };
 
-const settle = async (side: Side, folder: SequenceFolder, pause: Pause): Promise<void> => {
+const settle = async (side: Side, folder: PlayFolder, pause: Pause): Promise<void> => {
   for (let tries = 0; tries < SETTLE_TRIES; tries++) {
     const answer = await send(side, post("/v2/repository/index", null));
     const text = answer.kind === "http" ? answer.answer.body.toString("latin1") : "";
@@ -195,11 +172,11 @@ export const stateOf = async (
   at: number,
   { models }: Sequence,
   side: Side,
-  folder: SequenceFolder,
+  folder: PlayFolder,
 ): Promise<Told[]> => {
   const told: Told[] = [];
   const ask = async (what: string, request: Parameters<typeof send>[1]): Promise<void> => {
-    told.push({ at, what, answer: plain(ofPlay(await send(side, request), folder), folder) });
+    told.push({ at, what, answer: plain(ownRows(await send(side, request), folder), folder) });
   };
   await ask("index", post("/v2/repository/index", null));
   await ask("server ready", get("/v2/health/ready"));
@@ -211,29 +188,4 @@ export const stateOf = async (
     await ask(`${letter} stats`, get(`${path}/stats`));
   }
   return told;
-};
-
-/** An index without the rows of other plays. */
-const ofPlay = (answer: Answer, { prefix }: SequenceFolder): Answer => {
-  if (answer.kind !== "http") return answer;
-  const rows = readJsonText(answer.answer.body.toString("latin1"));
-  if (rows?.kind !== "array") return answer;
-  const own = rows.items.filter((row) => {
-    const name = memberOf(row, "name");
-    return name?.kind === "string" && name.value.startsWith(prefix);
-  });
-  return { ...answer, answer: { ...answer.answer, body: Buffer.from(writeJsonText(array(own)), "latin1") } };
-};
-
-/** Each server has its backends in a folder of its own. */
-const backendFolder = /'[^' ]*\/backends\//g;
-
-/** Names without the prefix of this play, so that plays can be compared. */
-const plain = (answer: Answer, { prefix }: SequenceFolder): Answer => {
-  if (answer.kind !== "http") return answer;
-  const body = Buffer.from(
-    answer.answer.body.toString("latin1").replaceAll(prefix, "").replace(backendFolder, "'{backends}/"),
-    "latin1",
-  );
-  return { ...answer, answer: { ...answer.answer, body } };
 };

@@ -66,6 +66,10 @@ export const operationText = (operation: Operation): string => {
   }
 };
 
+/** @param at its number */
+export const stepText = (step: readonly Operation[], at: number): string =>
+  `${at}. ${step.map(operationText).join("  ||  ")}`;
+
 export const sequenceText = ({ models, steps }: Sequence): string =>
   [
     ...models.map(({ letter, versions, config }) => {
@@ -75,5 +79,5 @@ export const sequenceText = ({ models, steps }: Sequence): string =>
       const text = config === null ? "no config.pbtxt" : `config.pbtxt: ${config.replace(/\s+/g, " ")}`;
       return `model ${letter}: ${[...files, text].join("; ")}`;
     }),
-    ...steps.map((step, index) => `${index}. ${step.map(operationText).join("  ||  ")}`),
+    ...steps.map(stepText),
   ].join("\n");

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { isOneOfTheOrders } from "../../../../emulator/parity/difference/orders.ts";
 import { shrink } from "../../../../emulator/parity/difference/shrink.ts";
-import { smallestSequence } from "../../../../emulator/parity/difference/shrink-sequence.ts";
+import { shorterSequences } from "../../../../emulator/parity/difference/shrink-sequence.ts";
+import { smallest } from "../../../../emulator/parity/difference/smallest.ts";
 import { readJsonText, writeJsonText } from "../../../../emulator/parity/exchange/json-text.ts";
 import {
   plainBody,
@@ -23,10 +24,10 @@ const bodyOf = (of: TrafficRequest): string =>
 test("shrink: leaves what shows the difference and nothing else", async () => {
   const json =
     '{"id":"x","inputs":[{"name":"I","shape":[2,2],"data":[[1,2],[3,4.5]]}],"outputs":[{"name":"O"}]}';
-  const smallest = await shrink(request(json), async (candidate) => bodyOf(candidate).includes("4.5"), 500);
-  expect(bodyOf(smallest)).toContain("4.5");
-  expect(bodyOf(smallest).length).toBeLessThan(40);
-  expect(shellCommand(smallest)).not.toContain("A: b");
+  const shrunk = await shrink(request(json), async (candidate) => bodyOf(candidate).includes("4.5"), 500);
+  expect(bodyOf(shrunk)).toContain("4.5");
+  expect(bodyOf(shrunk).length).toBeLessThan(40);
+  expect(shellCommand(shrunk)).not.toContain("A: b");
 });
 
 test("shrink: a tensor becomes one element, its shape with it", async () => {
@@ -37,8 +38,8 @@ test("shrink: a tensor becomes one element, its shape with it", async () => {
       shape.length > 0 && shape.reduce((a, b) => a * b, 1) === data.flat().length && text.includes("1.5")
     );
   };
-  const smallest = await shrink(request(json), async (candidate) => fits(bodyOf(candidate) || "{}"), 500);
-  expect(JSON.parse(bodyOf(smallest))).toEqual({ shape: [1], data: [1.5] });
+  const shrunk = await shrink(request(json), async (candidate) => fits(bodyOf(candidate) || "{}"), 500);
+  expect(JSON.parse(bodyOf(shrunk))).toEqual({ shape: [1], data: [1.5] });
 });
 
 test("shrink: sends no more requests than it may", async () => {
@@ -69,13 +70,14 @@ const sequence: Sequence = {
   ],
 };
 
-test("smallestSequence: drops steps, operations, models and their files", async () => {
-  const smallest = await smallestSequence(
+test("shorterSequences: drops steps, operations, models and their files", async () => {
+  const found = await smallest(
     sequence,
+    shorterSequences,
     async ({ steps }) => steps.flat().some((operation) => operation.do === "load" && operation.model === "b"),
     100,
   );
-  expect(smallest).toEqual({ models: [], steps: [[{ do: "load", model: "b" }]] });
+  expect(found).toEqual({ models: [], steps: [[{ do: "load", model: "b" }]] });
 });
 
 test("isOneOfTheOrders: tries what ran at the same time in every order, one after the other", async () => {
