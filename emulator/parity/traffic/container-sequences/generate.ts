@@ -47,6 +47,9 @@ export const generateContainerSequence = (chance: Chance): ContainerSequence => 
         ])
       : {},
     archives: Object.fromEntries(used.map((name) => [name, makeArchive(chance)])),
+    models: [...new Set([...used, ...usual.values(), "a", "b"])]
+      .filter((name) => name !== null)
+      .filter((name) => /^[\w.-]+$/.test(name)),
     // Something is to be loaded, mostly.
     steps: [[maker.load(chance.pick(used))], ...chance.times(chance.between(3, 8), () => maker.step())],
   };
