@@ -7,7 +7,7 @@ const told = (what: string, status: number): Told => ({
   what,
   answer: {
     kind: "http",
-    answer: { statusLine: `HTTP/1.1 ${status} OK`, headers: [], body: Buffer.from("{}") },
+    answer: { statusLine: `HTTP/1.1 ${status} OK`, status, headers: [], body: Buffer.from("{}") },
     seconds: 0,
   },
 });
