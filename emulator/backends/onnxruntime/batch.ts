@@ -36,6 +36,8 @@ export interface BatchPlan {
   >;
   /** Outputs whose rows belong to requests by the shape of an input, and that input. */
   readonly scattered: ReadonlyMap<string, ScatteredOutput>;
+  /** Shapes of outputs of which the graph says that they are scalars: as the configuration has them, of one element. */
+  readonly scalarOutputs: ReadonlyMap<string, readonly number[]>;
 }
 
 interface ScatteredOutput {
@@ -69,6 +71,11 @@ export const planBatches = (config: ModelConfig, description: ModelDescription):
         ({ name, reshape, dims }): [string, { from: readonly number[]; to: readonly number[] }][] =>
           reshape === undefined ? [] : [[name, { from: reshape.shape, to: dims }]],
       ),
+    ),
+    scalarOutputs: new Map(
+      config.output
+        .filter(({ name }) => description.outputs.some((one) => one.name === name && one.shape.length === 0))
+        .map(({ name, dims, reshape }) => [name, reshape?.shape ?? dims]),
     ),
     scattered: new Map(
       config.batch_output.flatMap(({ target_name, source_input }) =>
@@ -346,12 +353,12 @@ const giveWhole = (
 ): void => {
   for (const [index, request] of batch.entries()) {
     if (asksFor(plan, request, output.name))
-      lists[index]!.push(asOutput(plan, output, shapeOf(output), output.data));
+      lists[index]!.push(asOutput(plan, output, shapeOf(plan, output), output.data));
   }
 };
 
-/** A scalar is answered as one element. */
-const shapeOf = (output: RunOutput): readonly number[] => (output.shape.length === 0 ? [1] : output.shape);
+const shapeOf = (plan: BatchPlan, output: RunOutput): readonly number[] =>
+  output.shape.length === 0 ? (plan.scalarOutputs.get(output.name) ?? [1]) : output.shape;
 
 const splitOutput = (
   plan: BatchPlan,
@@ -360,7 +367,7 @@ const splitOutput = (
   lists: OutputTensor[][],
   errors: TritonError[],
 ): void => {
-  const shape = shapeOf(output);
+  const shape = shapeOf(plan, output);
   const isState = plan.shownStates.has(output.name);
   let rows = shape[0] ?? 0;
   /** Made for the first request that gets a part of the output. */
@@ -419,7 +426,11 @@ const scatterOutput = (
   let element = 0;
   for (const [index, request] of batch.entries()) {
     const source = request.inputs.find(({ name }) => name === sourceInput)?.shape ?? [];
-    const shape = [source[0] ?? 1, ...dims.map((dim, axis) => (dim === -1 ? (source[axis + 1] ?? 1) : dim))];
+    const rows = plan.batching ? [source[0] ?? 1] : [];
+    const shape = [
+      ...rows,
+      ...dims.map((dim, axis) => (dim === -1 ? (source[axis + rows.length] ?? 1) : dim)),
+    ];
     const start = element;
     element += elementCount(shape);
     const data = output.data.subarray(bounds(start), bounds(element));

@@ -186,6 +186,7 @@ const checkDataType = (
 
 const providedType = (onnxType: number): string => {
   const type = configTypeOfOnnx(onnxType);
+  if (type === "TYPE_STRING") return "TYPE_BYTES";
   return type === "TYPE_INVALID" ? "TYPE_<invalid>" : type;
 };
 
@@ -200,7 +201,7 @@ const checkShape = (
   const dims = io.reshape?.shape ?? io.dims;
   const batching = config.max_batch_size > 0;
   if (info.shape.length === 0) {
-    if (elementCount(dims) === 1) return ok(null);
+    if (elementCount(dims) === 1 && !dims.includes(-1)) return ok(null);
     return fail(
       "INVALID_ARG",
       `unable to load model '${model}', scalar tensor '${io.name}', should only provide 1 in the model configuration ` +

@@ -26,7 +26,9 @@ export const parseConfigJson = (json: string): Result<ModelConfig> => {
   const converter = new Converter();
   const message = emptyMessage(modelConfigSchema);
   converter.message(modelConfigSchema, document.value, "", message);
-  return converter.fault === null ? ok(asModelConfig(message)) : fail("INVALID_ARG", converter.fault);
+  if (converter.fault !== null) return fail("INVALID_ARG", converter.fault);
+  if (converter.isUnreadable) return fail("INVALID_ARG", "JSON transcoder produced invalid protobuf output.");
+  return ok(asModelConfig(message));
 };
 
 type JsonObject = Extract<JsonValue, { kind: "object" }>;
@@ -34,6 +36,8 @@ type JsonObject = Extract<JsonValue, { kind: "object" }>;
 /** Walks JSON by the schema. A place is where protobuf says a fault is: `input[0].dims`. */
 class Converter {
   fault: string | null = null;
+  /** What comes out is no message of its type, which is found when everything has been read. */
+  isUnreadable = false;
 
   message(schema: MessageSchema, json: JsonObject, place: string, message: Message): void {
     for (const [key, value] of json.entries) {
@@ -135,6 +139,7 @@ class Converter {
     const inner = `${place}.value`;
     if (type.kind !== "message" && json.kind === "object") {
       for (const [key] of json.entries) this.#invalidName(inner, key, "Cannot find field.");
+      this.isUnreadable = true;
       return "";
     }
     if (type.kind !== "message" && json.kind === "array") {

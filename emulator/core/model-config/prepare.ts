@@ -112,15 +112,12 @@ export const finishConfig = (
   if (!updated.ok) return updated;
   const grouped = normaliseInstanceGroups(updated.value, options);
   if (!grouped.ok) return grouped;
-  const error =
-    batchInputTypeError(grouped.value) ??
-    validateConfig(grouped.value) ??
-    validateInputsOutputs(grouped.value);
+  const error = validateConfig(grouped.value) ?? validateInputsOutputs(grouped.value);
   return error === null ? grouped : { ok: false, error };
 };
 
-/** What the library all backends share makes of a type that is none; it comes before the server's own test (2.51.0). */
-const batchInputTypeError = ({ batch_input: inputs }: ModelConfig): TritonError | null =>
+/** What the library that all backends share finds, before the backend or the server looks at the model (2.51.0). */
+export const batchInputTypeError = ({ batch_input: inputs }: ModelConfig): TritonError | null =>
   inputs.some(({ data_type }) => data_type === "TYPE_INVALID")
     ? fail("INVALID_ARG", "unexpected batch input data type 'TYPE_INVALID'").error
     : null;

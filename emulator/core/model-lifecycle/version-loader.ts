@@ -15,7 +15,7 @@ import {
 import type { AllocationOwner, MemoryAccount, MemoryDemand, Reservation } from "../memory/memory-account.ts";
 import { normaliseInstanceGroups } from "../model-config/instance-groups.ts";
 import type { ModelConfig } from "../model-config/model-config.ts";
-import { finishConfig } from "../model-config/prepare.ts";
+import { batchInputTypeError, finishConfig } from "../model-config/prepare.ts";
 import { identifierText, type ModelIdentifier } from "../model-identifier.ts";
 import type { ResponseCache } from "../response-cache/response-cache.ts";
 import { createScheduler, withResponseCache } from "../scheduler/create-scheduler.ts";
@@ -100,6 +100,11 @@ export class VersionLoader {
     const declared = this.#declaredMemory(groups.value);
     if (!declared.ok) {
       done(declared);
+      return;
+    }
+    const unreadable = batchInputTypeError(groups.value);
+    if (unreadable !== null) {
+      done({ ok: false, error: unreadable });
       return;
     }
     const context: ModelContext = {

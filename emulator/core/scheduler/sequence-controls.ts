@@ -22,7 +22,10 @@ export class SequenceControls {
     this.#shape = batching ? [1, 1] : [1];
   }
 
-  tensorsOf(request: InferenceRequest): InputTensor[] {
+  /** @param given id of a sequence that begins and ends with the request; undefined = what the request says counts */
+  tensorsOf(request: InferenceRequest, given?: number): InputTensor[] {
+    if (given !== undefined)
+      return this.#tensors({ start: true, ready: true, end: false, correlationId: given });
     return this.#tensors({
       start: request.sequenceStart,
       ready: true,

@@ -50,6 +50,8 @@ export class SequenceScheduler implements Scheduler {
   readonly #initialStates: InitialStates;
   readonly #open = new Map<SequenceKey, Sequence>();
   readonly #backlog: Sequence[] = [];
+  readonly #given = new WeakMap<InferenceRequest, number>();
+  #lastGiven = 0;
   #places: Place[] = [];
   #inflight = 0;
   #stopped = false;
@@ -126,7 +128,8 @@ export class SequenceScheduler implements Scheduler {
 
   enqueue(request: InferenceRequest): TritonError | null {
     const { name } = this.#config;
-    const id = request.sequenceId;
+    const given = this.#givenId(request);
+    const id = given ?? request.sequenceId;
     request.queuedUs = this.#clock.now();
     // The real server shows no inputs here (2.51.0).
     request.trace?.queueStart(request.queuedUs, noInputs);
@@ -143,7 +146,7 @@ export class SequenceScheduler implements Scheduler {
     const key = keyOf(id);
     let sequence = this.#open.get(key);
     if (sequence === undefined) {
-      if (!request.sequenceStart) {
+      if (!request.sequenceStart && given === undefined) {
         return invalid(
           `inference request for sequence ${id} to model '${name}' must specify the START flag on the first request of the sequence`,
         );
@@ -175,11 +178,24 @@ export class SequenceScheduler implements Scheduler {
     this.#inflight++;
     this.#statistics.metrics.pending++;
     // After the end of a sequence its id is free again, although the sequence itself still runs.
-    if (request.sequenceEnd) this.#open.delete(key);
+    if (this.#isLast(request)) this.#open.delete(key);
     this.#watchIdle();
     this.#fillSlots();
     if (sequence.place !== null) this.#consider(sequence.place);
     return null;
+  }
+
+  /** Where sequences are iterative, a request that names none gets one of its own, counted from 1 (2.51.0). */
+  #givenId(request: InferenceRequest): number | undefined {
+    const { sequenceId: id } = request;
+    if (!this.#batching.iterative_sequence || (id !== "" && id !== 0 && id !== 0n)) return undefined;
+    this.#given.set(request, ++this.#lastGiven);
+    return this.#lastGiven;
+  }
+
+  /** An iterative sequence ends with a request that its backend does not schedule again, which none of ours does. */
+  #isLast(request: InferenceRequest): boolean {
+    return request.sequenceEnd || this.#batching.iterative_sequence;
   }
 
   /** Gives free slots to the sequences that wait longest. */
@@ -292,7 +308,11 @@ export class SequenceScheduler implements Scheduler {
       sequence.states = this.#initialStates;
       sequence.split.clear();
     }
-    request.inputs = [...request.inputs, ...this.#controls.tensorsOf(request), ...sequence.states.values()];
+    request.inputs = [
+      ...request.inputs,
+      ...this.#controls.tensorsOf(request, this.#given.get(request)),
+      ...sequence.states.values(),
+    ];
     return request;
   }
 
@@ -363,7 +383,7 @@ export class SequenceScheduler implements Scheduler {
       sequence.running = false;
       sequence.lastUs = this.#clock.now();
       this.#inflight--;
-      if (batch[index]!.sequenceEnd) this.#release(sequence);
+      if (this.#isLast(batch[index]!)) this.#release(sequence);
     }
     this.#fillSlots();
     this.#consider(place);

@@ -3,7 +3,7 @@ import type { Log } from "../../../../emulator/common/log.ts";
 import { configToJson } from "../../../../emulator/core/model-config/config-json.ts";
 import { parseConfigJson } from "../../../../emulator/core/model-config/config-override.ts";
 import type { ModelConfig } from "../../../../emulator/core/model-config/model-config.ts";
-import { finishConfig, prepareConfig } from "../../../../emulator/core/model-config/prepare.ts";
+import { batchInputTypeError, finishConfig, prepareConfig } from "../../../../emulator/core/model-config/prepare.ts";
 import { modelFolder, type PreparedRecord, recordedModels } from "./recorded.ts";
 
 const prepared = (text: string, files: readonly string[] = ["1/model.onnx"]): ModelConfig => {
@@ -23,6 +23,8 @@ const outcome = (record: PreparedRecord): Pick<PreparedRecord, "poll" | "load" |
   const source = text === null ? null : { text };
   const config = prepareConfig(source, name, modelFolder(name, files, text), { autoComplete });
   if (!config.ok) return { poll: config.error.message };
+  const unreadable = batchInputTypeError(config.value);
+  if (unreadable !== null) return { load: unreadable.asString() };
   const completed = record.completed === true ? served(record.config) : null;
   const finished = finishConfig(config.value, completed, { gpuCount: 0 });
   return finished.ok ? { config: configToJson(finished.value) } : { load: finished.error.asString() };
