@@ -325,21 +325,7 @@ class Configuration {
   #parameters(): Written {
     const chance = this.#chance;
     const value = (): Written => {
-      const said = chance.pick([
-        "0",
-        "1",
-        "2",
-        "3",
-        "-1",
-        "x",
-        "",
-        "true",
-        "1.5",
-        "100000000000",
-        " 1",
-        "1x",
-        "99",
-      ]);
+      const said = chance.pick(["0", "1", "2", "3", "-1", "x", "", "true", "1.5", " 1", "1x", "99"]);
       return chance.oneIn(12) ? message() : message(["string_value", text(said)]);
     };
     return map(

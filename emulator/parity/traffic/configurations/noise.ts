@@ -75,7 +75,11 @@ const limits: Readonly<Record<string, readonly bigint[]>> = {
   uint64: [2n ** 64n - 1n, 2n ** 64n, 2n ** 53n + 1n],
 };
 
+/** Libraries of a backend, which are looked for in the model's folder too. */
+const runtimes = ["", "a", "x/y.so", "libtriton_onnxruntime.so", "model.py"];
+
 const anyOne = (chance: Chance, { name, type }: ProtoField, depth: number): Written => {
+  if (name === "runtime") return text(chance.pick(runtimes));
   const small = bounded[name];
   const limit = limits[type];
   if (limit !== undefined) {
