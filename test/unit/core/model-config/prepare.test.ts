@@ -3,7 +3,11 @@ import type { Log } from "../../../../emulator/common/log.ts";
 import { configToJson } from "../../../../emulator/core/model-config/config-json.ts";
 import { parseConfigJson } from "../../../../emulator/core/model-config/config-override.ts";
 import type { ModelConfig } from "../../../../emulator/core/model-config/model-config.ts";
-import { batchInputTypeError, finishConfig, prepareConfig } from "../../../../emulator/core/model-config/prepare.ts";
+import {
+  batchInputTypeError,
+  finishConfig,
+  prepareConfig,
+} from "../../../../emulator/core/model-config/prepare.ts";
 import { modelFolder, type PreparedRecord, recordedModels } from "./recorded.ts";
 
 const prepared = (text: string, files: readonly string[] = ["1/model.onnx"]): ModelConfig => {
