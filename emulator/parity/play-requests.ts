@@ -81,6 +81,9 @@ const onlyLooks = (request: TrafficRequest): boolean => {
   }
 };
 
+const needsGrpc = (request: TrafficRequest): boolean =>
+  request.kind === "grpc" || request.kind === "stream" || (request.kind === "raw" && request.port === "grpc");
+
 const patienceFor = ({ name }: Surface, request: TrafficRequest): number => {
   if (request.kind === "raw") return 1;
   return PATIENCE[name] ?? (onlyLooks(request) ? PATIENCE_OF_LOOKS : 0);
@@ -138,7 +141,7 @@ class RequestPlayer {
   async #play(number: number): Promise<void> {
     const { result, request } = this.#request(number);
     const { surface } = result;
-    if ((request.kind === "grpc" || request.kind === "stream") && this.#pair.theirs.grpc === null) {
+    if (needsGrpc(request) && this.#pair.theirs.grpc === null) {
       result.notComparable++;
       return;
     }

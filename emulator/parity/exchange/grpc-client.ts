@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { Client, Metadata, ServiceError } from "@grpc/grpc-js";
 import type { MethodDefinition, Options } from "@grpc/proto-loader";
 import { protosFolder } from "../shipped-files.ts";
-import type { JsonObject } from "./json.ts";
+import type { Json, JsonObject } from "./json.ts";
 
 /** Loaded when a call is made: their user installs them, and much can be compared without. */
 const require = createRequire(import.meta.url);
@@ -141,6 +141,23 @@ const decode = (rpc: string, bytes: Buffer): { asSent: JsonObject; complete: Jso
   asSent: plain(methodOf(rpc).responseDeserialize(bytes)),
   complete: plain((bothReadings().complete[rpc] ?? methodOf(rpc)).responseDeserialize(bytes)),
 });
+
+/** A reply as it was sent, maps in the order of their keys; undefined where it is none of that RPC. */
+export const decodeReply = (rpc: string, bytes: Uint8Array): Json | undefined => {
+  const method = bothReadings().asSent[rpc];
+  try {
+    return method === undefined ? undefined : inOrder(plain(method.responseDeserialize(Buffer.from(bytes))));
+  } catch {
+    return undefined;
+  }
+};
+
+const inOrder = (value: Json): Json => {
+  if (Array.isArray(value)) return value.map(inOrder);
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([name, member]) => [name, inOrder(member)]));
+};
 
 /** A reply with every field that was left at its default. */
 export const completed = (rpc: string, reply: JsonObject): JsonObject =>

@@ -30,9 +30,11 @@ export interface HttpBody {
 /** Bytes on a connection of their own; everything that comes back is compared. */
 export interface RawTraffic {
   readonly kind: "raw";
-  /** Absent = the HTTP port. */
-  readonly port?: HttpPort;
+  /** Absent = the HTTP port. To the port of gRPC go all the frames of our side. */
+  readonly port?: HttpPort | "grpc";
   readonly bytes: Buffer;
+  /** RPCs of the streams 1, 3, 5, ... on the port of gRPC. */
+  readonly calls?: readonly string[];
   /** Sent when nothing more comes after `bytes`. */
   readonly later?: Buffer;
   /** Our side is closed with the last byte. */

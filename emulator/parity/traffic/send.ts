@@ -7,6 +7,7 @@ import {
   type Patience,
   parseAnswer,
 } from "../exchange/http-connection.ts";
+import { exchangeFrames } from "../exchange/http2-connection.ts";
 import type { RunningServer } from "../targets/target.ts";
 import { bytesOf, type HttpPort, type Places, type TrafficRequest } from "./request.ts";
 
@@ -78,7 +79,9 @@ const exchangeWith = async (side: Side, request: TrafficRequest, patience: Patie
       return { kind: "connection", how: raw.ended ?? "no answer" };
     }
     case "raw": {
-      const { port = "http", bytes, later, ends = false } = request;
+      const { port = "http", bytes, later, ends = false, calls = [] } = request;
+      if (port === "grpc")
+        return { kind: "raw", answer: await exchangeFrames(side.server.grpcPort, bytes, calls, patience) };
       const parts = later === undefined ? [bytes] : [bytes, later];
       return { kind: "raw", answer: await exchangeUntilQuiet(portOf(side, port), parts, ends, patience) };
     }

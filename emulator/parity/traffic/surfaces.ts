@@ -5,6 +5,7 @@ import { container } from "./surfaces/container.ts";
 import { documents } from "./surfaces/documents.ts";
 import { framing } from "./surfaces/framing.ts";
 import { grpcCalls } from "./surfaces/grpc-calls.ts";
+import { grpcFraming } from "./surfaces/grpc-framing.ts";
 import { grpcInfer } from "./surfaces/grpc-infer.ts";
 import { inferBinary } from "./surfaces/infer-binary.ts";
 import { inferJson } from "./surfaces/infer-json.ts";
@@ -32,6 +33,7 @@ export const surfaces: readonly Surface[] = [
   rawBinary,
   compression,
   classification,
+  grpcFraming,
   grpcCalls,
   grpcInfer,
   streams,
