@@ -368,7 +368,7 @@ const splitOutput = (
   errors: TritonError[],
 ): void => {
   const shape = shapeOf(plan, output);
-  const isState = plan.shownStates.has(output.name);
+  const isState = plan.shownStates.has(output.name) && output.dataType !== "BYTES";
   let rows = shape[0] ?? 0;
   /** Made for the first request that gets a part of the output. */
   let bounds: ((row: number) => number) | null = null;

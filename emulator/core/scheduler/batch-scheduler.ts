@@ -139,7 +139,9 @@ export class BatchScheduler implements Scheduler {
   /** Moves waiting requests into payloads as far as the rules allow, and sets a timer for what must wait. */
   #form(): void {
     const queue = this.#queue!;
-    queue.rejectExpired(this.#clock.now(), (request) =>
+    // One moment for all: what expires while this goes on is for the timer.
+    const nowUs = this.#clock.now();
+    queue.rejectExpired(nowUs, (request) =>
       this.#refuse(request, "REJECTED", new TritonError("UNAVAILABLE", "Request timeout expired")),
     );
     // A cancel is only seen when requests are chosen, not by the looks in between (2.51.0).
@@ -148,7 +150,7 @@ export class BatchScheduler implements Scheduler {
     }
     let waitUs = SWEEP_INTERVAL_US;
     while (queue.size > 0 && this.#hasRoom()) {
-      const wait = this.#formOne(queue);
+      const wait = this.#formOne(queue, nowUs);
       if (wait > 0) {
         waitUs = Math.min(waitUs, wait);
         break;
@@ -172,7 +174,7 @@ export class BatchScheduler implements Scheduler {
   }
 
   /** Decides on one payload. Answers 0 when requests were moved, else the microseconds to wait for more. */
-  #formOne(queue: PolicyQueue): number {
+  #formOne(queue: PolicyQueue, nowUs: number): number {
     const growing = this.#growing();
     const base = growing?.rows ?? 0;
     let pending = 0;
@@ -208,7 +210,7 @@ export class BatchScheduler implements Scheduler {
       growing!.closed = true;
       return 0;
     }
-    const ageUs = this.#clock.now() - oldestUs;
+    const ageUs = nowUs - oldestUs;
     const overdue = this.#delayUs > 0 && ageUs >= this.#delayUs;
     if (bestRows > 0 && !overdue) {
       this.#move(queue, bestCount, this.#delayUs === 0 || base + bestRows >= this.#maxPreferred);
@@ -224,7 +226,7 @@ export class BatchScheduler implements Scheduler {
       this.#move(queue, count, false);
       return 0;
     }
-    return Math.min(this.#delayUs - ageUs, queue.nextExpiryUs() - this.#clock.now());
+    return Math.min(this.#delayUs - ageUs, queue.nextExpiryUs() - nowUs);
   }
 
   #move(queue: PolicyQueue, count: number, closed: boolean): void {

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { type CoreFixture, modelConfig, tensor, tritonServer } from "../../../support/core-fixture.ts";
 import { backendError } from "../../../support/scripted-backend.ts";
 
@@ -348,6 +348,22 @@ test("request timeout: shortens the default, when the policy allows it", () => {
   expect(b.error?.message).toBe("Request timeout expired");
   fixture.clock.runAll();
   expect(longer.error).toBeNull();
+});
+
+test("timeout: one that passes while the queue is looked at is seen at the next look, by a timer that comes early too", () => {
+  const fixture = served(
+    batching(
+      "preferred_batch_size: [ 8 ] max_queue_delay_microseconds: 60000000 default_queue_policy { default_timeout_microseconds: 100000 }",
+    ),
+  );
+  const { clock } = fixture;
+  const [now, setTimer] = [clock.now.bind(clock), clock.setTimer.bind(clock)];
+  let looks = 0;
+  vi.spyOn(clock, "now").mockImplementation(() => now() + 4 * looks++);
+  vi.spyOn(clock, "setTimer").mockImplementation((delayUs, run) => setTimer(delayUs - 10, run));
+  const [a] = send(fixture, "a");
+  clock.advance(200_000);
+  expect(a!.error?.message).toBe("Request timeout expired");
 });
 
 test("request timeout: is ignored without allow_timeout_override and without a default", () => {
