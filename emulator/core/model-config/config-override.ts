@@ -40,12 +40,13 @@ class Converter {
   isUnreadable = false;
 
   message(schema: MessageSchema, json: JsonObject, place: string, message: Message): void {
+    const oneofs = new Set<string>();
     for (const [key, value] of json.entries) {
       const name = fieldName(schema, key);
       const field = name === null ? undefined : schema.fields.get(name);
       if (name === null || field === undefined) {
         this.#invalidName(place, key, key === "" ? "Proto fields must have a name." : "Cannot find field.");
-      } else if (value.kind !== "null") this.#field(schema, message, name, field, value, place);
+      } else if (value.kind !== "null") this.#field(schema, message, name, field, value, place, oneofs);
     }
   }
 
@@ -56,6 +57,7 @@ class Converter {
     field: Field,
     json: JsonValue,
     place: string,
+    oneofs: Set<string>,
   ): void {
     const inner = place === "" ? name : `${place}.${name}`;
     const target = message[name];
@@ -65,13 +67,20 @@ class Converter {
     else if (json.kind === "array") {
       this.#invalidName(place, name, "Proto field is not repeating, cannot start list.");
     } else {
-      if (field.oneof !== null && memberSet(schema, message, field.oneof) !== null) {
+      if (field.oneof !== null && oneofs.has(field.oneof)) {
         const what = `oneof field '${field.oneof}' is already set. Cannot set '${name}'`;
         this.#invalidValue(place, what, "oneof");
         return;
       }
       const value = this.#value(name, field.type, json, place, inner, target);
-      if (value !== undefined) message[name] = value;
+      if (value === undefined) return;
+      if (field.oneof !== null) {
+        oneofs.add(field.oneof);
+        // Of an object that is given twice the later member of a oneof stays.
+        const before = memberSet(schema, message, field.oneof);
+        if (before !== null) delete message[before];
+      }
+      message[name] = value;
     }
   }
 

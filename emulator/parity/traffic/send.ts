@@ -43,6 +43,9 @@ const inTime = async (answer: Promise<Answer>): Promise<Answer> => {
   }
 };
 
+/** Where they have their backends. */
+const backendFolder = /'[^' ]*\/backends\//g;
+
 /** Where the two servers put the files of an override. */
 const temporaryFolder = /\/tmp\/(folder\w{6}|triton-local-\w{6})/g;
 
@@ -51,13 +54,13 @@ const withoutPlaces = (answer: Answer, places: Places): Answer => {
   if (answer.kind === "http") {
     let text = answer.answer.body.toString("latin1");
     for (const [name, path] of Object.entries(places)) text = text.replaceAll(path, `{${name}}`);
-    text = text.replace(temporaryFolder, "{override}");
+    text = text.replace(temporaryFolder, "{override}").replace(backendFolder, "'{backends}/");
     return { ...answer, answer: { ...answer.answer, body: Buffer.from(text, "latin1") } };
   }
   if (answer.kind !== "grpc") return answer;
   let text = JSON.stringify(answer.answer);
   for (const [name, path] of Object.entries(places)) text = text.replaceAll(path, `{${name}}`);
-  text = text.replace(temporaryFolder, "{override}");
+  text = text.replace(temporaryFolder, "{override}").replace(backendFolder, "'{backends}/");
   const replaced: typeof answer.answer = JSON.parse(text);
   return { ...answer, answer: replaced };
 };

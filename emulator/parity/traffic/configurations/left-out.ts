@@ -37,6 +37,13 @@ const deadly: readonly Deadly[] = [
       (value.kind !== "list" || !value.items.some((group) => within(group, "passive").length === 0)),
   },
   {
+    reason: "a tag whose name cannot be a label's is thrown by the library of metrics",
+    applies: ([name, value]) =>
+      name === "metric_tags" &&
+      value.kind === "map" &&
+      value.entries.some(([key]) => key.kind !== "string" || !/^(?!__)\w*$/.test(key.value)),
+  },
+  {
     reason: "it looks at the first of the agents",
     applies: ([name, value]) => name === "model_repository_agents" && within(value, "name").length === 0,
   },
@@ -44,8 +51,7 @@ const deadly: readonly Deadly[] = [
     reason: "it looks at the first target of a batch output",
     applies: ([name, value]) =>
       name === "batch_output" &&
-      value.kind === "list" &&
-      value.items.some(
+      (value.kind === "list" ? value.items : [value]).some(
         (item) => !within(item, "target_name").some((one) => one.kind === "list" && one.items.length > 0),
       ),
   },
