@@ -395,10 +395,10 @@ export class Http2Connection implements StreamOwner {
 
   /** Trailers of a request mean nothing in gRPC but its end. */
   #readTrailers(stream: Http2Stream | null, headers: Headers, endStream: boolean): void {
-    if (stream === null) return;
+    // What comes after the end is dropped.
+    if (stream === null || stream.remoteEnded) return;
     if (!endStream) throw new Http2Error("trailers without an end");
     if (headers[UNREADABLE] !== undefined) stream.reset(errorCode.INTERNAL_ERROR);
-    else if (stream.remoteEnded) stream.reset(errorCode.PROTOCOL_ERROR);
     else stream.endRemote();
   }
 

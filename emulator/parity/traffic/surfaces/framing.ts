@@ -448,7 +448,6 @@ const lastChunks = [
   "0\r\nNo colon\r\n\r\n",
   "0\r\nA: b\n\r\n",
   "0\r\nA\n\r\n",
-  "0\r\nA\n\tb\r\n",
   "0\r\n\n",
   "0\r\n\r",
   `0\r\nA: ${"b".repeat(9000)}\r\n\r\n`,

@@ -410,3 +410,15 @@ test("HTTP/2: another implementation's client gets large tensors through, both w
   ]);
   session.close();
 });
+
+test("HTTP/2: what comes on a stream after its end is read over while it is answered", () =>
+  withClient(async (client, fixture) => {
+    fixture.server.onInfer = (inference) => {
+      setImmediate(() => inference.respond({ final: true, outputs: [] }));
+      return null;
+    };
+    const headers = request("ModelInfer");
+    client.start().frame(HEADERS, END_HEADERS, 1, headers).frame(DATA, END_STREAM, 1, inferMessage(4));
+    client.frame(HEADERS, END_HEADERS | END_STREAM, 1, headers).frame(DATA, END_STREAM, 1, emptyMessage);
+    expect(await statusOf(client, 1)).toBe("0");
+  }));
