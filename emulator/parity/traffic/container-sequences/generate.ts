@@ -16,18 +16,7 @@ const BINARY = "application/vnd.sagemaker-triton.binary+json;json-header-size=";
 const names = ["h1", "h2", "h-3"];
 
 /** What callers name, and with it the model inside Triton; null = without the header, it has the platform's name. */
-const targets = [
-  "x.tar.gz",
-  "y.tar.gz",
-  "team/x.tar.gz",
-  "BLOOM.tar.gz",
-  "a",
-  "e",
-  "h1",
-  "",
-  'q"b',
-  "x.onnx",
-];
+const targets = ["x.tar.gz", "y.tar.gz", "team/x.tar.gz", "BLOOM.tar.gz", "e", "h1", "", 'q"b', "x.onnx"];
 
 /** A few archives, and four to nine steps of what the platform asks of a container, and of what others ask beside it. */
 export const generateContainerSequence = (chance: Chance): ContainerSequence => {

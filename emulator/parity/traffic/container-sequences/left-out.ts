@@ -6,6 +6,10 @@ export const leftOutOfContainer: readonly { readonly name: string; readonly reas
       "it waits 350 s: for a model that was loaded by the name of a TargetModel that the unload does not have; or it dies: where the archive is not there any more",
   },
   { name: "two unloads of one model at the same time", reason: "it dies each time" },
+  {
+    name: "an ensemble that has the name of its own member",
+    reason: "it is refused as circular, and the next load of its archive ends the server",
+  },
   { name: "a load without a name", reason: "it is never answered" },
   {
     name: "an archive with several folders of which none, or more than one, is an ensemble",
