@@ -440,3 +440,36 @@ test("load retries: keep the load thread, and a stop waits for them", () => {
   fixture.clock.advance(1_000_000);
   expect([...loads.map(({ done }) => done), clean]).toEqual([true, true, true]);
 });
+
+test("load: a runtime that is not the backend's own library is refused before anything else is looked at", () => {
+  const searched = "searched: 'repository/m/1' 'repository/m' '/opt/tritonserver/backends/scripted' ";
+  for (const [runtime, cause] of [
+    ["a.so", `unable to find backend library 'a.so' for model 'm', ${searched}`],
+    [
+      "model.py",
+      "unable to find Python backend based backend library 'model.py' for model 'm', searched: '/opt/tritonserver/backends/scripted/model.py'",
+    ],
+  ] as const) {
+    const config = `runtime: "${runtime}" ${modelConfig().replace("KIND_CPU", "KIND_GPU")}`;
+    const fixture = tritonServer({ models: { m: config } });
+    expect(fixture.load("m").error?.message).toBe(reason("m", 1, `Invalid argument: ${cause}`));
+  }
+  const own = tritonServer({ models: { m: `runtime: "libtriton_scripted.so" ${modelConfig()}` } });
+  expect(own.load("m")).toEqual({ done: true, error: null });
+});
+
+test("load: passive instances are made and get no requests, in an update in place too", () => {
+  const passive = 'instance_group { name: "p" kind: KIND_CPU count: 1 passive: true }';
+  const fixture = tritonServer({ models: { m: `${modelConfig()}\n${passive}` } });
+  fixture.load("m");
+  for (let times = 0; times < 4; times++) {
+    fixture.infer("m");
+    fixture.clock.advance(10_000);
+  }
+  expect(new Set(fixture.backend.runs.map(({ instance }) => instance))).toEqual(new Set(["m_0_0"]));
+  fixture.storage.write(path, modelConfig());
+  const load = fixture.load("m");
+  fixture.clock.runAll();
+  expect(load).toEqual({ done: true, error: null });
+  expect(fixture.backend.events).toContain("release m:1 p_0");
+});
