@@ -27,15 +27,14 @@ export const caches = (chance: Chance): Dialogue => {
       `instance_group [ { kind: KIND_CPU count: ${chance.pick([1, 2])} } ]`,
     ],
   });
-  const sizes = chance.times(chance.between(2, 5), () => chance.pick([1, 2, 4, 30, 60, 100, 200]));
+  // All of one size: what is left between others is then never too small.
+  const free = chance.pick([1, 2, 4, 30, 60, 100, 200]);
   const one = (): TrafficRequest => {
-    const free = chance.pick(sizes);
-    const value = token(chance.between(1, 2));
+    const value = token(chance.between(1, 4));
     return ask(
       chance,
       inferenceOf(chance, model.sketch, {
         free,
-        rows: maxBatchSize > 0 && chance.oneIn(4) ? 2 : 1,
         values: (_, count) => new Array<JsonText>(count).fill(value),
       }),
     );

@@ -27,11 +27,12 @@ export const ensembles = (chance: Chance): Dialogue => {
   }
   const asked = models.slice(members.length);
   const isStateful = members.some(({ model }) => model.sketch.sequence);
+  const isMixed = members.some(({ model }) => model.sketch.maxBatchSize !== maxBatchSize);
   const open = new Set<string>();
   const steps = chance.times(chance.between(3, 8), (): Step => {
     const { model } = chance.pick(chance.oneIn(5) ? models : asked);
     const parameters = isStateful || chance.oneIn(10) ? placeParameters(chance, open) : [];
-    const rows = isStateful || chance.oneIn(2) ? 1 : chance.between(1, 4);
+    const rows = isStateful || isMixed || chance.oneIn(2) ? 1 : chance.between(1, 4);
     const request = ask(chance, inferenceOf(chance, model.sketch, { rows, parameters }));
     return { do: "ask", turns: [{ request }], left: 0 };
   });

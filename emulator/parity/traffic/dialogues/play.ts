@@ -12,7 +12,7 @@ import { graphBytes } from "./graph.ts";
 type Rest = (milliseconds: number) => Promise<void>;
 
 /** Looks at a queue, a moment apart; then it goes on, and the answers will differ. */
-const LOOKS = 300;
+const LOOKS = 120;
 const BETWEEN_LOOKS_MS = 5;
 /** What is not answered then is kept back by something: no model of a dialogue works that long. */
 const PATIENCE_MS = 4000;
