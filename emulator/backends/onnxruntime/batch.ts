@@ -145,7 +145,7 @@ const gatherInput = (
   if (batch.length === 1) {
     const seen = seenShape(plan, batch[0]?.batchSize ?? 0, first.shape);
     const shape = plan.raggedInputs.has(name) && plan.batching ? [elementCount(seen)] : seen;
-    const data = checkedData(first, 0, refused);
+    const data = checkedData(first, seen, 0, refused);
     return fitted(plan, { name, dataType: datatype, shape, parts: [data], byteLength: data.byteLength });
   }
   const parts: Uint8Array[] = [];
@@ -155,10 +155,10 @@ const gatherInput = (
   for (const [index, request] of batch.entries()) {
     const input = inputNamed(request, name, position);
     if (input === undefined) return internal(`input '${name}' is missing in a request of the batch`);
-    const data = checkedData(input, index, refused);
+    const seen = seenShape(plan, request.batchSize, input.shape);
+    const data = checkedData(input, seen, index, refused);
     parts.push(data);
     byteLength += data.byteLength;
-    const seen = seenShape(plan, request.batchSize, input.shape);
     rows += seen[0] ?? 0;
     elements += elementCount(seen);
   }
@@ -183,14 +183,19 @@ export const seenShape = (
 };
 
 /** The bytes of an input; empty strings where its own run out or are too many, and then its request is refused. */
-const checkedData = (input: InputTensor, index: number, refused: Map<number, TritonError>): Uint8Array => {
-  const { name, datatype, data, shape } = input;
+const checkedData = (
+  { name, datatype, data, shape }: InputTensor,
+  seen: readonly number[],
+  index: number,
+  refused: Map<number, TritonError>,
+): Uint8Array => {
   if (datatype !== "BYTES") return data;
   const buffer = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  const expected = elementCount(shape);
+  const expected = elementCount(seen);
   const refuse = (message: string): Uint8Array => {
     refused.set(index, new TritonError("INVALID_ARG", message));
-    return new Uint8Array(4 * expected);
+    // Of a batch below 0 there would be billions.
+    return new Uint8Array(4 * Math.max(0, Math.min(expected, elementCount(shape))));
   };
   let at = 0;
   for (let count = 1; at + 4 <= buffer.length; count++) {

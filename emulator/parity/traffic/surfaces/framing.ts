@@ -52,7 +52,8 @@ const question = (chance: Chance, port: HttpPort, world: World): Parts => {
       ]);
     case "sagemaker":
       return chance.weighted([
-        [3, get(chance.pick(["/ping", "/models", "/models/none", "/none"]))],
+        // Not the list of models: it comes in the order of a hash table, with each server's own paths.
+        [3, get(chance.pick(["/ping", "/models/none", "/none"]))],
         [1, post("/models/none/invoke", "{}")],
         [1, partsOf("DELETE", "/models/none", [], "")],
       ]);
