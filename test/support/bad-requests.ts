@@ -68,8 +68,9 @@ const framing: readonly BadRequest[] = [
   row("body cut short", "closed", soundInference(0).subarray(0, -20)),
   row("head cut short", "closed", Buffer.from("POST /v2/models/simple/in")),
   row(
+    // The real server takes the last (2.51.0).
     "lengths in conflict",
-    "closed",
+    500,
     requestOf("POST", SIMPLE, ["Content-Length: 2", "Content-Length: 3"], "{} "),
   ),
   row("length below 0", "closed", requestOf("POST", SIMPLE, ["Content-Length: -1"], "{}")),
@@ -87,7 +88,7 @@ const framing: readonly BadRequest[] = [
     "closed",
     requestOf("POST", SIMPLE, ["Transfer-Encoding: chunked"], "{}\r\n\r\n"),
   ),
-  row("endless head", "closed", get("/v2", ...Array.from({ length: 20 }, () => `A: ${"b".repeat(8000)}`))),
+  row("endless head", "closed", get("/v2", ...Array.from({ length: 200 }, () => `A: ${"b".repeat(8000)}`))),
   row("long header", "closed", get("/v2", `A: ${"b".repeat(20_000)}`)),
   row("long path", "closed", get(`/v2/models/${"a".repeat(10_000)}`)),
   row("long name", 404, get(`/v2/models/${"a".repeat(8000)}`)),

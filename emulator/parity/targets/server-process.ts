@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { createServer, type Server } from "node:net";
 import { becomesReady, serverFlags, signalNumbers, withoutLogPrefix } from "./start-up.ts";
 import { type RunningServer, StartFailure, type StartOptions } from "./target.ts";
@@ -83,12 +84,15 @@ const startOnce = async (command: readonly string[], options: StartOptions): Pro
 
 let nextPort = Number(process.env.CONFORMANCE_PORTS?.split("-")[0] ?? 0);
 
-/** Four different ports nobody uses: of the operating system's choice, or counted up from CONFORMANCE_PORTS=<first>-<last>. */
+/** Below those that systems hand out by themselves: whoever asks for any port meanwhile gets none of these. */
+const [FIRST_PORT, PORTS] = [12_000, 20_000];
+
+/** Four different ports nobody uses, by chance, or counted up from CONFORMANCE_PORTS=<first>-<last>. */
 const freePorts = async (): Promise<[number, number, number, number]> => {
   const held: Server[] = [];
   const [first, last] = (process.env.CONFORMANCE_PORTS ?? "0-0").split("-").map(Number);
   while (held.length < 4) {
-    let wanted = 0;
+    let wanted = FIRST_PORT + randomInt(PORTS);
     if (first !== 0 && first !== undefined && last !== undefined) {
       const worker = (Number(process.env.VITEST_POOL_ID ?? 1) - 1) % 4;
       const share = Math.floor((last - first) / 4);
