@@ -1,33 +1,15 @@
 import { connect, type Socket } from "node:net";
+import { FRAME_HEADER_BYTES, flag, frameType as frame } from "../../frontends/grpc/http2/frames.ts";
 import { HpackDecoder, HpackError } from "../../frontends/grpc/http2/hpack.ts";
 import { decodeReply } from "./grpc-client.ts";
 import type { Patience, RawAnswer } from "./http-connection.ts";
 
-/** Frame types of HTTP/2. RFC 9113. */
-export const frame = {
-  DATA: 0,
-  HEADERS: 1,
-  PRIORITY: 2,
-  RST_STREAM: 3,
-  SETTINGS: 4,
-  PUSH_PROMISE: 5,
-  PING: 6,
-  GOAWAY: 7,
-  WINDOW_UPDATE: 8,
-  CONTINUATION: 9,
-} as const;
-
-export const END_STREAM = 0x1;
-export const END_HEADERS = 0x4;
-const ACK = 0x1;
-const HEADER_BYTES = 9;
+const { ACK, END_STREAM } = flag;
 /** Flag and length before each message of gRPC. */
 const PREFIX_BYTES = 5;
 
-export const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-
 export const frameBytes = (type: number, flags: number, stream: number, payload: Uint8Array): Buffer => {
-  const head = Buffer.alloc(HEADER_BYTES);
+  const head = Buffer.alloc(FRAME_HEADER_BYTES);
   head.writeUIntBE(payload.length, 0, 3);
   head[3] = type;
   head[4] = flags;
@@ -79,11 +61,11 @@ export const exchangeFrames = (
     socket.on("data", (chunk: Buffer) => {
       rest = Buffer.concat([rest, chunk]);
       for (;;) {
-        if (rest.length < HEADER_BYTES) break;
-        const end = HEADER_BYTES + rest.readUIntBE(0, 3);
+        if (rest.length < FRAME_HEADER_BYTES) break;
+        const end = FRAME_HEADER_BYTES + rest.readUIntBE(0, 3);
         if (rest.length < end) break;
         const [type, flags] = [rest[3] ?? 0, rest[4] ?? 0];
-        const payload = rest.subarray(HEADER_BYTES, end);
+        const payload = rest.subarray(FRAME_HEADER_BYTES, end);
         const stream = rest.readUInt32BE(5);
         if ((type === frame.SETTINGS || type === frame.PING) && (flags & ACK) === 0)
           socket.write(frameBytes(type, ACK, 0, type === frame.PING ? payload : Buffer.alloc(0)));

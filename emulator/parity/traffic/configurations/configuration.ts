@@ -493,23 +493,24 @@ class Configuration {
     return message(...fields);
   }
 
+  #stateDims(): Written {
+    return integers(
+      this.#chance.weighted([
+        [10, [1]],
+        [1, [-1]],
+        [1, [2]],
+        [1, []],
+      ]),
+    );
+  }
+
   #state(): Written {
     const chance = this.#chance;
     const fields: WrittenField[] = [
       ["input_name", text(chance.oneIn(10) ? "IN" : "STATE_IN")],
       ["output_name", text(chance.oneIn(10) ? "OUT" : "STATE_OUT")],
       ["data_type", dataType(chance.oneIn(10) ? "FP32" : "INT32")],
-      [
-        "dims",
-        integers(
-          chance.weighted([
-            [10, [1]],
-            [1, [-1]],
-            [1, [2]],
-            [1, []],
-          ]),
-        ),
-      ],
+      ["dims", this.#stateDims()],
     ];
     if (chance.oneIn(2))
       fields.push([
@@ -526,17 +527,7 @@ class Configuration {
     const fields: WrittenField[] = [
       ["name", text("z")],
       ["data_type", dataType(chance.oneIn(10) ? "FP32" : "INT32")],
-      [
-        "dims",
-        integers(
-          chance.weighted([
-            [10, [1]],
-            [1, [-1]],
-            [1, [2]],
-            [1, []],
-          ]),
-        ),
-      ],
+      ["dims", this.#stateDims()],
       chance.weighted<WrittenField>([
         [4, ["zero_data", bool(true)]],
         [1, ["zero_data", bool(false)]],

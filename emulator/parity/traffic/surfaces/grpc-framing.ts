@@ -1,15 +1,11 @@
 import { deflateSync, gzipSync } from "node:zlib";
-import {
-  END_HEADERS,
-  END_STREAM,
-  frame,
-  frameBytes,
-  headerBlock,
-  PREFACE,
-} from "../../exchange/http2-connection.ts";
+import { flag, frameType as frame, PREFACE } from "../../../frontends/grpc/http2/frames.ts";
+import { frameBytes, headerBlock } from "../../exchange/http2-connection.ts";
 import type { Chance } from "../chance.ts";
 import type { RawTraffic } from "../request.ts";
 import type { Surface, World } from "../surface.ts";
+
+const { END_HEADERS, END_STREAM } = flag;
 
 /** How calls lie in frames, headers, prefixes and protobuf: one of these is odd, and a sound call may follow. */
 export const grpcFraming: Surface = {

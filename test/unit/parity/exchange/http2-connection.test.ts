@@ -1,15 +1,14 @@
 import { expect, test } from "vitest";
+import { flag, frameType as frame, PREFACE } from "../../../../emulator/frontends/grpc/http2/frames.ts";
 import { HURRIED } from "../../../../emulator/parity/exchange/http-connection.ts";
 import {
-  END_HEADERS,
-  END_STREAM,
   exchangeFrames,
-  frame,
   frameBytes,
   headerBlock,
-  PREFACE,
 } from "../../../../emulator/parity/exchange/http2-connection.ts";
 import { GrpcFixture } from "../../../support/grpc-frontend.ts";
+
+const { END_HEADERS, END_STREAM } = flag;
 
 const settings = frameBytes(frame.SETTINGS, 0, 0, Buffer.alloc(0));
 
