@@ -23,6 +23,9 @@ export interface ModelFolder {
   readonly config: { readonly path: string; readonly text: string } | null;
 }
 
+/** The subfolder in which a version's files are looked for: 2.51.0 reads its number as unsigned, so those of `-1` are never found. */
+export const versionFolder = (version: number): string => BigInt.asUintN(64, BigInt(version)).toString();
+
 /** Model files, wherever they lie. All answers come later, in a turn of their own. */
 export interface Storage {
   /** Names of the direct subfolders of a repository root, sorted. */

@@ -1,6 +1,6 @@
 import type { ModelContext } from "../../core/backend.ts";
 import type { AllocationKind, MemoryDemand, PoolName } from "../../core/memory/memory-account.ts";
-import type { ModelFolder } from "../../core/storage.ts";
+import { type ModelFolder, versionFolder } from "../../core/storage.ts";
 
 export interface WeightsFactors {
   readonly inline: number;
@@ -49,7 +49,7 @@ export const sessionDemand = (
 
 /** The model file, relative to the model folder: `<version>/<name>`, or `model.onnx` in a folder of that name. */
 export const modelFilePath = ({ folder, config, version }: ModelContext): string => {
-  const path = `${version}/${config.default_model_filename === "" ? "model.onnx" : config.default_model_filename}`;
+  const path = `${versionFolder(version)}/${config.default_model_filename === "" ? "model.onnx" : config.default_model_filename}`;
   const isFolder = folder.entries.some((entry) => entry.path === path && entry.kind === "folder");
   return isFolder ? `${path}/model.onnx` : path;
 };

@@ -128,12 +128,13 @@ export class ModelLifecycle {
     );
   }
 
-  /** @param version -1 = the highest that is ready */
+  /** @param version -1 = the highest that is ready, unless the model has a version of that number (2.51.0) */
   find(identifier: ModelIdentifier, version: RequestedVersion): Result<LoadedVersion> {
     const model = identifierText(identifier);
     const entry = this.#models.get(model);
     if (entry === undefined) return fail("NOT_FOUND", `Request for unknown model: '${model}' is not found`);
-    if (version === -1) {
+    const found = typeof version === "bigint" ? undefined : entry.versions.get(version);
+    if (found === undefined && version === -1) {
       let latest: LoadedVersion | null = null;
       for (const { state, serving } of entry.versions.values()) {
         if (state === "READY" && serving !== null && (latest === null || serving.version > latest.version)) {
@@ -143,7 +144,6 @@ export class ModelLifecycle {
       if (latest !== null) return ok(latest);
       return fail("NOT_FOUND", `Request for unknown model: '${model}' has no available versions`);
     }
-    const found = typeof version === "bigint" ? undefined : entry.versions.get(version);
     if (found === undefined) {
       return fail("NOT_FOUND", `Request for unknown model: '${model}' version ${version} is not found`);
     }

@@ -227,7 +227,7 @@ export class ModelRepository {
       .filter(({ state }) => !readyOnly || state === "READY")
       .map(({ version, state, reason }) => ({
         name,
-        version: String(version),
+        ...(version < 0 ? {} : { version: String(version) }),
         state,
         ...(reason === "" ? {} : { reason }),
       }));
