@@ -22,6 +22,8 @@ interface Sequence {
   /** States whose input and output no longer share their buffer. */
   readonly split: Set<string>;
   lastUs: number;
+  /** Clock time after which it waits in the backlog no longer; Infinity = never. */
+  expiresUs: number;
 }
 
 /** An instance and the sequences it holds; a hole is a free slot. */
@@ -38,7 +40,8 @@ const keyOf = (id: number | bigint | string): SequenceKey => (typeof id === "str
 /**
  * Sequence batching (spec/triton-core.md 4.2, seen on 2.51.0). `direct` gives every sequence a slot of its own in the
  * batch of one instance; `oldest` holds a number of candidate sequences and batches their oldest requests. A sequence
- * that finds no slot waits in a backlog; one that is silent for too long loses its slot without notice.
+ * that finds no slot waits in a backlog, as long as the shortest timeout of its requests says; one that is silent for
+ * too long loses its slot without notice.
  */
 export class SequenceScheduler implements Scheduler {
   readonly #clock: Clock;
@@ -56,6 +59,7 @@ export class SequenceScheduler implements Scheduler {
   #inflight = 0;
   #stopped = false;
   #idleTimer: Timer | null = null;
+  #backlogTimer: Timer | null = null;
   #whenIdle: (() => void)[] = [];
 
   constructor(
@@ -165,6 +169,7 @@ export class SequenceScheduler implements Scheduler {
         states: this.#initialStates,
         split: new Set(),
         lastUs: 0,
+        expiresUs: Number.POSITIVE_INFINITY,
       };
       this.#open.set(key, sequence);
       this.#backlog.push(sequence);
@@ -182,6 +187,10 @@ export class SequenceScheduler implements Scheduler {
     this.#watchIdle();
     this.#fillSlots();
     if (sequence.place !== null) this.#consider(sequence.place);
+    else if (request.timeoutUs > 0) {
+      sequence.expiresUs = Math.min(sequence.expiresUs, request.queuedUs + request.timeoutUs);
+      this.#watchBacklog();
+    }
     return null;
   }
 
@@ -202,13 +211,46 @@ export class SequenceScheduler implements Scheduler {
   #fillSlots(): void {
     while (this.#backlog.length > 0) {
       const place = this.#emptiest();
-      if (place === null) return;
+      if (place === null) break;
       const sequence = this.#backlog.shift()!;
       place.sequences[place.sequences.indexOf(null)] = sequence;
       sequence.place = place;
       sequence.lastUs = this.#clock.now();
       this.#consider(place);
     }
+    if (this.#backlogTimer !== null) this.#watchBacklog();
+  }
+
+  /** Looks again when the first sequence of the backlog has waited too long. */
+  #watchBacklog(): void {
+    this.#backlogTimer?.cancel();
+    this.#backlogTimer = null;
+    const nextUs = Math.min(...this.#backlog.map(({ expiresUs }) => expiresUs));
+    if (nextUs === Number.POSITIVE_INFINITY) return;
+    this.#backlogTimer = this.#clock.setTimer(Math.max(0, nextUs - this.#clock.now()), () => {
+      this.#rejectExpired();
+      this.#watchBacklog();
+    });
+  }
+
+  /** All requests of a sequence that expires are refused, those without a timeout too (2.51.0). */
+  #rejectExpired(): void {
+    const nowUs = this.#clock.now();
+    for (const sequence of this.#backlog.filter(({ expiresUs }) => expiresUs <= nowUs)) {
+      this.#backlog.splice(this.#backlog.indexOf(sequence), 1);
+      if (this.#open.get(sequence.key) === sequence) this.#open.delete(sequence.key);
+      for (const request of sequence.waiting) this.#reject(request, nowUs);
+    }
+    this.#answerIdle();
+  }
+
+  #reject(request: InferenceRequest, nowUs: number): void {
+    this.#statistics.metrics.pending--;
+    this.#inflight--;
+    this.#statistics.recordFailure("REJECTED", request.arrivedUs, nowUs);
+    const error = new TritonError("UNAVAILABLE", "timeout of the corresponding sequence has been expired");
+    request.respond({ final: true, error, outputs: [] });
+    request.end(null);
   }
 
   #emptiest(): Place | null {
@@ -388,11 +430,14 @@ export class SequenceScheduler implements Scheduler {
     this.#fillSlots();
     this.#consider(place);
     this.#leaveWhenEmpty(place);
-    if (this.#inflight === 0) {
-      const waiting = this.#whenIdle;
-      this.#whenIdle = [];
-      for (const run of waiting) this.#end(run);
-    }
+    this.#answerIdle();
+  }
+
+  #answerIdle(): void {
+    if (this.#inflight > 0) return;
+    const waiting = this.#whenIdle;
+    this.#whenIdle = [];
+    for (const run of waiting) this.#end(run);
   }
 
   #release(sequence: Sequence): void {

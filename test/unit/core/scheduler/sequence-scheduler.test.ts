@@ -280,6 +280,41 @@ test("idle sequence: keeps its slot as long as requests come, and the backlog wa
   expect(waiting.open).toBe(false);
 });
 
+test("backlog: refuses all requests of a sequence that waits longer than the shortest of their timeouts", () => {
+  const fixture = served(config());
+  send(fixture, "1.1", "start");
+  const ended = send(fixture, "2.1", "start end", { timeoutUs: 300_000 });
+  const expiring = [
+    send(fixture, "3.1", "start"),
+    send(fixture, "3.2", "", { timeoutUs: 500_000 }),
+    send(fixture, "3.3", "", { timeoutUs: 900_000 }),
+  ];
+  const patient = send(fixture, "4.1", "start");
+  fixture.clock.advance(300_000);
+  expect(ended.error?.asString()).toBe("Unavailable: timeout of the corresponding sequence has been expired");
+  expect(expiring.map(({ open }) => open)).toEqual([true, true, true]);
+  fixture.clock.advance(200_000);
+  for (const { error } of expiring) expect(error?.code).toBe("UNAVAILABLE");
+  expect(send(fixture, "3.4", "end").error?.message).toContain("must specify the START flag");
+  expect(patient.open).toBe(true);
+  send(fixture, "1.2", "end");
+  fixture.clock.runAll();
+  expect(patient.error).toBeNull();
+  expect(patient.open).toBe(false);
+  expect(fixture.metricsOf("m").pending).toBe(0);
+  expect(fixture.statistics("m").inference_stats.fail.count).toBe(4);
+});
+
+test("timeout of a request whose sequence has a slot: changes nothing", () => {
+  const fixture = served(config());
+  send(fixture, "1.1", "start", { timeoutUs: 1 });
+  fixture.clock.advance(100_000);
+  const second = send(fixture, "1.2", "end", { timeoutUs: 1 });
+  fixture.clock.runAll();
+  expect(second.error).toBeNull();
+  expect(fixture.statistics("m").inference_stats.success.count).toBe(2);
+});
+
 test("unequal shapes: do not run in one batch", () => {
   const fixture = served(
     `backend: "scripted" max_batch_size: 4
