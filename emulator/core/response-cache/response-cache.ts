@@ -2,6 +2,7 @@ import type { Clock } from "../../common/clock.ts";
 import { TritonError } from "../../common/status.ts";
 import type { MemoryAccount, Reservation } from "../memory/memory-account.ts";
 import type { OutputTensor } from "../tensor/inference-request.ts";
+import { BestFitBuffer, type Block } from "./best-fit-buffer.ts";
 
 /** What the gauges `nv_cache_*` show. Durations are microseconds. */
 export interface ResponseCacheStatistics {
@@ -18,16 +19,9 @@ export interface ResponseCacheStatistics {
 
 interface Entry {
   readonly outputs: readonly OutputTensor[];
-  readonly bytes: number;
+  readonly block: Block;
 }
 
-/** Taken of the buffer before any answer lies in it (2.51.0). */
-const BUFFER_HEAD_BYTES = 128;
-/** Of the buffer that no answer gets (2.51.0). */
-const BUFFER_TAIL_BYTES = 16;
-const BLOCK_HEAD_BYTES = 8;
-const BLOCK_BYTES = 16;
-const SMALLEST_BLOCK_BYTES = 48;
 /** Memory is taken in steps of this size: the journal would else have a line for nearly every answer. */
 const STEP_BYTES = 65_536;
 
@@ -45,7 +39,7 @@ export class ResponseCache {
   readonly #reservation: Reservation | null;
   /** Least recently used first. */
   readonly #entries = new Map<string, Entry>();
-  #used = BUFFER_HEAD_BYTES;
+  readonly #buffer: BestFitBuffer;
   #inserted = 0;
   #heldBytes = 0;
   #leakedBytes = 0;
@@ -58,6 +52,7 @@ export class ResponseCache {
   /** @param byteSize of the buffer that holds the answers */
   constructor(byteSize: number, account: MemoryAccount, clock: Clock) {
     this.#byteSize = byteSize;
+    this.#buffer = new BestFitBuffer(byteSize);
     this.#account = account;
     this.#clock = clock;
     const reserved = account.reserve({}, []);
@@ -95,12 +90,12 @@ export class ResponseCache {
         `Requested byte_size: ${asked} is greater than total cache size: ${this.#byteSize}`,
       );
     }
-    const bytes = blockBytes(asked);
-    while (this.#used + bytes + BUFFER_TAIL_BYTES > this.#byteSize) {
+    let block = this.#buffer.allocate(asked);
+    while (block === null) {
       if (!this.#evictOldest()) return new TritonError("INTERNAL", "Cache is empty, nothing to evict.");
+      block = this.#buffer.allocate(asked);
     }
-    this.#entries.set(key, { outputs: outputs.map(copyOf), bytes });
-    this.#used += bytes;
+    this.#entries.set(key, { outputs: outputs.map(copyOf), block });
     this.#inserted++;
     this.#takeMemory();
     return null;
@@ -109,12 +104,12 @@ export class ResponseCache {
   /** Forgets every answer. Memory that was taken stays taken. */
   clear(): void {
     this.#entries.clear();
-    this.#used = BUFFER_HEAD_BYTES;
+    this.#buffer.clear();
   }
 
   read(): ResponseCacheStatistics {
     return {
-      utilization: this.#used / this.#byteSize,
+      utilization: this.#buffer.usedBytes / this.#byteSize,
       entries: this.#entries.size,
       hits: this.#hits,
       misses: this.#misses,
@@ -126,9 +121,9 @@ export class ResponseCache {
   }
 
   #evictOldest(): boolean {
-    for (const [key, { bytes }] of this.#entries) {
+    for (const [key, { block }] of this.#entries) {
       this.#entries.delete(key);
-      this.#used -= bytes;
+      this.#buffer.release(block);
       this.#evictions++;
       return true;
     }
@@ -138,7 +133,7 @@ export class ResponseCache {
   /** What was touched once stays, and so does what leaks. */
   #takeMemory(): void {
     const { entryBytes, leakBytes } = this.#account.responseCacheCosts;
-    const held = wholeSteps(this.#used + this.#entries.size * entryBytes);
+    const held = wholeSteps(this.#buffer.usedBytes + this.#entries.size * entryBytes);
     const leaked = wholeSteps(this.#inserted * leakBytes);
     if (held > this.#heldBytes) {
       this.#reservation?.grow([{ pool: "host", kind: "cache", bytes: held - this.#heldBytes }]);
@@ -167,7 +162,3 @@ const packedBytes = (outputs: readonly OutputTensor[]): number =>
       (8 + data.length),
     4,
   );
-
-/** What the buffer's allocator takes for so many bytes. */
-const blockBytes = (bytes: number): number =>
-  Math.max(SMALLEST_BLOCK_BYTES, Math.ceil((bytes + BLOCK_HEAD_BYTES) / BLOCK_BYTES) * BLOCK_BYTES);
