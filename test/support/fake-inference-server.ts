@@ -169,8 +169,9 @@ export class FakeInferenceServer implements InferenceServer {
   }
 
   updateLogSettings(update: LogSettingsUpdate): Result<LogSettings> {
-    const { log_format: format, ...rest } = update;
+    const { log_format: format, log_verbose_level: level, ...rest } = update;
     this.log = { ...this.log, ...rest };
+    if (level !== undefined) this.log = { ...this.log, log_verbose_level: Number(level) };
     if (format !== undefined) {
       if (format !== "default" && format !== "ISO8601") {
         return fail("INVALID_ARG", `invalid argument for log_format, got: ${format}`);

@@ -15,7 +15,8 @@ export interface LogSettingsUpdate {
   readonly log_info?: boolean;
   readonly log_warning?: boolean;
   readonly log_error?: boolean;
-  readonly log_verbose_level?: number;
+  /** Of whole numbers 32 bits count, with a sign, and what is below 0 is 0 (2.51.0). */
+  readonly log_verbose_level?: number | bigint;
   readonly log_format?: string;
 }
 
@@ -35,8 +36,13 @@ export class LogSettingsStore {
 
   /** Fields before a wrong format stay applied, as in the real server. */
   update(update: LogSettingsUpdate): Result<LogSettings> {
-    const { log_format, ...rest } = update;
+    const { log_format, log_verbose_level: level, ...rest } = update;
     this.#current = { ...this.#current, ...rest };
+    if (level !== undefined)
+      this.#current = {
+        ...this.#current,
+        log_verbose_level: Math.max(0, Number(BigInt.asIntN(32, BigInt(level)))),
+      };
     let error: Result<LogSettings> | null = null;
     if (log_format === "default" || log_format === "ISO8601")
       this.#current = { ...this.#current, log_format };

@@ -44,7 +44,7 @@ const update = ({ server, body }: HttpCall): Result<null> => {
   if (level !== null) {
     const value = asUnsignedInteger(level);
     if (!value.ok) return value;
-    apply({ log_verbose_level: Number(value.value) });
+    apply({ log_verbose_level: value.value });
   }
   const format = optionalMember(document, "log_format") ?? null;
   if (format !== null) {

@@ -27,3 +27,18 @@ test("log settings: a wrong format is refused, and the other fields apply all th
   );
   expect(store.current).toEqual({ ...initial, log_verbose_level: 3 });
 });
+
+test.each([
+  [7, 7],
+  [2n ** 32n + 5n, 5],
+  [2n ** 31n, 0],
+  [2n ** 64n - 1n, 0],
+  [-1, 0],
+])(
+  "log settings: of a verbose level of %s the low 32 bits count, with a sign, and are at least 0: %i",
+  (given, level) => {
+    const store = new LogSettingsStore(initial, () => {});
+    store.update({ log_verbose_level: given });
+    expect(store.current.log_verbose_level).toBe(level);
+  },
+);
