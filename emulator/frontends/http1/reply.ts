@@ -39,9 +39,11 @@ const reasonPhrase: Readonly<Record<number, string>> = {
   507: "UNKNOWN",
 };
 
-/** A request without a version is answered as one of HTTP/1.0 (2.51.0). */
-const versionOf = ({ version, versionMinor }: RequestHead): string =>
-  version === undefined ? `1.${versionMinor}` : version.startsWith("0") ? "1.0" : version;
+/** A request without a version is answered as one of HTTP/1.0, and not told that its connection is kept (2.51.0). */
+const isVersionless = ({ version }: RequestHead): boolean => version?.startsWith("0") === true;
+
+const versionOf = (request: RequestHead): string =>
+  isVersionless(request) ? "1.0" : (request.version ?? `1.${request.versionMinor}`);
 
 /**
  * Status line and headers, up to the empty line, in the order of the real server (spec/triton-wire.md 1.1): the handler's
@@ -62,7 +64,8 @@ export const replyHead = (request: RequestHead, reply: HttpReply, bodyByteSize: 
   if (bodyByteSize !== null && bodyByteSize > 0) text += `Content-Length: ${bodyByteSize}\r\n`;
   if (modern && !request.keepAlive) text += "Connection: close\r\n";
   if (modern && bodyByteSize === 0 && status !== 204 && status !== 304) text += "Content-Length: 0\r\n";
-  if (!modern && request.keepAlive && bodyByteSize !== null) text += "Connection: keep-alive\r\n";
+  if (!modern && request.keepAlive && bodyByteSize !== null && !isVersionless(request))
+    text += "Connection: keep-alive\r\n";
   if (!typed) text += "Content-Type: text/plain\r\n";
   return `${text}\r\n`;
 };
