@@ -68,6 +68,8 @@ export const ARITHMETIC_TOLERANCE = 1e-4;
 const PATIENCE: Readonly<Record<string, number>> = { metrics: 125 };
 /** Counters follow an answer by a moment, and an unload goes on after its answer: what only looks is asked again. */
 const PATIENCE_OF_LOOKS = 20;
+/** Who is sent a reset may lose what came before it. */
+const PATIENCE_OF_BYTES = 4;
 
 /** Whether it changes nothing, so that it can be asked again. */
 const onlyLooks = (request: TrafficRequest): boolean => {
@@ -85,7 +87,7 @@ const needsGrpc = (request: TrafficRequest): boolean =>
   request.kind === "grpc" || request.kind === "stream" || (request.kind === "raw" && request.port === "grpc");
 
 const patienceFor = ({ name }: Surface, request: TrafficRequest): number => {
-  if (request.kind === "raw") return 1;
+  if (request.kind === "raw") return PATIENCE_OF_BYTES;
   return PATIENCE[name] ?? (onlyLooks(request) ? PATIENCE_OF_LOOKS : 0);
 };
 

@@ -58,6 +58,7 @@ class DialogueStage {
     try {
       const [x, y] = await onBoth((side, folder) => playDialogue(dialogue, side, folder, sleep));
       isLeftStuck = isStuck(x) || isStuck(y);
+      if (isStuck(y) && !isStuck(x)) return { kind: "died" };
       const difference = differenceOf(x, y, tolerance);
       if (difference !== null || this.#pair.dead() !== null) return difference ?? { kind: "died" };
       for (let looks = 0; ; looks++) {

@@ -36,7 +36,8 @@ Requests of which tritonserver 2.51.0 dies, or that it never answers. Ours answe
 ${table([["Requests", "What happens"], ...[...leftOut, ...leftOutOfContainer].map(({ name, reason }) => [name, reason])])}
 
 Beside these, 2.51.0 dies now and then of a stream with several requests, of a load that meets an unload of the same model,
-and of a container's load whose body is no JSON. A run counts such deaths, starts it anew and goes on.
+and of a container's load whose body is no JSON; and it mostly never answers an inference of an ensemble of which one step is
+refused while another one runs. A run counts such deaths and silences, starts it anew and goes on.
 `;
 
 const conformanceRows = (): string[][] => {

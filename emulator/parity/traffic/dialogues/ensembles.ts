@@ -28,13 +28,15 @@ export const ensembles = (chance: Chance): Dialogue => {
   const asked = models.slice(members.length);
   const isStateful = members.some(({ model }) => model.sketch.sequence);
   const isMixed = members.some(({ model }) => model.sketch.maxBatchSize !== maxBatchSize);
-  const open = new Set<string>();
+  const places = new Places();
   const steps = chance.times(chance.between(3, 8), (): Step => {
-    const { model } = chance.pick(chance.oneIn(5) ? models : asked);
-    const parameters = isStateful || chance.oneIn(10) ? placeParameters(chance, open) : [];
+    const { model, steps } = chance.pick(chance.oneIn(5) ? models : asked);
+    const { name } = model.sketch;
+    const place = isStateful || chance.oneIn(10) ? places.next(chance, name, steps) : null;
     const rows = isStateful || isMixed || chance.oneIn(2) ? 1 : chance.between(1, 4);
-    const request = ask(chance, inferenceOf(chance, model.sketch, { rows, parameters }));
-    return { do: "ask", turns: [{ request }], left: 0 };
+    const inference = inferenceOf(chance, model.sketch, { rows, parameters: parametersOf(place) });
+    if (place !== null) places.record(name, place, inference.outputs === null);
+    return { do: "ask", turns: [{ request: ask(chance, inference) }], left: 0 };
   });
   return { models: models.map(({ model }) => model), steps };
 };
@@ -44,6 +46,8 @@ interface Part {
   readonly model: DialogueModel;
   readonly inputs: readonly MemberTensor[];
   readonly outputs: readonly MemberTensor[];
+  /** Models that run for one request. */
+  readonly steps: number;
   /** Two requests at the same time are answered as one after the other. */
   readonly isPlain: boolean;
 }
@@ -85,6 +89,7 @@ const part = (chance: Chance, letter: string, maxBatchSize: number): Part => {
     model,
     inputs: kind.inputs.filter(isShown),
     outputs: kind.outputs.filter(isShown),
+    steps: 1,
     isPlain: !isSequence && !isCached,
   };
 };
@@ -138,6 +143,7 @@ const ensemble = (chance: Chance, letter: string, pool: readonly Part[], maxBatc
   const made = new Map<string, MemberTensor>();
   const taken = new Set<string>();
   const steps: string[] = [];
+  let ran = 0;
   const last = pool.at(-1);
   const count = chance.between(1, 4);
   const free = new Set(pool);
@@ -146,6 +152,7 @@ const ensemble = (chance: Chance, letter: string, pool: readonly Part[], maxBatc
     const chosen = isNested ? last : chance.pick([...free]);
     if (!chosen.isPlain) free.delete(chosen);
     const { model, inputs, outputs } = chosen;
+    ran += chosen.steps;
     const input_map = inputs
       .filter(({ optional }) => optional !== true || !chance.oneIn(3))
       .map((input) => {
@@ -188,7 +195,7 @@ const ensemble = (chance: Chance, letter: string, pool: readonly Part[], maxBatc
       ...(chance.oneIn(6) ? ["response_cache { enable: true }"] : []),
     ],
   };
-  return { model, inputs, outputs, isPlain: false };
+  return { model, inputs, outputs, steps: ran, isPlain: false };
 };
 
 /** An input that may be left out has a tensor of its own: what is there for one step must be there for all. */
@@ -207,15 +214,45 @@ const sourceOf = (
   return name;
 };
 
-const placeParameters = (chance: Chance, open: Set<string>): Member[] => {
-  const id = chance.pick(["1", "2", "s"]);
-  const start = chance.oneIn(8) ? chance.oneIn(2) : !open.has(id);
-  const end = chance.oneIn(4);
-  if (start) open.add(id);
-  if (end) open.delete(id);
-  return [
-    ["sequence_id", id === "s" ? string(id) : token(id)],
-    ["sequence_start", token(start)],
-    ["sequence_end", token(end)],
-  ];
-};
+interface Place {
+  readonly id: string;
+  readonly start: boolean;
+  readonly end: boolean;
+}
+
+/**
+ * Where requests stand in their sequences. Of a step that is refused while another one runs, 2.51.0 mostly never answers:
+ * where there are several, none lacks its START.
+ */
+class Places {
+  /** Of sequences that every step of a model has seen begin: its name and the id. */
+  readonly #begun = new Set<string>();
+  readonly #open = new Set<string>();
+
+  next(chance: Chance, model: string, steps: number): Place {
+    const id = chance.pick(["1", "2", "s"]);
+    const isBegun = this.#begun.has(`${model} ${id}`);
+    const mayLack = steps === 1 || isBegun;
+    const start =
+      mayLack && chance.oneIn(8) ? chance.oneIn(2) : !(steps === 1 ? this.#open.has(id) : isBegun);
+    return { id, start, end: chance.oneIn(4) };
+  }
+
+  /** @param all steps ran */
+  record(model: string, { id, start, end }: Place, all: boolean): void {
+    if (start) this.#open.add(id);
+    if (start && all) this.#begun.add(`${model} ${id}`);
+    if (!end) return;
+    this.#open.delete(id);
+    for (const one of this.#begun) if (one.endsWith(` ${id}`)) this.#begun.delete(one);
+  }
+}
+
+const parametersOf = (place: Place | null): Member[] =>
+  place === null
+    ? []
+    : [
+        ["sequence_id", place.id === "s" ? string(place.id) : token(place.id)],
+        ["sequence_start", token(place.start)],
+        ["sequence_end", token(place.end)],
+      ];

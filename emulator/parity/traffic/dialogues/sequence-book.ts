@@ -49,7 +49,14 @@ export class SequenceBook {
     return [...this.#open.values()].filter(({ hasSlot }) => hasSlot).map(({ key }) => key);
   }
 
-  record(key: string, start: boolean, end: boolean): Outcome {
+  /** Whether a request would wait for a slot. */
+  waits(key: string, start: boolean): boolean {
+    const sequence = this.#open.get(key);
+    return sequence === undefined ? start && !this.hasRoom : !sequence.hasSlot;
+  }
+
+  /** @param expires where it waits, its timeout is over before the next step, for all of its sequence */
+  record(key: string, start: boolean, end: boolean, expires = false): Outcome {
     let sequence = this.#open.get(key);
     if (sequence === undefined) {
       if (!start) return { held: false, left: this.waiting };
@@ -64,6 +71,10 @@ export class SequenceBook {
       this.#open.delete(key);
       sequence.ended = true;
       if (!held) this.#used--;
+    }
+    if (held && expires) {
+      this.#backlog.splice(this.#backlog.indexOf(sequence), 1);
+      if (this.#open.get(key) === sequence) this.#open.delete(key);
     }
     this.#fill();
     return { held, left: this.waiting };

@@ -27,6 +27,8 @@ const LONG_US = 3_600_000_000;
 const SHORT_US = 200_000;
 /** More than twice as long: who looks for silent sequences looks again only after the same time. */
 const REST_MS = 900;
+/** How long a request may wait for a slot: over before anybody stops looking for its answer. */
+const EXPIRING_US = 150_000;
 
 /** Requests of a few sequences among each other: sound ones, and starts and ends that are not. */
 export const sequences = (chance: Chance): Dialogue => {
@@ -54,7 +56,7 @@ export const sequences = (chance: Chance): Dialogue => {
       );
       asked += places.length - 1;
     } else {
-      const place = placeOf(chance, book, id);
+      const place = timed(chance, made, book, id, placeOf(chance, book, id));
       const { held, left } = record(book, id, place);
       steps.push(turn(ask(chance, part(chance, made, id, place)), left, held));
     }
@@ -76,6 +78,7 @@ export const sequences = (chance: Chance): Dialogue => {
 interface Place {
   readonly start: boolean;
   readonly end: boolean;
+  readonly timeoutUs?: number;
 }
 
 const keyOf = (id: SequenceId): string => (typeof id === "string" ? `s${id}` : `n${id}`);
@@ -89,13 +92,28 @@ const turn = (request: ReturnType<typeof ask>, left: number, held = false): Step
 const record = (
   book: SequenceBook,
   id: SequenceId,
-  { start, end }: Place,
+  { start, end, timeoutUs }: Place,
 ): ReturnType<SequenceBook["record"]> =>
-  id === 0 || id === "" ? { held: false, left: book.waiting } : book.record(keyOf(id), start, end);
+  id === 0 || id === ""
+    ? { held: false, left: book.waiting }
+    : book.record(keyOf(id), start, end, timeoutUs === EXPIRING_US);
 
 const placeOf = (chance: Chance, book: SequenceBook, id: SequenceId): Place => {
   if (chance.oneIn(7)) return { start: chance.oneIn(2), end: chance.oneIn(2) };
   return { start: !book.isOpen(keyOf(id)), end: chance.oneIn(4) };
+};
+
+/** Some have a timeout, which counts only as long as they wait for a slot. */
+const timed = (
+  chance: Chance,
+  { isShort }: SequenceModel,
+  book: SequenceBook,
+  id: SequenceId,
+  place: Place,
+): Place => {
+  if (isShort || !chance.oneIn(5)) return place;
+  if (!book.waits(keyOf(id), place.start)) return { ...place, timeoutUs: chance.pick([1, LONG_US]) };
+  return { ...place, timeoutUs: chance.pick([EXPIRING_US, LONG_US]) };
 };
 
 /** Its requests run one after the other, whoever else has a slot. */
@@ -118,7 +136,7 @@ const part = (
   chance: Chance,
   { model: { sketch } }: SequenceModel,
   id: SequenceId,
-  { start, end }: Place,
+  { start, end, timeoutUs }: Place,
   rows = 1,
 ): Inference => {
   const parameters: Member[] = [];
@@ -126,6 +144,7 @@ const part = (
     parameters.push(["sequence_id", typeof id === "string" ? string(id) : token(id)]);
   if (start || chance.oneIn(4)) parameters.push(["sequence_start", token(start)]);
   if (end || chance.oneIn(4)) parameters.push(["sequence_end", token(end)]);
+  if (timeoutUs !== undefined) parameters.push(["timeout", token(timeoutUs)]);
   if (chance.oneIn(10)) parameters.push(["priority", token(chance.below(3))]);
   return inferenceOf(chance, sketch, { rows, parameters });
 };
