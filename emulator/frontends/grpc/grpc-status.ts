@@ -1,3 +1,4 @@
+import { upToNul } from "../../common/c-string.ts";
 import type { StatusCode, TritonError } from "../../common/status.ts";
 import { type GrpcCode, type GrpcStatus, grpcCode } from "./wire/status.ts";
 
@@ -15,7 +16,7 @@ export const grpcCodeOf: Record<StatusCode, GrpcCode> = {
 
 export const grpcStatusOf = (error: TritonError): GrpcStatus => ({
   code: grpcCodeOf[error.code],
-  message: error.message,
+  message: upToNul(error.message),
 });
 
 /** What the real server answers to bytes that are not the method's message (2.51.0). */

@@ -1,3 +1,4 @@
+import { upToNul } from "../../common/c-string.ts";
 import { fail, ok, type Result, type TritonError } from "../../common/status.ts";
 import type { InferenceServer, ServableVersion } from "../../core/inference-server.ts";
 import { bytesOfClasses, classify } from "../../core/tensor/classification.ts";
@@ -9,7 +10,7 @@ import {
   type Parameter,
   type ResponseSink,
 } from "../../core/tensor/inference-request.ts";
-import { upToNul } from "./codec/fields.ts";
+
 import type { InferInputTensor, InferRequestMessage } from "./codec/infer-request.ts";
 import type { InferResponseMessage } from "./codec/infer-response.ts";
 import { readRequestParameters } from "./codec/request-parameters.ts";

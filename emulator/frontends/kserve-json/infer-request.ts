@@ -1,3 +1,4 @@
+import { upToNul } from "../../common/c-string.ts";
 import { fail, ok, type Result, TritonError } from "../../common/status.ts";
 import type {
   InferenceRequestFields,
@@ -178,7 +179,7 @@ class RequestDecoder {
 
   decode(document: JsonValue): DecodedInferRequest {
     const id = optionalMember(document, "id");
-    if (id !== undefined) this.#id = cString(parse(asString(id), "id"));
+    if (id !== undefined) this.#id = upToNul(parse(asString(id), "id"));
     const parameters = optionalMember(document, "parameters");
     if (parameters !== undefined) this.#readParameters(parameters);
     const inputs = this.#readInputs(document);
@@ -209,7 +210,7 @@ class RequestDecoder {
     const members = take(membersOf(value), "failed to get request params.: ");
     for (let member = members.first; member !== null; member = member.next) {
       // Of equal names the first value counts, each time.
-      const name = cString(member.name);
+      const name = upToNul(member.name);
       const value = members.find(name);
       if (value === undefined) throw missingParameter(name);
       this.#readParameter(name, value);
@@ -247,7 +248,7 @@ class RequestDecoder {
       this.#sequenceId = number.value;
       return;
     }
-    const text = cString(parse(asString(value), "sequence_id"));
+    const text = upToNul(parse(asString(value), "sequence_id"));
     if (Buffer.byteLength(text) > MAX_SEQUENCE_ID_LENGTH) {
       throw new TritonError(
         "UNSUPPORTED",
@@ -313,7 +314,7 @@ class RequestDecoder {
     const offset = parameters.find("shared_memory_offset");
     const byteSize = parameters.find("shared_memory_byte_size");
     if (region === undefined && offset === undefined && byteSize === undefined) return null;
-    const regionName = region === undefined ? null : cString(parse(asString(region), "shared_memory_region"));
+    const regionName = region === undefined ? null : upToNul(parse(asString(region), "shared_memory_region"));
     const from = offset === undefined ? 0 : Number(parse(asUnsignedInteger(offset), "shared_memory_offset"));
     const size =
       byteSize === undefined ? 0 : Number(parse(asUnsignedInteger(byteSize), "shared_memory_byte_size"));
@@ -366,13 +367,7 @@ const parse = <T>(result: Result<T>, field: string): T =>
   result.ok ? result.value : take(result, `Unable to parse '${field}': `);
 
 const stringMember = (value: JsonValue, name: string): string =>
-  cString(parse(asString(parse(memberOf(value, name), name)), name));
-
-/** Names and identifiers pass through C strings in the real server: they end at a NUL. */
-const cString = (text: string): string => {
-  const end = text.indexOf("\0");
-  return end < 0 ? text : text.slice(0, end);
-};
+  upToNul(parse(asString(parse(memberOf(value, name), name)), name));
 
 /** A name cut short by a NUL is looked for as what is left of it. */
 const missingParameter = (name: string): TritonError =>
@@ -399,7 +394,7 @@ const customParameter = (name: string, value: JsonValue): ParameterValue => {
       "parameter keys starting with 'triton_' are reserved for Triton usage and should not be specified.",
     );
   }
-  if (typeof value === "string") return { kind: "string", value: cString(value) };
+  if (typeof value === "string") return { kind: "string", value: upToNul(value) };
   if (typeof value === "boolean") return { kind: "bool", value };
   if (typeof value === "number") return { kind: "int", value };
   // What int64 does not hold is a double.

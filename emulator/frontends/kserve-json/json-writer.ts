@@ -1,3 +1,5 @@
+import { upToNul } from "../../common/c-string.ts";
+
 /**
  * Strings as the server's RapidJSON writes them: only `"`, `\` and what lies below a space is escaped, with upper-case
  * hexadecimal digits; everything else, `/` and bytes that are not UTF-8 included, goes out as it is (spec/triton-wire.md 4).
@@ -10,8 +12,9 @@ export const jsonString = (text: string): string => {
   return `"${text}"`;
 };
 
-/** `{"error":"<message>"}`, the body of every error. */
-export const errorBody = (message: string): Buffer => Buffer.from(`{"error":${jsonString(message)}}`);
+/** `{"error":"<message>"}`, the body of every error: texts of errors are C strings. */
+export const errorBody = (message: string): Buffer =>
+  Buffer.from(`{"error":${jsonString(upToNul(message))}}`);
 
 /** The most bytes that `writeJsonBytes` makes of one byte. */
 export const maxEscapedByteSize = 6;

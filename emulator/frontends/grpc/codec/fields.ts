@@ -49,12 +49,6 @@ export const writeBool = (writer: ProtobufWriter, field: number, value: boolean)
   if (value) writer.bool(field, true);
 };
 
-/** Names end at a NUL where the real server hands them on (2.51.0). */
-export const upToNul = (text: string): string => {
-  const nul = text.indexOf("\0");
-  return nul < 0 ? text : text.slice(0, nul);
-};
-
 /** What `decode` answers, or null when the bytes are not its message. */
 export const decodeOrNull = <T>(bytes: Uint8Array, decode: (bytes: Uint8Array) => T): T | null => {
   try {

@@ -1,5 +1,6 @@
+import { upToNul } from "../../../common/c-string.ts";
 import { ProtobufReader } from "../../../common/protobuf-wire.ts";
-import { upToNul } from "./fields.ts";
+
 import {
   type InferParameter,
   type InferParameters,

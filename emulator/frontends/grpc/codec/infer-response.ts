@@ -1,3 +1,4 @@
+import { upToNul } from "../../../common/c-string.ts";
 import { ProtobufWriter } from "../../../common/protobuf-wire.ts";
 import type { OutputTensor, Parameter } from "../../../core/tensor/inference-request.ts";
 import { writeString } from "./fields.ts";
@@ -56,6 +57,6 @@ export const encodeStreamResponse = (message: InferResponseMessage): Uint8Array[
 /** A `ModelStreamInferResponse` for a request that failed; the response beside the message says which. */
 export const encodeStreamError = (errorMessage: string, message: InferResponseMessage): Uint8Array[] => {
   const head = new ProtobufWriter(64);
-  writeString(head, 1, errorMessage);
+  writeString(head, 1, upToNul(errorMessage));
   return [head.finish(), ...encodeStreamResponse(message)];
 };

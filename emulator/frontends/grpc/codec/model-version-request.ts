@@ -1,4 +1,5 @@
-import { lengthTag, readFields, upToNul } from "./fields.ts";
+import { upToNul } from "../../../common/c-string.ts";
+import { lengthTag, readFields } from "./fields.ts";
 
 /** `ModelReadyRequest`, `ModelMetadataRequest`, `ModelConfigRequest` and `ModelStatisticsRequest` all say this. */
 export interface ModelVersionRequest {
@@ -22,3 +23,11 @@ export const decodeEmpty = (bytes: Uint8Array): Record<string, never> => {
   readFields(bytes, () => false);
   return {};
 };
+
+/** Checks that the bytes are a `grpc.health.v1.HealthCheckRequest`. */
+export const checkHealthCheckRequest = (bytes: Uint8Array): void =>
+  readFields(bytes, (reader, tag) => {
+    if (tag !== lengthTag(1)) return false;
+    reader.utf8String();
+    return true;
+  });

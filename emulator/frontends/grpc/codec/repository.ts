@@ -1,3 +1,4 @@
+import { upToNul } from "../../../common/c-string.ts";
 import { type ProtobufReader, ProtobufWriter } from "../../../common/protobuf-wire.ts";
 import type { RepositoryIndexRow } from "../../../core/inference-server.ts";
 import { lengthTag, readFields, readMapEntry, varintTag, writeString } from "./fields.ts";
@@ -49,7 +50,7 @@ export const decodeRepositoryModelRequest = (bytes: Uint8Array): RepositoryModel
   const request: RepositoryModelRequest = { repositoryName: "", modelName: "", parameters: new Map() };
   readFields(bytes, (reader, tag) => {
     if (tag === lengthTag(1)) request.repositoryName = reader.utf8String();
-    else if (tag === lengthTag(2)) request.modelName = reader.utf8String();
+    else if (tag === lengthTag(2)) request.modelName = upToNul(reader.utf8String());
     else if (tag === lengthTag(3)) readParameterEntry(reader.message(), request.parameters);
     else return false;
     return true;

@@ -1,3 +1,4 @@
+import { upToNul } from "../../../common/c-string.ts";
 import { type ProtobufReader, ProtobufWriter } from "../../../common/protobuf-wire.ts";
 import type { LogSettings } from "../../../core/settings/log-settings.ts";
 import { shownSettings, type TraceSettings } from "../../../core/settings/trace-settings.ts";
@@ -16,7 +17,7 @@ export const decodeTraceSettingRequest = (bytes: Uint8Array): TraceSettingReques
       const values: string[] = [];
       const key = readMapEntry(reader.message(), (entry) => readTraceValue(entry.message(), values));
       request.settings.set(key, values);
-    } else if (tag === lengthTag(2)) request.modelName = reader.utf8String();
+    } else if (tag === lengthTag(2)) request.modelName = upToNul(reader.utf8String());
     else return false;
     return true;
   });

@@ -1,6 +1,6 @@
 import { ok } from "../../../common/status.ts";
 import { encodeBoolResponse, encodeHealthCheckResponse } from "../codec/metadata.ts";
-import { decodeEmpty } from "../codec/model-version-request.ts";
+import { checkHealthCheckRequest, decodeEmpty } from "../codec/model-version-request.ts";
 import { immediate } from "../handler.ts";
 
 /** `ServerLive` */
@@ -17,6 +17,6 @@ export const serverReady = immediate((server, request) => {
 
 /** `grpc.health.v1.Health/Check`: the server as a whole, whatever service is asked for (2.51.0). */
 export const healthCheck = immediate((server, request) => {
-  decodeEmpty(request);
+  checkHealthCheckRequest(request);
   return ok(encodeHealthCheckResponse(server.isReady()));
 });

@@ -1,3 +1,4 @@
+import { upToNul } from "../../../common/c-string.ts";
 import { fail, ok, type Result, TritonError } from "../../../common/status.ts";
 import type { LoadParameter, RepositoryIndexRow } from "../../../core/inference-server.ts";
 import { asBoolean, asString, membersOf, optionalMember, parseJson } from "../../kserve-json/json-reader.ts";
@@ -60,9 +61,13 @@ const readLoadParameters = (body: Buffer): Result<readonly LoadParameter[]> => {
   const members = membersOf(field);
   if (!members.ok) return members;
   const parameters: LoadParameter[] = [];
-  for (const [name] of members.value.entries()) {
+  for (const [written] of members.value.entries()) {
+    const name = upToNul(written);
     // Of several with one name the first is read each time.
-    const text = asString(members.value.find(name) ?? null);
+    const value = members.value.find(name);
+    if (value === undefined)
+      return fail("INTERNAL", `attempt to access non-existing object member '${name}'`);
+    const text = asString(value);
     if (!text.ok) return text;
     if (name === "config") parameters.push({ kind: "config", json: text.value });
     else if (name.startsWith("file:")) {

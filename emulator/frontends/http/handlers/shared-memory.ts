@@ -1,3 +1,4 @@
+import { upToNul } from "../../../common/c-string.ts";
 import { fail, ok } from "../../../common/status.ts";
 import {
   asString,
@@ -67,7 +68,7 @@ export const sharedMemoryRegister = immediate(({ groups, body }) => {
   }
   const wholeSize = asUnsignedInteger(byteSize);
   if (!wholeSize.ok) return wholeSize;
-  return fail("INTERNAL", `Unable to open shared memory region: '${keyText.value}'`);
+  return fail("INTERNAL", `Unable to open shared memory region: '${upToNul(keyText.value)}'`);
 });
 
 /** sizeof(cudaIpcMemHandle_t) */

@@ -1,3 +1,4 @@
+import { upToNul } from "../../../common/c-string.ts";
 import { fail, ok, type Result } from "../../../common/status.ts";
 import { parseTraceNumber } from "../../../core/settings/trace-number.ts";
 import {
@@ -85,8 +86,7 @@ const readNumber = (
   if (field === null) return ok(null);
   const text = asString(field);
   if (!text.ok) return text;
-  // C text: it ends at a NUL.
-  return parseTraceNumber(name, text.value.split("\0", 1)[0] ?? "", "");
+  return parseTraceNumber(name, upToNul(text.value), "");
 };
 
 const settingsReply = (settings: TraceSettings): HttpReply => {

@@ -100,6 +100,14 @@ describe("call: is answered with nothing but a status", () => {
     ["for half a message", LIVE, framed(Buffer.alloc(9)).subarray(0, 8), {}, "13", "Unable to parse request"],
     ["for bytes that are none", INFER, framed(Buffer.from([10, 127])), {}, "13", "Unable to parse request"],
     [
+      "for a health check of a service whose name is no text",
+      "/grpc.health.v1.Health/Check",
+      framed(Buffer.from([10, 1, 0xff])),
+      {},
+      "13",
+      "Unable to parse request",
+    ],
+    [
       "for a length that never comes",
       LIVE,
       Buffer.from([0, 0xff, 0xff, 0xff, 0xff]),
