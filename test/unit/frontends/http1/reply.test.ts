@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { LenientHeadReader } from "../../../../emulator/frontends/http1/lenient-head.ts";
 import { replyHead } from "../../../../emulator/frontends/http1/reply.ts";
 import { parseRequestHead } from "../../../../emulator/frontends/http1/request-head.ts";
 
@@ -45,4 +46,16 @@ test.each([
 ])("replyHead: %i is called %s", (status, phrase) => {
   const head = parseRequestHead("GET /v2 HTTP/1.1")!;
   expect(replyHead(head, { status, headers: [], body: [] }, 0)).toMatch(`HTTP/1.1 ${status} ${phrase}\r\n`);
+});
+
+test("replyHead: to a request without a version says HTTP/1.0, and not that its connection is kept", () => {
+  const { outcome } = new LenientHeadReader().push(
+    Buffer.from("GET /v2 \r\nConnection: keep-alive\r\n\r\n"),
+    0,
+  );
+  if (typeof outcome === "string") throw new Error(outcome);
+  expect(outcome.keepAlive).toBe(true);
+  expect(replyHead(outcome, { status: 200, headers: [], body: [] }, 0)).toBe(
+    "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n",
+  );
 });
