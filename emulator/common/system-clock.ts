@@ -5,8 +5,11 @@ interface Entry {
   readonly at: number;
   readonly order: number;
   readonly run: () => void;
-  handle: NodeJS.Timeout;
+  handle: NodeJS.Timeout | undefined;
 }
+
+/** Node rings at once for what is further away. */
+const LONGEST_DELAY_MS = 2 ** 31 - 1;
 
 /** So long after what a move set off it is looked, in real time, for what follows from that. */
 const SETTLING_MS = 50;
@@ -43,12 +46,8 @@ export class SystemClock implements Clock {
 
   setTimer(delayUs: number, run: () => void): Timer {
     const at = this.now() + Math.max(0, delayUs);
-    const entry: Entry = {
-      at,
-      order: this.#order++,
-      run,
-      handle: this.#arm(delayUs, () => this.#fire(entry)),
-    };
+    const entry: Entry = { at, order: this.#order++, run, handle: undefined };
+    this.#arm(entry, delayUs);
     this.#entries.add(entry);
     return {
       cancel: () => {
@@ -95,7 +94,7 @@ export class SystemClock implements Clock {
       // What is still to come was set for a time that is now nearer.
       for (const entry of this.#entries) {
         clearTimeout(entry.handle);
-        entry.handle = this.#arm(entry.at - this.now(), () => this.#fire(entry));
+        this.#arm(entry, entry.at - this.now());
       }
     }
   }
@@ -140,8 +139,11 @@ export class SystemClock implements Clock {
     this.#movedMs += Math.max(0, Math.ceil((us - this.now()) / 1000));
   }
 
-  #arm(delayUs: number, run: () => void): NodeJS.Timeout {
-    return setTimeout(run, Math.max(0, delayUs) / 1000).unref();
+  #arm(entry: Entry, delayUs: number): void {
+    const delayMs = Math.max(0, delayUs) / 1000;
+    const ring =
+      delayMs > LONGEST_DELAY_MS ? () => this.#arm(entry, entry.at - this.now()) : () => this.#fire(entry);
+    entry.handle = setTimeout(ring, Math.min(delayMs, LONGEST_DELAY_MS)).unref();
   }
 }
 

@@ -225,7 +225,8 @@ export class SequenceScheduler implements Scheduler {
   #watchBacklog(): void {
     this.#backlogTimer?.cancel();
     this.#backlogTimer = null;
-    const nextUs = Math.min(...this.#backlog.map(({ expiresUs }) => expiresUs));
+    let nextUs = Number.POSITIVE_INFINITY;
+    for (const { expiresUs } of this.#backlog) nextUs = Math.min(nextUs, expiresUs);
     if (nextUs === Number.POSITIVE_INFINITY) return;
     this.#backlogTimer = this.#clock.setTimer(Math.max(0, nextUs - this.#clock.now()), () => {
       this.#rejectExpired();

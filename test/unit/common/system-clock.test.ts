@@ -1,9 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { held } from "../../../emulator/common/held.ts";
 import { SystemClock } from "../../../emulator/common/system-clock.ts";
 
 const HOUR_US = 3_600e6;
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 test("system clock: moved ahead, its time and date are so much later, and go on", async () => {
   const clock = new SystemClock();
@@ -112,4 +116,15 @@ test("system clock: two moves at once are made one after the other", async () =>
   const startUs = clock.now();
   await Promise.all([clock.advance(HOUR_US), clock.advance(HOUR_US)]);
   expect(clock.now() - startUs).toBeGreaterThanOrEqual(2 * HOUR_US);
+});
+
+test("system clock: a timer further away than Node's longest rings in its time, not at once", () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  const clock = new SystemClock();
+  let rung = 0;
+  clock.setTimer(100 * 24 * HOUR_US, () => rung++);
+  vi.advanceTimersByTime(99 * 24 * 3_600_000);
+  expect(rung).toBe(0);
+  vi.advanceTimersByTime(24 * 3_600_000 + 1);
+  expect(rung).toBe(1);
 });
