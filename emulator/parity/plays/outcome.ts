@@ -56,6 +56,11 @@ export const differenceOfStates = (
   return found === null ? null : { ...found, what: `state: ${found.what}` };
 };
 
+/** What the gRPC client says in the place of a status. */
+const lostConnection = /^(Connection dropped|read ECONNRESET|No connection established\b.*)$/s;
+
 /** A connection that ends without an answer comes before the end of the process is known. */
 export const hangsUp = ({ divergences }: Difference): boolean =>
-  divergences.some(({ where }) => where === "connection");
+  divergences.some(
+    ({ where, theirs }) => where === "connection" || (where === "message" && lostConnection.test(theirs)),
+  );
