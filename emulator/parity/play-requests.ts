@@ -7,7 +7,7 @@ import { HURRIED, PATIENT } from "./exchange/http-connection.ts";
 import type { Pair } from "./pair.ts";
 import { Chance } from "./traffic/chance.ts";
 import { isLeftOut } from "./traffic/left-out.ts";
-import { modelsOf, shellCommand, type TrafficRequest } from "./traffic/request.ts";
+import { modelsOf, needsGrpc, shellCommand, type TrafficRequest } from "./traffic/request.ts";
 import { send } from "./traffic/send.ts";
 import type { Surface, World } from "./traffic/surface.ts";
 
@@ -82,9 +82,6 @@ const onlyLooks = (request: TrafficRequest): boolean => {
       return false;
   }
 };
-
-const needsGrpc = (request: TrafficRequest): boolean =>
-  request.kind === "grpc" || request.kind === "stream" || (request.kind === "raw" && request.port === "grpc");
 
 const patienceFor = ({ name }: Surface, request: TrafficRequest): number => {
   if (request.kind === "raw") return PATIENCE_OF_BYTES;

@@ -17,7 +17,7 @@ import { Chance } from "../traffic/chance.ts";
 import { isLeftOut } from "../traffic/left-out.ts";
 import { sketchModels } from "../traffic/model-sketch.ts";
 import { arithmeticModels, spareModels, trafficContent } from "../traffic/repository.ts";
-import { modelsOf, shellCommand, type TrafficRequest } from "../traffic/request.ts";
+import { modelsOf, needsGrpc, shellCommand, type TrafficRequest } from "../traffic/request.ts";
 import { send } from "../traffic/send.ts";
 import type { Surface, World } from "../traffic/surface.ts";
 import { surfaces } from "../traffic/surfaces.ts";
@@ -51,6 +51,10 @@ export interface RecordTrafficOptions {
 const REQUESTS_BETWEEN_RESTARTS = 100;
 /** Counters may follow an answer by a moment, gauges are read by the real server once in two seconds. */
 const SETTLES_MS: Readonly<Record<string, number>> = { statistics: 100, metrics: 2500 };
+
+/** Whether its answer hangs on all that was asked before. */
+const tellsCounts = (surface: string, request: TrafficRequest): boolean =>
+  surface in SETTLES_MS || (request.kind === "http" && /\/(stats|metrics)\b/.test(request.path));
 
 /** Sends generated requests to a real server and keeps what came back; of which it dies is left out. */
 export const recordTraffic = async (target: Target, options: RecordTrafficOptions): Promise<number> => {
@@ -132,10 +136,9 @@ export const playRecordedTraffic = async (
       const { surface, number, request, ...written } = line;
       const row = rows.get(surface);
       if (row === undefined) continue;
-      const needsGrpc = request.kind === "grpc" || request.kind === "stream";
-      const notSent = needsGrpc && side.side.grpc === null;
+      const notSent = needsGrpc(request) && side.side.grpc === null;
       if (notSent) countTheSame = false;
-      if (notSent || (surface in SETTLES_MS && !countTheSame)) {
+      if (notSent || (!countTheSame && tellsCounts(surface, request))) {
         row.notComparable++;
         continue;
       }
@@ -201,7 +204,7 @@ const compared = async (
   for (let tries = 0; ; tries++) {
     const answer = await send(side.side, request);
     const comparison = compareAnswers(answer, theirs, { tolerance });
-    if (comparison.divergences.length === 0 || !(surface in SETTLES_MS) || tries === 20)
+    if (comparison.divergences.length === 0 || !tellsCounts(surface, request) || tries === 20)
       return { answer, comparison };
     await pause(25);
   }

@@ -116,6 +116,10 @@ export const bytesOf = (request: HttpTraffic, places: Places): Buffer =>
     body: request.body === null ? null : bodyBytes(request.body, places),
   });
 
+/** Whether the gRPC client is needed, to send it or to read what bytes answer. */
+export const needsGrpc = (request: TrafficRequest): boolean =>
+  request.kind === "grpc" || request.kind === "stream" || (request.kind === "raw" && request.port === "grpc");
+
 /** The models that a request asks for inference, by their names. */
 export const modelsOf = (request: TrafficRequest): readonly string[] => {
   switch (request.kind) {
