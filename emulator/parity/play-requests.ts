@@ -68,8 +68,8 @@ export const ARITHMETIC_TOLERANCE = 1e-4;
 const PATIENCE: Readonly<Record<string, number>> = { metrics: 125 };
 /** Counters follow an answer by a moment, and an unload goes on after its answer: what only looks is asked again. */
 const PATIENCE_OF_LOOKS = 20;
-/** Who is sent a reset may lose what came before it. */
-const PATIENCE_OF_BYTES = 4;
+/** Who is sent a reset may lose what came before it: then bytes are sent again so often more. */
+const PATIENCE_AFTER_RESET = 3;
 
 /** Whether it changes nothing, so that it can be asked again. */
 const onlyLooks = (request: TrafficRequest): boolean => {
@@ -83,8 +83,10 @@ const onlyLooks = (request: TrafficRequest): boolean => {
   }
 };
 
+const wasReset = (answer: Answer): boolean => answer.kind === "raw" && answer.answer.ended === "reset";
+
 const patienceFor = ({ name }: Surface, request: TrafficRequest): number => {
-  if (request.kind === "raw") return PATIENCE_OF_BYTES;
+  if (request.kind === "raw") return 1;
   return PATIENCE[name] ?? (onlyLooks(request) ? PATIENCE_OF_LOOKS : 0);
 };
 
@@ -172,8 +174,8 @@ class RequestPlayer {
       const waits = tries < patience ? HURRIED : PATIENT;
       const [a, b] = await Promise.all([send(ours, request, waits), send(theirs, request, waits)]);
       const comparison = compareAnswers(a, b, { tolerance });
-      if (comparison.divergences.length === 0 || tries === patience)
-        return { ours: a, theirs: b, comparison };
+      const limit = wasReset(a) || wasReset(b) ? patience + PATIENCE_AFTER_RESET : patience;
+      if (comparison.divergences.length === 0 || tries >= limit) return { ours: a, theirs: b, comparison };
       await this.#options.pause();
     }
   }
