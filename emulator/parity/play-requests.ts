@@ -147,7 +147,7 @@ class RequestPlayer {
       return;
     }
     const exchange = await this.#exchange(request, patienceFor(surface, request));
-    if (await this.#died(surface, number, request, exchange.theirs)) {
+    if (await this.#died(surface, number, request, exchange)) {
       result.notComparable++;
       return;
     }
@@ -181,8 +181,13 @@ class RequestPlayer {
   }
 
   /** A real server that ends by itself is started anew; the request it died of is shown. */
-  async #died(surface: Surface, number: number, request: TrafficRequest, answer: Answer): Promise<boolean> {
-    await this.#hasEnded(answer);
+  async #died(
+    surface: Surface,
+    number: number,
+    request: TrafficRequest,
+    exchange: Exchange,
+  ): Promise<boolean> {
+    await this.#hasEnded(exchange);
     const dead = this.#pair.dead();
     if (dead === null) return false;
     if (dead.side === "ours")
@@ -195,9 +200,11 @@ class RequestPlayer {
   }
 
   /** The connection ends some time before the process does; a stream and a call tell it by their code. */
-  async #hasEnded(answer: Answer): Promise<boolean> {
+  async #hasEnded({ theirs: answer, comparison }: Exchange): Promise<boolean> {
     const suspicious =
-      answer.kind === "connection" || ("code" in answer.answer && answer.answer.code === "UNAVAILABLE");
+      answer.kind === "connection" ||
+      ("code" in answer.answer && answer.answer.code === "UNAVAILABLE") ||
+      (comparison.divergences.length > 0 && answer.kind === "raw" && answer.answer.ended !== null);
     for (let tries = 0; suspicious && tries < 40 && this.#pair.dead() === null; tries++)
       await this.#options.pause();
     return this.#pair.dead() !== null;
@@ -231,7 +238,7 @@ class RequestPlayer {
     // Something smaller may be the end of the real server, or need more than itself to show.
     if (
       shown !== exchange &&
-      ((await this.#hasEnded(shown.theirs)) || keyOf(shown.comparison.divergences) !== key)
+      ((await this.#hasEnded(shown)) || keyOf(shown.comparison.divergences) !== key)
     ) {
       if (this.#pair.dead() !== null) await this.#pair.restart();
       smallest = request;
