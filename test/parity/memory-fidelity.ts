@@ -5,13 +5,14 @@ import {
   runMemoryFidelity,
   writeMemoryFidelityPage,
 } from "../../emulator/parity/memory/run.ts";
+import { runningOrOwnEngine } from "../../emulator/parity/real-triton/engine.ts";
 import { Unavailable } from "../../emulator/parity/real-triton/unavailable.ts";
 
 /**
  * `npm run parity -- --memory [--fleets=20] [--seed=1] [--instances=6]`: random fleets, and so many of a
  * model whose two instances do not fit, on a real server in containers with a memory limit, and
  * through the ledger; docs/memory-fidelity.md is made anew from these recordings and earlier ones. With `--recorded`, and where
- * there is no Docker engine, from earlier ones alone.
+ * there can be no Docker engine, from earlier ones alone.
  * @returns the exit code: 1 = a difference without a reason
  */
 export const memoryFidelity = async (args: readonly string[]): Promise<number> => {
@@ -46,7 +47,12 @@ const play = async (fleets: number, seed: number, instancesFleets: number): Prom
     throw new Error("--instances takes a number");
   try {
     say(`seed ${seed}, ${fleets} fleets`);
-    await runMemoryFidelity({ fleets, seed, instancesFleets, say });
+    const engine = await runningOrOwnEngine(say);
+    try {
+      await runMemoryFidelity(engine, { fleets, seed, instancesFleets, say });
+    } finally {
+      await engine.stop();
+    }
   } catch (error) {
     if (!(error instanceof Unavailable)) throw error;
     say(`not on a real server: ${error.message}; to do so: ${error.remedy}. From recordings instead:`);

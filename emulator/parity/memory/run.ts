@@ -1,5 +1,5 @@
 import { mkdirSync, writeFileSync } from "node:fs";
-import { runningEngine } from "../real-triton/engine.ts";
+import type { Engine } from "../real-triton/engine.ts";
 import { serverImage } from "../real-triton/image.ts";
 import type { Say } from "../real-triton/programs.ts";
 import { TRITON_VERSION } from "../real-triton/server-files.ts";
@@ -34,15 +34,15 @@ const TRIES = 4;
 
 /**
  * Plays random fleets on a real Triton in containers with a memory limit, and through the ledger; keeps what was read in
- * fixtures/recordings. A fleet takes about 40 s. Throws Unavailable where there is no Docker engine, or no image.
+ * fixtures/recordings. A fleet takes about 40 s. Throws Unavailable where there can be no image.
  */
 export const runMemoryFidelity = async (
+  engine: Engine,
   options: MemoryFidelityOptions = {},
 ): Promise<MemoryFidelityReport> => {
   const { fleets = 20, seed = 1, instancesFleets = 6, say = () => {} } = options;
-  const { socket, ...found } = await runningEngine();
-  const image = options.image ?? (await serverImage({ socket, ...found }, say));
-  const server = { engine: new DockerEngine(socket), image, release: TRITON_VERSION };
+  const image = options.image ?? (await serverImage(engine, say));
+  const server = { engine: new DockerEngine(engine.socket), image, release: TRITON_VERSION };
   await warmPageCache(server);
   const played: FleetComparison[] = [];
   const stalled: FleetRecording[] = [];

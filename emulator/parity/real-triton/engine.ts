@@ -5,6 +5,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
+import { cacheFolder } from "./cache-folder.ts";
 import { installPackages, isRoot, programPath, type Say } from "./programs.ts";
 import { Unavailable } from "./unavailable.ts";
 
@@ -44,6 +45,16 @@ export const runningEngine = async (): Promise<Engine> => {
       : `no Docker engine answers on ${silent.join(" or ")}`,
     "start Docker, or name its socket: DOCKER_HOST=unix://...",
   );
+};
+
+/** The engine that answers, else one of our own in the cache (Linux, root). Throws Unavailable where neither can be. */
+export const runningOrOwnEngine = async (say: Say): Promise<Engine> => {
+  try {
+    return await runningEngine();
+  } catch (error) {
+    if (!(error instanceof Unavailable)) throw error;
+    return startEngine(cacheFolder("engine"), say);
+  }
 };
 
 /** Sockets on which an engine of this machine may listen, the likeliest first. */

@@ -1,5 +1,4 @@
-import { cacheFolder } from "../real-triton/cache-folder.ts";
-import { type Engine, runningEngine, startEngine } from "../real-triton/engine.ts";
+import { runningEngine, runningOrOwnEngine } from "../real-triton/engine.ts";
 import type { Say } from "../real-triton/programs.ts";
 import { Unavailable } from "../real-triton/unavailable.ts";
 import { containerTarget } from "./container.ts";
@@ -69,7 +68,7 @@ const candidates = ({ onnxRuntime, mayStartEngine = false, say }: ChooseOptions)
   {
     kind: "container",
     open: async () => {
-      const engine = await findEngine(mayStartEngine, say);
+      const engine = await (mayStartEngine ? runningOrOwnEngine(say) : runningEngine());
       const stopped = stopWithUs(() => engine.stop());
       const close = async (): Promise<void> => {
         stopped();
@@ -91,12 +90,3 @@ const candidates = ({ onnxRuntime, mayStartEngine = false, say }: ChooseOptions)
 ];
 
 const nothingToStop = (): Promise<void> => Promise.resolve();
-
-const findEngine = async (mayStart: boolean, say: Say): Promise<Engine> => {
-  try {
-    return await runningEngine();
-  } catch (error) {
-    if (!mayStart || !(error instanceof Unavailable)) throw error;
-    return startEngine(cacheFolder("engine"), say);
-  }
-};

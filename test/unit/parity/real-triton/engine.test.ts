@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +9,7 @@ import {
   daemonArguments,
   engineSockets,
   runningEngine,
+  runningOrOwnEngine,
   startEngine,
 } from "../../../../emulator/parity/real-triton/engine.ts";
 import { ownImage, serverImage } from "../../../../emulator/parity/real-triton/image.ts";
@@ -30,16 +31,17 @@ afterEach(async () => {
 /** What answers on the socket instead of an engine. */
 const listen = async (
   answer: (request: IncomingMessage, response: ServerResponse) => void,
+  path = socket,
 ): Promise<void> => {
   const server = createServer(answer);
   servers.push(server);
-  await new Promise<void>((resolve) => server.listen(socket, resolve));
+  await new Promise<void>((resolve) => server.listen(path, resolve));
 };
-const fakeEngine = (images: readonly string[] = []): Promise<void> =>
+const fakeEngine = (images: readonly string[] = [], path = socket): Promise<void> =>
   listen(({ url }, response) => {
     const known = url === "/_ping" || images.some((image) => url === `/images/${image}/json`);
     response.writeHead(known ? 200 : 404).end("OK");
-  });
+  }, path);
 
 test("engineSockets: DOCKER_HOST alone where it is set, else the usual ones", () => {
   expect(engineSockets({ DOCKER_HOST: "unix:///my/docker.sock" })).toEqual(["/my/docker.sock"]);
@@ -79,6 +81,17 @@ test("runningEngine: says where none answers, and how one would be found", async
 test("runningEngine: does not take an engine that may be on another machine", async () => {
   vi.stubEnv("DOCKER_HOST", "tcp://10.0.0.1:2375");
   await expect(runningEngine()).rejects.toThrow("DOCKER_HOST=tcp://10.0.0.1:2375 may be another machine");
+});
+
+test("runningOrOwnEngine: the one that answers; where none does, our own of the cache", async () => {
+  const own = join(folder, "triton-local/engine");
+  mkdirSync(own, { recursive: true });
+  await fakeEngine([], join(own, "docker.sock"));
+  vi.stubEnv("XDG_CACHE_HOME", folder);
+  vi.stubEnv("DOCKER_HOST", `unix://${socket}`);
+  expect((await runningOrOwnEngine(() => {})).socket).toBe(join(own, "docker.sock"));
+  await fakeEngine();
+  expect((await runningOrOwnEngine(() => {})).socket).toBe(socket);
 });
 
 test("startEngine: uses the one that runs in the folder, and leaves it alone", async () => {
