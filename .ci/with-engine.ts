@@ -7,7 +7,7 @@ import { Unavailable } from "../emulator/parity/real-triton/unavailable.ts";
  * Runs a command with a Docker engine that it can find: the one of this machine, else one started for it (Debian, root).
  * Where there can be none the command runs all the same, and what needs one says that it was skipped.
  *
- *   node .ci/with-engine.ts npx vitest run test/image.test.ts
+ *   npx node .ci/with-engine.ts npx vitest run test/image.test.ts
  */
 
 const say = (line: string): void => console.error(line);
