@@ -100,6 +100,17 @@ const moves: ReadonlySet<Step["call"]> = new Set(["load", "unload", "infer", "wa
 /** It was killed before its name was seen. */
 const UNKNOWN = "?";
 
+/**
+ * Names those who were killed before their name was seen, where it can only be they: seed 15 had one, once in eight plays.
+ * @param killed a name, or `?`
+ * @param lost instances of the model that was loaded that are not there afterwards
+ */
+export const nameUnseen = (killed: readonly string[], lost: readonly string[]): readonly string[] => {
+  const unseen = lost.filter((name) => !killed.includes(name));
+  if (unseen.length !== killed.filter((name) => name === UNKNOWN).length) return killed;
+  return killed.map((name) => (name === UNKNOWN ? (unseen.shift() ?? UNKNOWN) : name));
+};
+
 class Player {
   readonly #engine: DockerEngine;
   readonly #id: string;
@@ -107,7 +118,7 @@ class Player {
   /** Every process that was ever seen, by number. */
   readonly #names = new Map<number, string>();
   #alive: ReadonlySet<number> = new Set();
-  #killsTold = 0;
+  readonly #killsTold = new Set<number>();
   /** By model of several instances. */
   readonly #runsTold = new Map<string, number>();
 
@@ -161,7 +172,7 @@ class Player {
     };
     if (!moves.has(step.call)) return { ...answer, killed: [], heldMib: null };
     await this.#look();
-    const killed = await this.#killed(before, step, seen.body);
+    const killed = await this.#killed(before, fleet, step, seen);
     const held = await this.#engine.heldBytes(this.#id);
     const heldMib = held === null ? null : Math.round((held / 2 ** 20) * 10) / 10;
     return { ...answer, killed, heldMib };
@@ -196,12 +207,18 @@ class Player {
     this.#alive = alive;
   }
 
-  async #killed(before: ReadonlySet<number>, step: Step, body: string): Promise<readonly string[]> {
+  async #killed(
+    before: ReadonlySet<number>,
+    fleet: Fleet,
+    step: Step,
+    { status, body }: Seen,
+  ): Promise<readonly string[]> {
     const told = await killedPids(this.#id);
     if (told !== null) {
-      const fresh = told.slice(this.#killsTold);
-      this.#killsTold = told.length;
-      return fresh.map((pid) => this.#names.get(pid) ?? UNKNOWN);
+      const fresh = told.filter((pid) => !this.#killsTold.has(pid));
+      for (const pid of fresh) this.#killsTold.add(pid);
+      const killed = fresh.map((pid) => this.#names.get(pid) ?? UNKNOWN);
+      return step.call === "load" ? nameUnseen(killed, this.#lost(fleet, step, status, body)) : killed;
     }
     // Without the kernel's word: who went while somebody else took memory, and who is said to be dead at its load.
     if (step.call !== "load" && step.call !== "infer") return [];
@@ -213,6 +230,15 @@ class Player {
       ...went.filter((name) => step.call === "infer" || !own(name)),
       ...(atItsLoad === null ? [] : [atItsLoad]),
     ];
+  }
+
+  /** Of a load that failed the one that it died of alone is known: the server ends the others itself. */
+  #lost(fleet: Fleet, step: Step, status: number | null, body: string): readonly string[] {
+    const model = fleet.models.find(({ name }) => name === step.model);
+    if (model === undefined) return [];
+    if (status !== 200) return [deadProcess(body)].filter((name) => name !== null);
+    const alive = new Set([...this.#alive].map((pid) => this.#names.get(pid)));
+    return processNames(fleet, model).filter((name) => !alive.has(name));
   }
 
   async #ask({ port, method, path, targetModel, body }: FleetRequest, patience: number): Promise<Seen> {
