@@ -11,6 +11,7 @@ import {
   StartFailure,
   type StartOptions,
   type Target,
+  withoutGpus,
 } from "../parity/targets/target.ts";
 
 export interface OwnTargetOptions {
@@ -48,7 +49,7 @@ const startInProcess = async (
       "--sagemaker-port=0",
       ...flags,
     ],
-    environment: env,
+    environment: { ...withoutGpus, ...env },
     readFile: (path) => readFileSync(path, "utf8"),
     defaultModelRepository: repository,
     cores: 2,

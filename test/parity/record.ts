@@ -1,3 +1,4 @@
+import { areas as allAreas } from "../../emulator/parity/cases/areas.ts";
 import { recordCases } from "../../emulator/parity/recordings/record-cases.ts";
 import {
   recordTraffic,
@@ -18,6 +19,11 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`);
 export const record = async (args: readonly string[]): Promise<number> => {
   const named = args.filter((arg) => !arg.startsWith("--"));
   const areas = named.filter((area) => area !== TRAFFIC);
+  const unknown = areas.find((area) => !allAreas.includes(area));
+  if (unknown !== undefined) {
+    say(`nothing recorded: '${unknown}' is none of ${[...allAreas, TRAFFIC].join(", ")}`);
+    return 2;
+  }
   const wanted = wantedKind(args);
   const { target, close } = await chooseTarget({ say, ...(wanted === null ? {} : { wanted }) });
   try {

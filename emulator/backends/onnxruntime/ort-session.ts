@@ -13,6 +13,7 @@ import {
   promoteInitialisers,
   readOnnxModel,
 } from "./onnx-model.ts";
+import { tellsCudaUnusable } from "./runtime-error.ts";
 import type {
   FileFingerprint,
   ModelDescription,
@@ -156,7 +157,9 @@ const createSession = async (
         const session = await create([{ name: "cuda", deviceId: provider.deviceId }, "cpu"]);
         return { session, unusable: null, providerRefused };
       } catch (error) {
-        providerRefused = failureOf(error).text;
+        const { text } = failureOf(error);
+        if (!tellsCudaUnusable(text)) throw error;
+        providerRefused = text;
       }
     }
     return { session: await create(["cpu"]), unusable: null, providerRefused };

@@ -8,6 +8,14 @@ import { TritonError } from "../../common/status.ts";
 export const runtimeError = (text: string): TritonError =>
   new TritonError("INTERNAL", `onnx runtime error ${errorCode(text)}: ${text}`);
 
+/**
+ * Whether a session could not be opened on a GPU because CUDA cannot be used there at all, by ONNX Runtime's text. What a
+ * model or a full GPU is to blame for is told while the session is made ready (1.30 with CUDA 13, observed), or as memory
+ * that is not there; that fails the load, as on the real server.
+ */
+export const tellsCudaUnusable = (text: string): boolean =>
+  !/^Exception during initialization|^Load model from |out of memory/.test(text);
+
 const FAIL = 1;
 const INVALID_ARGUMENT = 2;
 const NO_SUCHFILE = 3;

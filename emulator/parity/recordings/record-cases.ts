@@ -53,12 +53,20 @@ export const recordCases = async (target: Target, options: RecordOptions): Promi
     const plays = readCases(area).flatMap((testCase) =>
       waysOf(area, testCase).map((over) => ({ testCase, over })),
     );
-    const recordings = await sideBySide(plays, workers, async ({ testCase, over }) => {
-      const { recording, differences } = await record(testCase, over, target);
-      if (differences.length > 0)
-        disagreements.push(`${testCase.id} over ${over}:\n  ${differences.join("\n  ")}`);
-      return recording;
-    });
+    const played = await sideBySide(plays, workers, async ({ testCase, over }) => ({
+      name: `${testCase.id} over ${over}`,
+      again: () => record(testCase, over, target),
+      ...(await record(testCase, over, target)),
+    }));
+    const recordings: Recording[] = [];
+    for (const { name, again, ...first } of played) {
+      let last: Recorded = first;
+      // Where several cases share a machine some answer too late, and the real server loses races of its own now and then.
+      for (let tries = 0; tries < TRIES_ALONE && last.differences.length > 0; tries++) last = await again();
+      if (last.differences.length > 0) disagreements.push(`${name}:\n  ${last.differences.join("\n  ")}`);
+      else if (last !== first) say(`as its case says when played alone: ${name}`);
+      recordings.push(last.recording);
+    }
     writeRecordings(new URL(`${area}.jsonl`, folder), from, recordings);
     recorded += recordings.length;
     say(`recorded ${area}: ${recordings.length}`);
@@ -66,11 +74,15 @@ export const recordCases = async (target: Target, options: RecordOptions): Promi
   return { folder, from, recorded, disagreements };
 };
 
-const record = async (
-  testCase: ConformanceCase,
-  over: Way,
-  target: Target,
-): Promise<{ readonly recording: Recording; readonly differences: Differences }> => {
+interface Recorded {
+  readonly recording: Recording;
+  readonly differences: Differences;
+}
+
+/** Of a case that was not as it says beside others. */
+const TRIES_ALONE = 3;
+
+const record = async (testCase: ConformanceCase, over: Way, target: Target): Promise<Recorded> => {
   for (let retries = retriesOf(testCase, true); ; retries--) {
     let start: Recording["start"];
     const steps = new Map<number, WrittenObservation>();

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { createServer, type Server } from "node:net";
 import { becomesReady, serverFlags, signalNumbers, withoutLogPrefix } from "./start-up.ts";
-import { type RunningServer, StartFailure, type StartOptions } from "./target.ts";
+import { type RunningServer, StartFailure, type StartOptions, withoutGpus } from "./target.ts";
 
 /** Runs a command that takes tritonserver's flags, in a process group of its own. */
 export const startServerProcess = async (
@@ -33,7 +33,7 @@ const startOnce = async (command: readonly string[], options: StartOptions): Pro
   const [program = "", ...first] = command;
   const child = spawn(program, [...first, ...flags], {
     detached: true,
-    env: { ...process.env, ...options.env },
+    env: { ...process.env, ...withoutGpus, ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let text = "";

@@ -38,6 +38,9 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
+/** Of a server's environment: the cases were observed, and generated requests are made, for machines without a GPU. */
+export const withoutGpus = { CUDA_VISIBLE_DEVICES: "" };
+
 export class StartFailure extends Error {
   readonly exitCode: number;
   readonly output: string;

@@ -130,18 +130,24 @@ test("get: no more is read than the client takes, and nothing stays open when it
 });
 
 test("put: of a client that goes away in the middle nothing is left", async () => {
-  const { url, root, put, text } = await portWithBucket();
+  const { store, url, root, put, text } = await portWithBucket();
   await put("a", "old");
   const before = filesOf(root);
+  const begun = Promise.withResolvers<{ readonly written: Promise<unknown> }>();
+  const storePut = store.put.bind(store);
+  store.put = (...object) => {
+    const written = storePut(...object);
+    begun.resolve({ written });
+    return written;
+  };
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);
-  await new Promise<void>((resolve) => {
-    socket.write(`PUT /${Bucket}/a HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\nhalf`, () =>
-      resolve(),
-    );
-  });
+  socket.write(`PUT /${Bucket}/a HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\nhalf`);
+  const { written } = await begun.promise;
+  const closed = once(socket.resume(), "close");
   socket.end();
-  await once(socket.resume(), "close");
+  await expect(written).rejects.toThrow();
+  await closed;
   expect(await text("a")).toBe("old");
   expect(filesOf(root)).toEqual(before);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { runtimeError } from "../../../../emulator/backends/onnxruntime/runtime-error.ts";
+import { runtimeError, tellsCudaUnusable } from "../../../../emulator/backends/onnxruntime/runtime-error.ts";
 
 test.each([
   [7, "Load model from /m/1/model.onnx failed:Protobuf parsing failed."],
@@ -39,4 +39,20 @@ test.each([
   const error = runtimeError(text);
   expect(error.code).toBe("INTERNAL");
   expect(error.message).toBe(`onnx runtime error ${code}: ${text}`);
+});
+
+test.each([
+  [true, "OrtSessionOptionsAppendExecutionProvider_Cuda: Failed to load shared library"],
+  [
+    true,
+    "CUDA failure 100: no CUDA-capable device is detected ; GPU=-1 ; hostname=vm ; expr=cudaSetDevice(0);",
+  ],
+  [
+    false,
+    "Exception during initialization: /onnxruntime_src/onnxruntime/core/providers/cuda/cuda_call.cc:146 CUBLAS failure 3: the resource allocation failed ; GPU=0 ; hostname=vm ; expr=cublasCreate(&cublas_handle_);",
+  ],
+  [false, "CUDA failure 2: out of memory ; GPU=0 ; hostname=vm ; expr=cudaMalloc(&p, size);"],
+  [false, "Load model from /m/1/model.onnx failed:Protobuf parsing failed."],
+])("a session that cannot be opened on a GPU: is CUDA to blame? %s: %s", (unusable, text) => {
+  expect(tellsCudaUnusable(text)).toBe(unusable);
 });

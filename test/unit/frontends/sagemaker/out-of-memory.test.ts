@@ -29,6 +29,8 @@ test.each([
   "Cannot allocate memory",
   "std::bad_alloc",
   "Failed to allocate",
+  "CUBLAS failure 3: the resource allocation failed ; GPU=0 ; expr=cublasCreate(&cublas_handle_);",
+  "CUDNN failure 4000: CUDNN_STATUS_INTERNAL_ERROR ; GPU=0 ; expr=cudnnCreate(&cudnn_handle_);",
   "Stub process 'm_0_0' is not healthy.",
   "memory limit set for GPU 0 has exceeded, model loading is rejected.",
   "",
