@@ -80,3 +80,44 @@ test("no recordings: said at once, with the command that makes them", () => {
     "make them with: npm run parity -- --record",
   );
 });
+
+/** Records a case from a server that was started otherwise than asked for the first `count` times that it was played. */
+const recordedFrom = async (count: number) => {
+  const elsewhere = pathToFileURL(`${mkdtempSync(join(tmpdir(), "recordings-"))}/`);
+  const said: string[] = [];
+  let starts = 0;
+  try {
+    const { disagreements } = await recordCases(
+      {
+        ...emulatorTarget,
+        real: true,
+        start: (wanted) => {
+          // The first start only asks for the version.
+          const wrong = starts > 0 && starts <= count;
+          starts++;
+          return emulatorTarget.start(wrong ? { ...wanted, flags: ["--model-control-mode=none"] } : wanted);
+        },
+      },
+      { areas: ["control-mode"], folder: elsewhere, date, say: (line) => said.push(line) },
+    );
+    return { disagreements, said };
+  } finally {
+    rmSync(elsewhere, { recursive: true });
+  }
+};
+
+test("recording: a case that was otherwise beside others is played again alone, and that is told", async () => {
+  const { disagreements, said } = await recordedFrom(1);
+  expect(disagreements).toEqual([]);
+  expect(said).toContainEqual(
+    expect.stringContaining(`as its case says when played alone: ${testCase.id} over `),
+  );
+});
+
+test("recording: a case that stays otherwise is told as a disagreement", async () => {
+  const { disagreements } = await recordedFrom(Number.POSITIVE_INFINITY);
+  expect(disagreements).toEqual([
+    expect.stringContaining(`${testCase.id} over http:`),
+    expect.stringContaining(`${testCase.id} over grpc:`),
+  ]);
+});
