@@ -2,6 +2,7 @@ import { runningEngine, runningOrOwnEngine } from "../real-triton/engine.ts";
 import type { Say } from "../real-triton/programs.ts";
 import { Unavailable } from "../real-triton/unavailable.ts";
 import { containerTarget } from "./container.ts";
+import { removeLeftRegions } from "./left-regions.ts";
 import { nativeTarget } from "./native.ts";
 import { stopWithUs } from "./stop-all.ts";
 import type { Target } from "./target.ts";
@@ -14,7 +15,7 @@ export interface Chosen {
   readonly kind: TargetKind | "endpoint";
   /** Null where only what was recorded earlier is left. */
   readonly target: Target | null;
-  /** Stops what was started besides the servers: a Docker engine of our own. */
+  /** Stops what was started besides the servers, a Docker engine of our own, and removes what killed ones left. */
   close(): Promise<void>;
 }
 
@@ -84,7 +85,11 @@ const candidates = ({ onnxRuntime, mayStartEngine = false, say }: ChooseOptions)
   },
   {
     kind: "native",
-    open: async () => ({ target: await nativeTarget(say, onnxRuntime), close: nothingToStop }),
+    open: async () => {
+      const openedAtMs = Date.now();
+      const close = async (): Promise<void> => removeLeftRegions(openedAtMs);
+      return { target: await nativeTarget(say, onnxRuntime), close };
+    },
   },
   { kind: "recordings", open: () => Promise.resolve({ target: null, close: nothingToStop }) },
 ];
