@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { areas, retriesOf, type Way, waysOf } from "../emulator/parity/cases/areas.ts";
+import { areas, retriesOf, TRIES_ALONE, type Way, waysOf } from "../emulator/parity/cases/areas.ts";
 import { type ConformanceCase, readCases } from "../emulator/parity/cases/conformance-case.ts";
 import { play } from "../emulator/parity/cases/play.ts";
 import { Unavailable } from "../emulator/parity/real-triton/unavailable.ts";
@@ -96,7 +96,7 @@ const check = async (kind: "native" | "container"): Promise<void> => {
     // loses races of its own now and then, so one disagreement alone is not the last word either.
     for (const doubtful of await playAll(kind, target)) {
       let found: string | null = doubtful.found;
-      for (let tries = 0; tries < 3 && found !== null && Date.now() < giveUp; tries++)
+      for (let tries = 0; tries < TRIES_ALONE && found !== null && Date.now() < giveUp; tries++)
         found = await disagreement(doubtful.play, target);
       if (found === null) {
         total.passed++;

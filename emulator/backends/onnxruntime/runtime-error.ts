@@ -11,7 +11,7 @@ export const runtimeError = (text: string): TritonError =>
 /**
  * Whether a session could not be opened on a GPU because CUDA cannot be used there at all, by ONNX Runtime's text. What a
  * model or a full GPU is to blame for is told while the session is made ready (1.30 with CUDA 13, observed), or as memory
- * that is not there; that fails the load, as on the real server.
+ * that is not there; that fails the load.
  */
 export const tellsCudaUnusable = (text: string): boolean =>
   !/^Exception during initialization|^Load model from |out of memory/.test(text);

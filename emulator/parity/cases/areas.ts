@@ -45,6 +45,9 @@ export const sentAs = (request: Request, way: Way): Request => {
 /** Whether requests are to be there within moments of each other, which a busy machine may not manage the first time. */
 const hasSideBySide = ({ steps }: ConformanceCase): boolean => steps.some((step: Step) => "start" in step);
 
+/** How often a case that disagreed beside others is played again alone, against a real server, before that counts. */
+export const TRIES_ALONE = 3;
+
 /** How often a case may be played again before its disagreement counts. */
 export const retriesOf = (testCase: ConformanceCase, real: boolean): number => {
   if (real && testCase.unsteady === true) return 20;

@@ -1,5 +1,5 @@
 import { mkdirSync } from "node:fs";
-import { areas as allAreas, retriesOf, type Way, waysOf } from "../cases/areas.ts";
+import { areas as allAreas, retriesOf, TRIES_ALONE, type Way, waysOf } from "../cases/areas.ts";
 import type { Differences } from "../cases/compare.ts";
 import { type ConformanceCase, readCases, type Step } from "../cases/conformance-case.ts";
 import { overheard } from "../cases/dialogue.ts";
@@ -78,9 +78,6 @@ interface Recorded {
   readonly recording: Recording;
   readonly differences: Differences;
 }
-
-/** Of a case that was not as it says beside others. */
-const TRIES_ALONE = 3;
 
 const record = async (testCase: ConformanceCase, over: Way, target: Target): Promise<Recorded> => {
   for (let retries = retriesOf(testCase, true); ; retries--) {
